@@ -1,0 +1,202 @@
+//! Accounts, and the caller that acts for one.
+
+use super::Enforcement;
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
+
+/// An AWS account id: twelve decimal digits, leading zeros included.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId([u8; 12]);
+
+/// Text that is no account id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an AWS account id: expected twelve digits, such as `111122223333`")]
+pub struct InvalidAccountId(pub String);
+
+impl AccountId {
+    /// The account id that `text` spells out, or nothing.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: [u8; 12] = text.as_bytes().try_into().ok()?;
+        digits.iter().all(u8::is_ascii_digit).then_some(Self(digits))
+    }
+
+    /// The twelve digits.
+    #[expect(clippy::missing_panics_doc, reason = "twelve ASCII digits are UTF-8")]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("ASCII digits")
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = InvalidAccountId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text).ok_or_else(|| InvalidAccountId(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for AccountId {
+    type Error = InvalidAccountId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What an account is to Security Hub. An account is never both (guide, "Effects of an administrator-member
+/// relationship").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Sees and updates the findings of every account in its fleet, its own included.
+    Administrator,
+    /// Sees and updates its own findings.
+    Member,
+}
+
+impl Role {
+    /// `administrator` or `member`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Member => "member",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One member account of the accounts file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// A name for people, such as `payments`; empty when none was given.
+    pub name: String,
+    /// The groups it belongs to, as policies name them: `Group::"ou/prod"`.
+    pub groups: Vec<String>,
+}
+
+/// The administrator and its members: one fleet.
+///
+/// Looking an account up costs the same for 3 members as for 11,000.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    administrator: AccountId,
+    members: HashMap<AccountId, Member>,
+}
+
+impl Accounts {
+    /// A fleet. The administrator is no member of its own; the configuration refuses one that says so, and here it is
+    /// left out.
+    pub fn new(administrator: AccountId, members: impl IntoIterator<Item = (AccountId, Member)>) -> Self {
+        let mut members: HashMap<_, _> = members.into_iter().collect();
+        members.remove(&administrator);
+        Self { administrator, members }
+    }
+
+    /// The account that administers all others.
+    pub fn administrator(&self) -> AccountId {
+        self.administrator
+    }
+
+    /// What the account is, or nothing for an account outside the fleet.
+    pub fn role(&self, account: AccountId) -> Option<Role> {
+        if account == self.administrator {
+            Some(Role::Administrator)
+        } else {
+            self.members.contains_key(&account).then_some(Role::Member)
+        }
+    }
+
+    /// What is known of a member account.
+    pub fn member(&self, account: AccountId) -> Option<&Member> {
+        self.members.get(&account)
+    }
+
+    /// The groups of an account; none for the administrator and for accounts outside the fleet.
+    pub fn groups(&self, account: AccountId) -> &[String] {
+        self.members.get(&account).map_or(&[], |member| &member.groups)
+    }
+
+    /// The members, in no particular order.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = (AccountId, &Member)> {
+        self.members.iter().map(|(account, member)| (*account, member))
+    }
+}
+
+/// How a caller proved who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// A signature that an issued key made.
+    SigV4 {
+        /// The key's id (not its secret).
+        access_key_id: Arc<str>,
+    },
+    /// Everything on this listener is this caller.
+    Fixed,
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SigV4 { access_key_id } => write!(f, "sigv4:{access_key_id}"),
+            Self::Fixed => f.write_str("fixed"),
+        }
+    }
+}
+
+/// Who is calling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account that it acts for.
+    pub account: AccountId,
+    /// What that account is, by the accounts file.
+    pub role: Role,
+    /// The principal's ARN or name, as the proof gives it.
+    pub principal: Arc<str>,
+    /// How that was proven.
+    pub proof: Proof,
+    /// What a denial does to this caller at the least: [`Enforcement::Refuse`] for a client that is known to overlook
+    /// `UnprocessedFindings`.
+    pub minimum_enforcement: Enforcement,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_ids_are_twelve_ascii_digits() {
+        assert_eq!("012345678901".parse::<AccountId>().unwrap().as_str(), "012345678901");
+        for bad in ["", "12345678901", "1234567890123", "12345678901x", "１２３４５６７８９０１２", " 12345678901"]
+        {
+            assert_eq!(AccountId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_administrator_is_no_member() {
+        let (admin, member, other) = ("111111111111", "222222222222", "333333333333");
+        let [admin, member, other] = [admin, member, other].map(|id| id.parse::<AccountId>().unwrap());
+        let of = |name: &str| Member { name: name.into(), groups: vec!["ou/prod".into()] };
+        let accounts = Accounts::new(admin, [(admin, of("self")), (member, of("payments"))]);
+        assert_eq!(accounts.role(admin), Some(Role::Administrator));
+        assert_eq!(accounts.role(member), Some(Role::Member));
+        assert_eq!(accounts.role(other), None);
+        assert_eq!(accounts.groups(member), ["ou/prod"]);
+        assert!(accounts.groups(admin).is_empty());
+    }
+}

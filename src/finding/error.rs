@@ -1,0 +1,124 @@
+//! Errors of a whole call, in the shape that every AWS SDK understands.
+
+use serde::Serialize;
+
+/// An error that answers a whole call.
+///
+/// SDKs look for the code in the header `x-amzn-ErrorType`, then in the body as `Code` or `__type`; none reads all three,
+/// so all three are sent. SDKs retry 429 and every 5xx: a denial must be neither.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The name of the error shape, such as `InvalidInputException`.
+    pub code: &'static str,
+    /// What is wrong, what was expected, what to do.
+    pub message: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body<'a> {
+    #[serde(rename = "__type")]
+    kind: &'a str,
+    code: &'a str,
+    message: &'a str,
+}
+
+impl ApiError {
+    fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    /// 400: the request is not one that Security Hub's API has.
+    pub fn invalid_input(message: impl Into<String>) -> Self {
+        Self::new(400, "InvalidInputException", message)
+    }
+
+    /// 403: the caller may not do this.
+    pub fn access_denied(message: impl Into<String>) -> Self {
+        Self::new(403, "AccessDeniedException", message)
+    }
+
+    /// 403: the request carries no proof of who sends it.
+    pub fn missing_authentication(message: impl Into<String>) -> Self {
+        Self::new(403, "MissingAuthenticationTokenException", message)
+    }
+
+    /// 403: the `Authorization` header cannot be read.
+    pub fn incomplete_signature(message: impl Into<String>) -> Self {
+        Self::new(403, "IncompleteSignatureException", message)
+    }
+
+    /// 403: the signature does not match, or is too old, or is meant for another service or Region.
+    pub fn invalid_signature(message: impl Into<String>) -> Self {
+        Self::new(403, "InvalidSignatureException", message)
+    }
+
+    /// 403: the access key or the session token is not one that was issued.
+    pub fn unrecognized_client(message: impl Into<String>) -> Self {
+        Self::new(403, "UnrecognizedClientException", message)
+    }
+
+    /// 401: the caller's account has no access to Security Hub here.
+    pub fn invalid_access(message: impl Into<String>) -> Self {
+        Self::new(401, "InvalidAccessException", message)
+    }
+
+    /// 413: the body is larger than the gate reads.
+    pub fn request_too_large(message: impl Into<String>) -> Self {
+        Self::new(413, "RequestEntityTooLargeException", message)
+    }
+
+    /// 408: the client took too long to send its request.
+    pub fn request_timeout(message: impl Into<String>) -> Self {
+        Self::new(408, "RequestTimeoutException", message)
+    }
+
+    /// 429, as the service really throttles (the modelled `LimitExceededException` is not what comes).
+    pub fn throttled() -> Self {
+        Self::new(429, "TooManyRequestsException", "Too Many Requests")
+    }
+
+    /// 500: our own fault.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, "InternalException", message)
+    }
+
+    /// 502: the findings backend answered with something that is no answer.
+    pub fn bad_upstream(message: impl Into<String>) -> Self {
+        Self::new(502, "BadGatewayException", message)
+    }
+
+    /// 503: the findings backend cannot be reached, or the gate is stopping.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(503, "ServiceUnavailableException", message)
+    }
+
+    /// 504: the findings backend took too long. Whether it made the change is not known.
+    pub fn upstream_timeout(message: impl Into<String>) -> Self {
+        Self::new(504, "GatewayTimeoutException", message)
+    }
+
+    /// The body: `{"__type":…,"Code":…,"Message":…}`.
+    #[expect(clippy::missing_panics_doc, reason = "three strings always serialise")]
+    pub fn body(&self) -> Vec<u8> {
+        let body = Body { kind: self.code, code: self.code, message: &self.message };
+        serde_json::to_vec(&body).expect("strings serialise")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_names_the_code_twice_and_escapes_the_message() {
+        let error = ApiError::invalid_input("`Note.Text`: \"x\"\n");
+        assert_eq!(
+            String::from_utf8(error.body()).unwrap(),
+            r#"{"__type":"InvalidInputException","Code":"InvalidInputException","Message":"`Note.Text`: \"x\"\n"}"#
+        );
+    }
+}

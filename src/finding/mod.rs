@@ -1,0 +1,15 @@
+//! The wire model: what a request says, in types that can say nothing else.
+//!
+//! Sources named in the docs of this module: *API model* is AWS's published model of the service
+//! (`securityhub/2018-10-26`), *guide* is the Security Hub User Guide, *CloudFormation schema* is that of
+//! `AWS::SecurityHub::AutomationRule`, whose action object is the same update structure with its limits written out.
+
+mod account;
+mod error;
+mod operation;
+mod vocabulary;
+
+pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, Role};
+pub use error::ApiError;
+pub use operation::Operation;
+pub use vocabulary::{Enforcement, SeverityLabel, VerificationState, WorkflowStatus};

@@ -1,0 +1,36 @@
+//! findings-gate stands in front of AWS Security Hub and decides, with Cedar policies, which caller may make which
+//! change to which finding.
+//!
+//! The way of a request, and the module that each step lives in:
+//!
+//! ```text
+//! accept ─ limits ─ identify ─ door ─ parse ─ decide ─ plan ─ forward ─ merge ─ reply
+//! proxy    proxy    identity   proxy  finding  gate     gate   upstream  gate    proxy
+//! ```
+//!
+//! [`finding`], [`policy`] and [`gate`] are pure: plain data in, plain data out, no clock and no I/O of their own. They
+//! are the part to use as a library; `examples/core.rs` does.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`finding`] | the wire model: updates, changes, severity, identifiers, accounts, errors in AWS's shape |
+//! | [`policy`] | schema, loading, the immutable snapshot, the engine that asks Cedar |
+//! | [`gate`] | decide, plan, merge |
+//! | [`identity`] | who is calling, and how that was proven |
+//! | [`upstream`] | the findings backend behind the gate |
+//! | [`proxy`] | listener, limits, doors, handler |
+//! | [`backend`] | the embedded findings backend |
+//! | [`config`] | the configuration file |
+//! | [`telemetry`] | logs |
+//! | [`cli`] | one file a verb |
+
+pub mod backend;
+pub mod cli;
+pub mod config;
+pub mod finding;
+pub mod gate;
+pub mod identity;
+pub mod policy;
+pub mod proxy;
+pub mod telemetry;
+pub mod upstream;

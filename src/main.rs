@@ -1,0 +1,3 @@
+//! The findings-gate executable.
+
+fn main() {}
