@@ -5,11 +5,25 @@
 //! `AWS::SecurityHub::AutomationRule`, whose action object is the same update structure with its limits written out.
 
 mod account;
+mod change;
 mod error;
+mod field;
+mod identifier;
+mod number;
+mod object;
 mod operation;
+pub mod outcome;
+mod text;
+mod update;
 mod vocabulary;
 
 pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, Role};
+pub use change::{Action, Change, Target, Value};
 pub use error::ApiError;
+pub use field::{Field, FieldSet};
+pub use identifier::Identifier;
+pub use number::ProductScore;
 pub use operation::Operation;
+pub use text::Text;
+pub use update::{BatchUpdate, InvalidUpdate, MAX_IDENTIFIERS, Note, Severity, Update};
 pub use vocabulary::{Enforcement, SeverityLabel, VerificationState, WorkflowStatus};

@@ -1,0 +1,162 @@
+//! Answers to BatchUpdateFindings: what became of each finding.
+
+use super::Identifier;
+use serde::Deserialize;
+use std::borrow::Cow;
+
+/// Codes of `UnprocessedFindings` that the gate itself gives. The API model has no closed list of codes, and SDKs pass
+/// unknown ones on.
+pub mod code {
+    /// The gate denied the finding all of its changes: nothing was forwarded for it.
+    pub const ACCESS_DENIED: &str = "AccessDenied";
+    /// The gate denied some of the changes; the rest was forwarded.
+    pub const PARTIAL_UPDATE: &str = "PartialUpdate";
+    /// The finding came before in the same request (API model).
+    pub const DUPLICATED: &str = "DuplicatedFindingIdentifier";
+    /// It is not known what became of the finding (API model).
+    pub const INTERNAL_FAILURE: &str = "InternalFailure";
+}
+
+/// An element of `UnprocessedFindings`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unprocessed {
+    /// The finding's place in the request.
+    pub finding: usize,
+    /// Why, in a word.
+    pub code: Cow<'static, str>,
+    /// Why, for a person.
+    pub message: Cow<'static, str>,
+}
+
+/// Writes the body of an answer: findings by their place in the request, in the order given.
+#[expect(clippy::missing_panics_doc, reason = "writing a string into memory does not fail")]
+pub fn write_answer(
+    identifiers: &[Identifier<'_>],
+    processed: impl IntoIterator<Item = usize>,
+    unprocessed: &[Unprocessed],
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256 * identifiers.len() + 64);
+    out.extend_from_slice(PROCESSED);
+    for (count, finding) in processed.into_iter().enumerate() {
+        if count > 0 {
+            out.push(b',');
+        }
+        identifiers[finding].write_json(&mut out);
+    }
+    out.extend_from_slice(UNPROCESSED);
+    for (count, entry) in unprocessed.iter().enumerate() {
+        out.extend_from_slice(if count > 0 { br#",{"FindingIdentifier":"# } else { br#"{"FindingIdentifier":"# });
+        identifiers[entry.finding].write_json(&mut out);
+        out.extend_from_slice(br#","ErrorCode":"#);
+        serde_json::to_writer(&mut out, &entry.code).expect("strings serialise");
+        out.extend_from_slice(br#","ErrorMessage":"#);
+        serde_json::to_writer(&mut out, &entry.message).expect("strings serialise");
+        out.push(b'}');
+    }
+    out.extend_from_slice(END);
+    out
+}
+
+const PROCESSED: &[u8] = br#"{"ProcessedFindings":["#;
+const UNPROCESSED: &[u8] = br#"],"UnprocessedFindings":["#;
+const END: &[u8] = b"]}";
+
+/// Whether `answer` is, byte for byte, what [`write_answer`] would write for these findings, all processed. `identifiers`
+/// is their JSON as it was sent, between the brackets.
+///
+/// Most answers are of this form, and comparing costs a tenth of reading.
+pub fn is_all_processed(answer: &[u8], identifiers: &[u8]) -> bool {
+    answer
+        .strip_prefix(PROCESSED)
+        .and_then(|rest| rest.strip_prefix(identifiers))
+        .and_then(|rest| rest.strip_prefix(UNPROCESSED))
+        == Some(END)
+}
+
+/// An upstream's answer, as any JSON that holds the members which the API model requires. Members that it does not know are
+/// passed over, as SDKs do; a list that is missing or null is empty.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UpstreamAnswer<'a> {
+    /// The findings that were updated.
+    #[serde(borrow, default, deserialize_with = "null_is_empty")]
+    pub processed_findings: Vec<AnsweredIdentifier<'a>>,
+    /// The findings that were not.
+    #[serde(borrow, default, deserialize_with = "null_is_empty")]
+    pub unprocessed_findings: Vec<UpstreamUnprocessed<'a>>,
+}
+
+/// A finding that an upstream's answer names.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AnsweredIdentifier<'a> {
+    /// `Id`
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// `ProductArn`
+    #[serde(borrow)]
+    pub product_arn: Cow<'a, str>,
+}
+
+/// An element of `UnprocessedFindings` in an upstream's answer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UpstreamUnprocessed<'a> {
+    /// `FindingIdentifier`
+    #[serde(borrow)]
+    pub finding_identifier: AnsweredIdentifier<'a>,
+    /// `ErrorCode`
+    pub error_code: String,
+    /// `ErrorMessage`
+    pub error_message: String,
+}
+
+fn null_is_empty<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identifier(id: &str) -> Identifier<'static> {
+        Identifier { id: id.to_owned().into(), product_arn: "arn:aws:x".to_owned().into() }
+    }
+
+    #[test]
+    fn an_answer_is_written_in_the_api_s_shape() {
+        let identifiers = [identifier("a"), identifier("b\"")];
+        let unprocessed =
+            [Unprocessed { finding: 1, code: code::ACCESS_DENIED.into(), message: "no \"suppression\"".into() }];
+        let written = write_answer(&identifiers, [0], &unprocessed);
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            r#"{"ProcessedFindings":[{"Id":"a","ProductArn":"arn:aws:x"}],"UnprocessedFindings":[{"FindingIdentifier":{"Id":"b\"","ProductArn":"arn:aws:x"},"ErrorCode":"AccessDenied","ErrorMessage":"no \"suppression\""}]}"#
+        );
+    }
+
+    #[test]
+    fn an_answer_that_processed_all_is_recognised_and_nothing_else() {
+        let identifiers = [identifier("a"), identifier("b")];
+        let sent = br#"{"Id":"a","ProductArn":"arn:aws:x"},{"Id":"b","ProductArn":"arn:aws:x"}"#;
+        let full = write_answer(&identifiers, [0, 1], &[]);
+        assert!(is_all_processed(&full, sent));
+        for other in [
+            write_answer(&identifiers, [1, 0], &[]),
+            write_answer(&identifiers, [0], &[]),
+            write_answer(&identifiers, [0, 1], &[Unprocessed { finding: 1, code: "x".into(), message: "y".into() }]),
+            [full.as_slice(), b" "].concat(),
+            full[..full.len() - 1].to_vec(),
+        ] {
+            assert!(!is_all_processed(&other, sent), "{}", String::from_utf8_lossy(&other));
+        }
+    }
+
+    #[test]
+    fn missing_and_null_lists_are_empty() {
+        for answer in ["{}", r#"{"ProcessedFindings":null,"UnprocessedFindings":null,"Other":1}"#] {
+            let answer: UpstreamAnswer<'_> = serde_json::from_str(answer).unwrap();
+            assert!(answer.processed_findings.is_empty() && answer.unprocessed_findings.is_empty());
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! A BatchUpdateFindings request: the findings that are named, and the one update that applies to all of them.
+
+use super::{
+    Field, FieldSet, Identifier, SeverityLabel, Text, VerificationState, WorkflowStatus,
+    identifier::{IdentifierReader, RelatedFindingReader},
+    number::{ProductScore, ProductScoreReader, Ratio},
+    object::{List, Word, object, repeated, required},
+    text::{TextRule, length_within, not_blank},
+};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use std::fmt;
+
+/// How many findings one request may name (API model's text; guide).
+pub const MAX_IDENTIFIERS: usize = 100;
+
+/// A BatchUpdateFindings request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchUpdate<'a> {
+    /// The findings to update, in the order of the request. At least one, at most [`MAX_IDENTIFIERS`].
+    pub identifiers: Vec<Identifier<'a>>,
+    /// What to update in each.
+    pub update: Update<'a>,
+}
+
+/// One set of changes. At least one member is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Update<'a> {
+    /// 0 to 100.
+    pub confidence: Option<u8>,
+    /// 0 to 100.
+    pub criticality: Option<u8>,
+    /// Replaces the note.
+    pub note: Option<Note<'a>>,
+    /// Replaces the list; 1 to 10 findings.
+    pub related_findings: Option<Vec<Identifier<'a>>>,
+    /// Each member replaces its own.
+    pub severity: Option<Severity>,
+    /// Replaces the list; 1 to 50 different types.
+    pub types: Option<Vec<Text<'a>>>,
+    /// Replaces the map; 1 to 50 different keys, in the order of the request.
+    pub user_defined_fields: Option<Vec<(Text<'a>, Text<'a>)>>,
+    /// Replaces the state.
+    pub verification_state: Option<VerificationState>,
+    /// Replaces `Workflow.Status`.
+    pub workflow: Option<WorkflowStatus>,
+}
+
+/// `Note`: both members always come together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Note<'a> {
+    /// The text, 1 to 512 characters.
+    pub text: Text<'a>,
+    /// Who wrote it, as the client says: it is no identity.
+    pub updated_by: Text<'a>,
+}
+
+/// `Severity`: at least one member is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Severity {
+    /// The label.
+    pub label: Option<SeverityLabel>,
+    /// 0 to 100. Without a label, upstream sets the label that the number stands for.
+    pub normalized: Option<u8>,
+    /// The product's own score.
+    pub product: Option<ProductScore>,
+}
+
+/// Why a body is no BatchUpdateFindings request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidUpdate {
+    /// Where in the body, such as `Workflow.Status` or `FindingIdentifiers[3].Id`; empty for the body as a whole.
+    pub path: String,
+    /// What came and what was expected.
+    pub problem: String,
+}
+
+impl fmt::Display for InvalidUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            write!(f, "body: {}", self.problem)
+        } else {
+            write!(f, "{}: {}", self.path, self.problem)
+        }
+    }
+}
+
+impl<'a> BatchUpdate<'a> {
+    /// Reads a request, strictly: every member is one of the API's, none comes twice, every value has its type and
+    /// keeps to its limits, and nothing follows.
+    pub fn parse(body: &'a [u8]) -> Result<Self, InvalidUpdate> {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        match BatchUpdateReader.deserialize(&mut json).and_then(|request| json.end().map(|()| request)) {
+            Ok(request) => Ok(request),
+            Err(error) => Err(explain(body, &error)),
+        }
+    }
+
+    /// Appends the request for some of its findings with some of its fields, made anew from what was parsed.
+    pub fn write_json(&self, findings: impl IntoIterator<Item = usize>, fields: FieldSet, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"FindingIdentifiers":["#);
+        for (count, index) in findings.into_iter().enumerate() {
+            if count > 0 {
+                out.push(b',');
+            }
+            self.identifiers[index].write_json(out);
+        }
+        out.push(b']');
+        self.update.write_members(fields, out);
+        out.push(b'}');
+    }
+}
+
+/// Reads the body once more to learn where it went wrong: the good ones need not pay for that.
+fn explain(body: &[u8], first: &serde_json::Error) -> InvalidUpdate {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let mut track = serde_path_to_error::Track::new();
+    match BatchUpdateReader.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track)) {
+        Err(error) => InvalidUpdate { path: shown(&track.path()), problem: error.to_string() },
+        // What follows the value is what is wrong.
+        Ok(_) => InvalidUpdate { path: String::new(), problem: first.to_string() },
+    }
+}
+
+/// A path as a message shows it: keys are the client's own, so it is escaped, and cut where it is long.
+fn shown(path: &serde_path_to_error::Path) -> String {
+    const MOST: usize = 160;
+    if path.iter().next().is_none() {
+        return String::new();
+    }
+    path.to_string().escape_debug().take(MOST).collect()
+}
+
+// ---- readers ----
+
+const NOTE_TEXT: TextRule = TextRule {
+    holds: |text| length_within(text, 1, 512) && not_blank(text),
+    expected: "a text of 1 to 512 characters, not blank",
+};
+/// CloudFormation schema: 1 to 512 characters, or an ARN of up to 2048.
+const UPDATED_BY: TextRule = TextRule {
+    holds: |text| not_blank(text) && length_within(text, 1, if text.starts_with("arn:") { 2048 } else { 512 }),
+    expected: "a name of 1 to 512 characters, or an ARN of up to 2048, not blank",
+};
+/// CloudFormation schema: `^([^/]+)(/[^/]+){0,2}$`.
+const TYPE: TextRule = TextRule {
+    holds: |text| {
+        let parts = text.split('/');
+        parts.clone().count() <= 3 && parts.into_iter().all(|part| !part.is_empty()) && not_blank(text)
+    },
+    expected: "a type of one to three parts, namespace/category/classifier, none empty",
+};
+/// CloudFormation schema: `^[-_+=.:/@\w\s]{1,128}$`.
+const USER_DEFINED_KEY: TextRule = TextRule {
+    holds: |text| {
+        length_within(text, 1, 128)
+            && not_blank(text)
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_whitespace() || "-_+=.:/@".contains(c))
+    },
+    expected: "a key of 1 to 128 letters, digits, spaces or -_+=.:/@",
+};
+/// CloudFormation schema; the API model asks for one character that is no space, and refuses the others itself.
+const USER_DEFINED_VALUE: TextRule =
+    TextRule { holds: |text| length_within(text, 0, 1024), expected: "a value of at most 1024 characters" };
+
+object! {
+    BatchUpdateReader -> BatchUpdate<'de>, "an object with FindingIdentifiers and what to update", {
+        identifiers: "FindingIdentifiers" = List {
+            element: IdentifierReader, min: 1, max: MAX_IDENTIFIERS, expected: "a list of 1 to 100 finding identifiers",
+        },
+        confidence: "Confidence" = Ratio,
+        criticality: "Criticality" = Ratio,
+        note: "Note" = NoteReader,
+        related_findings: "RelatedFindings" = List {
+            element: RelatedFindingReader, min: 1, max: 10, expected: "a list of 1 to 10 related findings",
+        },
+        severity: "Severity" = SeverityReader,
+        types: "Types" = TypesReader,
+        user_defined_fields: "UserDefinedFields" = UserDefinedFieldsReader,
+        verification_state: "VerificationState" =
+            Word::new(VerificationState::parse, || words(VerificationState::ALL.iter().map(|word| word.as_str()))),
+        workflow: "Workflow" = WorkflowReader,
+    } => |identifiers, confidence, criticality, note, related_findings, severity, types, user_defined_fields,
+          verification_state, workflow| {
+        let update = Update {
+            confidence, criticality, note, related_findings, severity, types, user_defined_fields, verification_state,
+            workflow,
+        };
+        if update.fields().is_empty() {
+            return Err(de::Error::custom(format_args!(
+                "nothing to update, expected at least one of {}", words(Field::ALL.iter().map(|field| field.as_str()))
+            )));
+        }
+        Ok(BatchUpdate { identifiers: required(identifiers, "FindingIdentifiers")?, update })
+    }
+}
+
+object! {
+    NoteReader -> Note<'de>, "an object with Text and UpdatedBy", {
+        text: "Text" = NOTE_TEXT,
+        updated_by: "UpdatedBy" = UPDATED_BY,
+    } => |text, updated_by| Ok(Note { text: required(text, "Text")?, updated_by: required(updated_by, "UpdatedBy")? })
+}
+
+object! {
+    SeverityReader -> Severity, "an object with Label, Normalized or Product", {
+        label: "Label" = Word::new(SeverityLabel::parse, || words(SeverityLabel::ALL.iter().map(|word| word.as_str()))),
+        normalized: "Normalized" = Ratio,
+        product: "Product" = ProductScoreReader,
+    } => |label: Option<_>, normalized: Option<_>, product: Option<_>| {
+        if label.is_none() && normalized.is_none() && product.is_none() {
+            return Err(de::Error::custom("an empty object, expected at least one of Label, Normalized, Product"));
+        }
+        Ok(Severity { label, normalized, product })
+    }
+}
+
+object! {
+    WorkflowReader -> WorkflowStatus, "an object with Status", {
+        status: "Status" = Word::new(WorkflowStatus::parse, || words(WorkflowStatus::ALL.iter().map(|word| word.as_str()))),
+    } => |status| required(status, "Status")
+}
+
+fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Reads `Types`. An empty list would erase the finding's types without one change to ask about, so it is refused.
+#[derive(Clone, Copy)]
+struct TypesReader;
+
+impl<'de> DeserializeSeed<'de> for TypesReader {
+    type Value = Vec<Text<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let types = List { element: TYPE, min: 1, max: 50, expected: "a list of 1 to 50 different types" }
+            .deserialize(deserializer)?;
+        if let Some(twice) = types.iter().enumerate().find_map(|(at, kind)| types[..at].contains(kind).then_some(kind))
+        {
+            return Err(de::Error::custom(format_args!("type {twice:?} came twice, expected 1 to 50 different types")));
+        }
+        Ok(types)
+    }
+}
+
+/// Reads `UserDefinedFields`.
+#[derive(Clone, Copy)]
+struct UserDefinedFieldsReader;
+
+impl UserDefinedFieldsReader {
+    const MOST: usize = 50;
+}
+
+impl<'de> DeserializeSeed<'de> for UserDefinedFieldsReader {
+    type Value = Vec<(Text<'de>, Text<'de>)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for UserDefinedFieldsReader {
+    type Value = Vec<(Text<'de>, Text<'de>)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of 1 to 50 keys with a string each")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs: Vec<(Text<'de>, Text<'de>)> = Vec::new();
+        while let Some(key) = map.next_key_seed(USER_DEFINED_KEY)? {
+            if pairs.iter().any(|(known, _)| *known == key) {
+                return Err(repeated(&key));
+            }
+            if pairs.len() == Self::MOST {
+                return Err(de::Error::custom("more than 50 keys, expected 1 to 50"));
+            }
+            pairs.push((key, map.next_value_seed(USER_DEFINED_VALUE)?));
+        }
+        if pairs.is_empty() {
+            return Err(de::Error::custom("an empty object, expected 1 to 50 keys"));
+        }
+        Ok(pairs)
+    }
+}
+
+// ---- writers ----
+
+impl Update<'_> {
+    /// The members that are there.
+    pub fn fields(&self) -> FieldSet {
+        Field::ALL.iter().copied().filter(|field| self.has(*field)).collect()
+    }
+
+    fn has(&self, field: Field) -> bool {
+        match field {
+            Field::Confidence => self.confidence.is_some(),
+            Field::Criticality => self.criticality.is_some(),
+            Field::Note => self.note.is_some(),
+            Field::RelatedFindings => self.related_findings.is_some(),
+            Field::Severity => self.severity.is_some(),
+            Field::Types => self.types.is_some(),
+            Field::UserDefinedFields => self.user_defined_fields.is_some(),
+            Field::VerificationState => self.verification_state.is_some(),
+            Field::Workflow => self.workflow.is_some(),
+        }
+    }
+
+    /// Appends `,"Member":value` for each field of the set that is there.
+    fn write_members(&self, fields: FieldSet, out: &mut Vec<u8>) {
+        let kept = |field| fields.contains(field);
+        if let Some(confidence) = self.confidence.filter(|_| kept(Field::Confidence)) {
+            out.extend_from_slice(format!(r#","Confidence":{confidence}"#).as_bytes());
+        }
+        if let Some(criticality) = self.criticality.filter(|_| kept(Field::Criticality)) {
+            out.extend_from_slice(format!(r#","Criticality":{criticality}"#).as_bytes());
+        }
+        if let Some(note) = self.note.as_ref().filter(|_| kept(Field::Note)) {
+            out.extend_from_slice(br#","Note":{"Text":"#);
+            note.text.write_json(out);
+            out.extend_from_slice(br#","UpdatedBy":"#);
+            note.updated_by.write_json(out);
+            out.push(b'}');
+        }
+        if let Some(related) = self.related_findings.as_ref().filter(|_| kept(Field::RelatedFindings)) {
+            out.extend_from_slice(br#","RelatedFindings":"#);
+            write_list(related, b"[]", out, Identifier::write_json);
+        }
+        if let Some(severity) = self.severity.as_ref().filter(|_| kept(Field::Severity)) {
+            severity.write_member(out);
+        }
+        if let Some(types) = self.types.as_ref().filter(|_| kept(Field::Types)) {
+            out.extend_from_slice(br#","Types":"#);
+            write_list(types, b"[]", out, Text::write_json);
+        }
+        if let Some(pairs) = self.user_defined_fields.as_ref().filter(|_| kept(Field::UserDefinedFields)) {
+            out.extend_from_slice(br#","UserDefinedFields":"#);
+            write_list(pairs, b"{}", out, |(key, value), out| {
+                key.write_json(out);
+                out.push(b':');
+                value.write_json(out);
+            });
+        }
+        if let Some(state) = self.verification_state.filter(|_| kept(Field::VerificationState)) {
+            out.extend_from_slice(format!(r#","VerificationState":"{state}""#).as_bytes());
+        }
+        if let Some(status) = self.workflow.filter(|_| kept(Field::Workflow)) {
+            out.extend_from_slice(format!(r#","Workflow":{{"Status":"{status}"}}"#).as_bytes());
+        }
+    }
+}
+
+impl Severity {
+    fn write_member(&self, out: &mut Vec<u8>) {
+        let members = [
+            self.label.map(|label| format!(r#""Label":"{label}""#)),
+            self.normalized.map(|normalized| format!(r#""Normalized":{normalized}"#)),
+            self.product.map(|product| format!(r#""Product":{product}"#)),
+        ];
+        let members: Vec<String> = members.into_iter().flatten().collect();
+        out.extend_from_slice(br#","Severity":"#);
+        write_list(&members, b"{}", out, |member, out| out.extend_from_slice(member.as_bytes()));
+    }
+}
+
+fn write_list<T>(elements: &[T], brackets: &[u8; 2], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
+    out.push(brackets[0]);
+    for (at, element) in elements.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write(element, out);
+    }
+    out.push(brackets[1]);
+}
+
+#[cfg(test)]
+#[path = "update_tests.rs"]
+mod tests;
