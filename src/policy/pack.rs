@@ -1,0 +1,25 @@
+//! The packs: policies that ship with the gate, embedded so that they are at hand in any directory.
+
+use super::load::PolicyText;
+
+/// The names of the packs, the one to start with first.
+pub const PACKS: &[&str] = &["baseline", "strict"];
+
+/// A file of a pack: its path in the repository, and its text.
+macro_rules! file {
+    ($path:literal) => {
+        (concat!("policies/", $path), include_str!(concat!("../../policies/", $path)))
+    };
+}
+
+/// The files of a pack, named by their paths in the repository; nothing when there is no such pack.
+pub fn pack(name: &str) -> Option<Vec<PolicyText>> {
+    let files: &[(&str, &str)] = match name {
+        "baseline" => {
+            &[file!("baseline/administrators.cedar"), file!("baseline/members.cedar"), file!("baseline/reach.cedar")]
+        }
+        "strict" => &[file!("strict/administrators.cedar"), file!("strict/members.cedar"), file!("strict/reach.cedar")],
+        _ => return None,
+    };
+    Some(files.iter().map(|&(name, text)| PolicyText { name: name.to_owned(), text: text.to_owned() }).collect())
+}

@@ -1,0 +1,54 @@
+//! The vocabulary of policies: one Cedar schema, embedded in the program.
+
+use cedar_policy::Schema;
+use std::sync::LazyLock;
+
+/// The schema as its authors read it: what a policy can say, with comments.
+pub const SCHEMA_TEXT: &str = include_str!("../../policies/schema.cedarschema");
+
+/// The schema that every policy is checked against, and every question is built against.
+///
+/// It is part of the program and not of its configuration: the gate asks exactly these questions, so a policy that speaks
+/// of anything else could never apply.
+pub fn schema() -> &'static Schema {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+        let (schema, _warnings) = Schema::from_cedarschema_str(SCHEMA_TEXT).expect("the embedded schema is valid");
+        schema
+    });
+    &SCHEMA
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{SeverityLabel, VerificationState, WorkflowStatus};
+    use cedar_policy::SchemaFragment;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_schema_is_whole_and_free_of_warnings() {
+        let (_, warnings) = Schema::from_cedarschema_str(SCHEMA_TEXT).unwrap();
+        assert_eq!(warnings.map(|warning| warning.to_string()).collect::<Vec<_>>(), [""; 0]);
+        assert!(schema().is_complete());
+    }
+
+    #[test]
+    fn every_leaf_of_an_update_is_an_action_for_both_roles() {
+        let groups: BTreeSet<_> = schema().action_groups().map(|group| group.id().unescaped().to_owned()).collect();
+        assert_eq!(groups, ["BatchUpdateFindings", "Severity", "Triage"].map(String::from).into());
+        let leaves = schema().actions().filter(|action| !groups.contains(action.id().unescaped()));
+        assert_eq!(leaves.count(), 11);
+        assert_eq!(schema().request_envs().count(), 22);
+    }
+
+    #[test]
+    fn closed_vocabularies_are_those_of_the_wire() {
+        let json = SchemaFragment::from_cedarschema_str(SCHEMA_TEXT).unwrap().0.to_json_value().unwrap();
+        let values = |name: &str| -> Vec<String> {
+            serde_json::from_value(json[""]["entityTypes"][name]["enum"].clone()).unwrap()
+        };
+        assert_eq!(values("SeverityLabel"), SeverityLabel::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>());
+        assert_eq!(values("WorkflowStatus"), WorkflowStatus::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>());
+        assert_eq!(values("VerificationState"), VerificationState::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>());
+    }
+}
