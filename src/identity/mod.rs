@@ -1,1 +1,26 @@
-//! To be filled.
+//! Who is calling, and how that was proven.
+//!
+//! An [`Identity`] holds the kinds of proof that a listener accepts, in the order of the configuration. The first kind
+//! whose proof is *present* decides: a proof that is there and bad refuses the request, and no later kind is asked. So a
+//! broken or forged signature never becomes somebody else's request.
+//!
+//! Checking comes in two steps. [`Identity::begin`] looks at the head alone and refuses everything that can be refused
+//! there, so that a stranger's flood costs no memory for bodies; [`Pending::finish`] checks what the body decides.
+//!
+//! | kind | proof |
+//! |---|---|
+//! | [`SigV4`] | an AWS Signature Version 4, made with a key that the gate's owner issued ([`Keys`]) |
+//! | [`Fixed`] | none: everything on the listener is one caller |
+//!
+//! A proof gives an account and a principal; the account's role is the accounts file's word, and an account outside the
+//! fleet is refused whatever it proves.
+
+mod fixed;
+mod identify;
+mod keys;
+mod sigv4;
+
+pub use fixed::Fixed;
+pub use identify::{Identity, Kind, Pending};
+pub use keys::{DuplicateKeyId, InvalidKey, Key, Keys};
+pub use sigv4::SigV4;
