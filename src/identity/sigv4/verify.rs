@@ -19,7 +19,7 @@ use http::{
 };
 use jiff::{SignedDuration, Timestamp};
 use ring::{digest, hmac};
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// The service of the scope: Security Hub's signing name (API model).
 const SERVICE: &str = "securityhub";
@@ -47,7 +47,6 @@ struct Issued {
 }
 
 /// A signature whose head was found good; the body decides whether it matches.
-#[derive(Debug)]
 pub(in crate::identity) struct Claim<'a> {
     region: &'a str,
     issued: &'a Issued,
@@ -246,6 +245,16 @@ fn check_skew(date: &AmzDate, now: Timestamp) -> Result<(), ApiError> {
         MAX_SKEW.as_mins(),
         now.strftime("%Y-%m-%d %H:%M:%S UTC"),
     )))
+}
+
+/// Not derived: the canonical request holds the session token.
+impl fmt::Debug for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("key", &self.issued.key)
+            .field("date", &self.date.as_str())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Claim<'a> {
