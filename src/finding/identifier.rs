@@ -72,6 +72,12 @@ impl Identifier<'_> {
         }
     }
 
+    /// The same identifier, borrowed from nothing.
+    #[must_use]
+    pub fn to_owned(&self) -> Identifier<'static> {
+        Identifier { id: self.id.to_string().into(), product_arn: self.product_arn.to_string().into() }
+    }
+
     /// Appends the identifier as JSON, in the order of the API's own answers.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"{"Id":"#);

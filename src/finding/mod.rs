@@ -6,6 +6,7 @@
 
 mod account;
 mod change;
+mod document;
 mod error;
 mod field;
 mod identifier;
@@ -19,6 +20,7 @@ mod vocabulary;
 
 pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, Role};
 pub use change::{Action, Change, Target, Value};
+pub use document::{Document, InvalidDocument};
 pub use error::ApiError;
 pub use field::{Field, FieldSet};
 pub use identifier::Identifier;

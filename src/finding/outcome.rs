@@ -111,6 +111,34 @@ pub struct UpstreamUnprocessed<'a> {
     pub error_message: String,
 }
 
+/// An upstream's error body: the code and the message, under any of the names that AWS's services use.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct UpstreamError {
+    /// The code, without the decoration that some services give it.
+    pub code: Option<String>,
+    /// The message.
+    pub message: Option<String>,
+}
+
+impl UpstreamError {
+    /// Reads an error's body; nothing if it is no JSON object. Where a code comes under several names, the one that every
+    /// SDK looks for first counts.
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        let members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+        let text = |names: &[&str]| names.iter().find_map(|name| members.get(*name)?.as_str().map(str::to_owned));
+        Some(Self {
+            code: text(&["code", "Code", "__type"]).map(|code| bare(&code).to_owned()),
+            message: text(&["message", "Message", "errorMessage"]),
+        })
+    }
+}
+
+/// `aws.x#InvalidInputException:http://…` is `InvalidInputException`.
+pub fn bare(code: &str) -> &str {
+    let code = code.split(':').next().unwrap_or(code);
+    code.rsplit('#').next().unwrap_or(code).trim()
+}
+
 fn null_is_empty<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
@@ -158,5 +186,19 @@ mod tests {
             let answer: UpstreamAnswer<'_> = serde_json::from_str(answer).unwrap();
             assert!(answer.processed_findings.is_empty() && answer.unprocessed_findings.is_empty());
         }
+    }
+
+    #[test]
+    fn errors_are_read_under_any_of_their_names() {
+        for (body, code, message) in [
+            (r#"{"__type":"a.b#X:http://y","Message":"m"}"#, Some("X"), Some("m")),
+            (r#"{"Code":"X","__type":"Y","message":"m"}"#, Some("X"), Some("m")),
+            (r#"{"message":"Forbidden"}"#, None, Some("Forbidden")),
+            (r#"{"Code":7}"#, None, None),
+        ] {
+            let error = UpstreamError::parse(body.as_bytes()).unwrap();
+            assert_eq!((error.code.as_deref(), error.message.as_deref()), (code, message), "{body}");
+        }
+        assert_eq!(UpstreamError::parse(b"<html>"), None);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     text::{TextRule, length_within, not_blank},
 };
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
-use std::fmt;
+use std::{fmt, ops::Range};
 
 /// How many findings one request may name (API model's text; guide).
 pub const MAX_IDENTIFIERS: usize = 100;
@@ -95,18 +95,27 @@ impl<'a> BatchUpdate<'a> {
         }
     }
 
-    /// Appends the request for some of its findings with some of its fields, made anew from what was parsed.
-    pub fn write_json(&self, findings: impl IntoIterator<Item = usize>, fields: FieldSet, out: &mut Vec<u8>) {
+    /// Appends the request for some of its findings with some of its fields, made anew from what was parsed. Returns
+    /// where in `out` the identifiers stand, between their brackets.
+    pub fn write_json(
+        &self,
+        findings: impl IntoIterator<Item = usize>,
+        fields: FieldSet,
+        out: &mut Vec<u8>,
+    ) -> Range<usize> {
         out.extend_from_slice(br#"{"FindingIdentifiers":["#);
+        let start = out.len();
         for (count, index) in findings.into_iter().enumerate() {
             if count > 0 {
                 out.push(b',');
             }
             self.identifiers[index].write_json(out);
         }
+        let identifiers = start..out.len();
         out.push(b']');
         self.update.write_members(fields, out);
         out.push(b'}');
+        identifiers
     }
 }
 

@@ -1,1 +1,16 @@
-//! To be filled.
+//! The heart: what becomes of each finding of a request.
+//!
+//! Three pure steps. [`decide`] asks the policies about every finding and change; [`Plan::new`] groups the findings by the
+//! fields that they keep, one upstream call a group; [`merge`] puts the answers together in the order of the request.
+
+mod decide;
+mod explain;
+mod merge;
+mod plan;
+
+pub use decide::{Decision, Fate, Ruling, decide};
+pub use merge::{GroupAnswer, Merged, merge};
+pub use plan::{Group, Plan};
+
+#[cfg(test)]
+mod tests;

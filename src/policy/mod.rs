@@ -2,19 +2,40 @@
 //!
 //! Cedar skips a policy that errors, so a forbid that errors no longer forbids. Whatever can make one error (nesting and
 //! size, misspelt names, wrong types) is refused while loading; the rest is the engine's.
+//!
+//! [`load`] makes rules of texts, a [`Snapshot`] puts them together with the accounts, and a [`Judge`] gives verdicts by
+//! it: [`Engine`] fast, [`Naive`] plainly.
 
+mod ask;
 mod diagnose;
+mod engine;
+mod evaluate;
+mod footprint;
+mod judge;
 mod lint;
 mod load;
+mod naive;
 mod pack;
 mod problem;
+mod request;
 mod rule;
 mod schema;
+mod slice;
+mod snapshot;
 mod text;
+mod verdict;
 
+pub use engine::Engine;
+pub use judge::{Judge, Question};
 pub use load::{MAX_FILE, MAX_POLICIES, Policies, PolicyText, load};
+pub use naive::Naive;
 pub use pack::{PACKS, pack};
 pub use problem::{LoadError, Place, Problem};
 pub use rule::{MAX_ADVICE, MAX_ID, Origin, Rule};
 pub use schema::{SCHEMA_TEXT, schema};
+pub use snapshot::{Snapshot, SnapshotError};
 pub use text::{MAX_NESTING, MAX_TERMS};
+pub use verdict::{Answer, Denial, Reason, Verdict};
+
+#[cfg(test)]
+mod tests;

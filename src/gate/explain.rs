@@ -1,0 +1,96 @@
+//! Saying why: what a caller reads about a change that was not made.
+
+use super::{Decision, Fate, Ruling};
+use crate::{
+    finding::{BatchUpdate, Change},
+    policy::{Denial, Reason},
+};
+use std::fmt::Write as _;
+
+/// How many changes a message names before it counts the rest.
+const NAMED: usize = 3;
+/// How long the identifier in a message may be, in characters.
+const ID_SHOWN: usize = 128;
+
+/// The message of a call that is refused as a whole, for the first finding that asks for it.
+pub(super) fn refusal(request: &BatchUpdate<'_>, decision: &Decision<'_>, place: usize, decision_id: &str) -> String {
+    let why = match &decision.fates[place] {
+        Fate::Ruled(ruling) => denials(&decision.changes, ruling),
+        _ => OWNER_UNKNOWN.to_owned(),
+    };
+    let id: String = request.identifiers[place].id.chars().take(ID_SHOWN).collect();
+    format!(
+        "the whole request is refused and nothing was changed, because of finding {id}: {why} [decision {decision_id}]"
+    )
+}
+
+/// The message of a finding for which nothing was forwarded.
+pub(super) fn rejection(changes: &[Change<'_>], ruling: &Ruling, decision_id: &str) -> String {
+    format!("nothing was changed: {} [decision {decision_id}]", denials(changes, ruling))
+}
+
+/// The message of a finding for which some fields were forwarded.
+pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling, decision_id: &str) -> String {
+    let mut dropped: Vec<&str> = Vec::new();
+    for change in changes {
+        let field = change.action().field();
+        if !ruling.kept.contains(field) && !dropped.contains(&field.as_str()) {
+            dropped.push(field.as_str());
+        }
+    }
+    format!("updated without {}: {} [decision {decision_id}]", dropped.join(", "), denials(changes, ruling))
+}
+
+/// The message of a finding whose owner is not known.
+pub(super) fn owner_unknown(decision_id: &str) -> String {
+    format!("nothing was changed: {OWNER_UNKNOWN} [decision {decision_id}]")
+}
+
+const OWNER_UNKNOWN: &str = "the account that owns this finding cannot be told from its identifier (owner-unknown), so no \
+     policy was asked; known are findings of AWS services whose Id is an ARN, and those of an account's own default product";
+
+/// Every denial, those for the same cause together.
+fn denials(changes: &[Change<'_>], ruling: &Ruling) -> String {
+    let mut causes: Vec<(&Denial, Vec<&Change<'_>>)> = Vec::new();
+    for (change, verdict) in changes.iter().zip(&ruling.verdicts) {
+        let Some(denial) = verdict.enforced.denial() else { continue };
+        match causes.iter_mut().find(|(cause, _)| *cause == denial) {
+            Some((_, together)) => together.push(change),
+            None => causes.push((denial, vec![change])),
+        }
+    }
+    let mut text = String::new();
+    for (at, (denial, together)) in causes.iter().enumerate() {
+        if at > 0 {
+            text.push_str("; ");
+        }
+        for (count, change) in together.iter().take(NAMED).enumerate() {
+            let _ = write!(text, "{}{change}", if count > 0 { ", " } else { "" });
+        }
+        if together.len() > NAMED {
+            let _ = write!(text, " and {} more", together.len() - NAMED);
+        }
+        let _ = write!(text, " denied {}", cause(denial));
+    }
+    text
+}
+
+fn cause(denial: &Denial) -> String {
+    let policies = denial.policies.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    let noun = if denial.policies.len() == 1 { "policy" } else { "policies" };
+    match denial.reason {
+        Reason::Forbidden => {
+            let advice = denial.advice.iter().map(|advice| format!(": {advice}")).collect::<String>();
+            format!("by {noun} {policies} ({}){advice}", denial.enforcement)
+        }
+        Reason::NoGrant => format!("because no policy permits it (no-grant, {})", denial.enforcement),
+        Reason::OwnerUnknown => OWNER_UNKNOWN.to_owned(),
+        Reason::PolicyError if denial.policies.is_empty() => {
+            "because the question could not be put to the policies (policy-error); tell whoever runs the gate"
+                .to_owned()
+        }
+        Reason::PolicyError => {
+            format!("because {noun} {policies} could not be evaluated (policy-error); tell whoever runs the gate")
+        }
+    }
+}

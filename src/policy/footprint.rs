@@ -1,0 +1,245 @@
+//! What a set of policies can read: two questions that agree in it have the same answer.
+//!
+//! The engine shares and caches verdicts by this. So whatever is not understood here counts as reading everything.
+
+use crate::finding::AccountId;
+use cedar_policy::{
+    Policy,
+    pst::{BinaryOp, Clause, EntityType, Expr, Literal, ResourceConstraint, Var},
+};
+use std::collections::BTreeSet;
+
+/// What policies read of the finding and of the question.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Footprint {
+    /// Which finding it is: both parts of its identifier, and its owner.
+    pub(super) identity: bool,
+    /// `resource.id`
+    pub(super) id: bool,
+    /// `resource.productArn`
+    pub(super) product_arn: bool,
+    /// Whether it lies in these; their truth, one by one, is all that is read of the owner.
+    pub(super) ancestors: BTreeSet<Ancestor>,
+    /// The proposed value, in any of its parts.
+    pub(super) value: bool,
+    /// Which fields travel with it.
+    pub(super) fields: bool,
+    /// The note that travels with it.
+    pub(super) note: bool,
+}
+
+/// Something that a finding may lie in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ancestor {
+    /// `principal.account`
+    CallerAccount,
+    /// `principal.fleet`
+    CallerFleet,
+    /// `Account::"…"`
+    Account(AccountId),
+    /// `Group::"…"`
+    Group(String),
+    /// `Fleet::"…"`
+    Fleet(AccountId),
+}
+
+impl Footprint {
+    /// What the policies read, together.
+    pub(super) fn of<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Self {
+        let mut footprint = Self::default();
+        for policy in policies {
+            footprint.read_policy(policy);
+        }
+        footprint
+    }
+
+    /// Adds what `other` reads.
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.identity |= other.identity;
+        self.id |= other.id;
+        self.product_arn |= other.product_arn;
+        self.ancestors.extend(other.ancestors.iter().cloned());
+        self.value |= other.value;
+        self.fields |= other.fields;
+        self.note |= other.note;
+    }
+
+    fn everything(&mut self) {
+        (self.identity, self.value, self.fields, self.note) = (true, true, true, true);
+    }
+
+    fn read_policy(&mut self, policy: &Policy) {
+        let Ok(policy) = policy.to_pst() else { return self.everything() };
+        let body = policy.body();
+        match &body.resource {
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => {}
+            ResourceConstraint::In(target) | ResourceConstraint::IsIn(_, target) => match target {
+                cedar_policy::pst::EntityOrSlot::Entity(uid) => self.read_ancestor(&uid.ty, &uid.eid),
+                cedar_policy::pst::EntityOrSlot::Slot(_) => self.everything(),
+            },
+            ResourceConstraint::Eq(_) => self.identity = true,
+        }
+        for clause in body.clauses() {
+            match clause {
+                Clause::When(condition) | Clause::Unless(condition) => self.read(condition),
+            }
+        }
+    }
+
+    fn read(&mut self, expression: &Expr) {
+        match expression {
+            Expr::Literal(_) | Expr::Var(Var::Principal | Var::Action) => {}
+            Expr::GetAttr { expr, attr } => self.read_attribute(expr, attr),
+            Expr::HasAttr { expr, attrs } => self.read_attribute(expr, &attrs.head),
+            Expr::BinaryOp { op: BinaryOp::In, left, right } if is_var(left, &Var::Resource) => self.read_in(right),
+            Expr::Is { expr, in_expr, .. } if is_var(expr, &Var::Resource) => {
+                if let Some(target) = in_expr {
+                    self.read_in(target);
+                }
+            }
+            Expr::Is { expr, in_expr, .. } => {
+                self.read(expr);
+                if let Some(target) = in_expr {
+                    self.read(target);
+                }
+            }
+            Expr::Like { expr, .. } | Expr::UnaryOp { expr, .. } => self.read(expr),
+            Expr::BinaryOp { left, right, .. } => {
+                self.read(left);
+                self.read(right);
+            }
+            Expr::IfThenElse { cond, then_expr, else_expr } => {
+                self.read(cond);
+                self.read(then_expr);
+                self.read(else_expr);
+            }
+            Expr::Set(elements) => elements.iter().for_each(|element| self.read(element)),
+            Expr::Record(members) => members.values().for_each(|member| self.read(member)),
+            // The finding or the context as a whole, and whatever a later Cedar may add.
+            _ => self.everything(),
+        }
+    }
+
+    fn read_attribute(&mut self, of: &Expr, attribute: &str) {
+        if is_var(of, &Var::Resource) {
+            match attribute {
+                "id" => self.id = true,
+                "productArn" => self.product_arn = true,
+                _ => self.identity = true,
+            }
+        } else if is_var(of, &Var::Context) {
+            match attribute {
+                "fields" => self.fields = true,
+                "note" => self.note = true,
+                _ => self.value = true,
+            }
+        } else {
+            self.read(of);
+        }
+    }
+
+    /// `resource in target`
+    fn read_in(&mut self, target: &Expr) {
+        match target {
+            Expr::Literal(Literal::EntityUID(uid)) => self.read_ancestor(&uid.ty, &uid.eid),
+            Expr::GetAttr { expr, attr } if is_var(expr, &Var::Principal) && attr == "account" => {
+                self.ancestors.insert(Ancestor::CallerAccount);
+            }
+            Expr::GetAttr { expr, attr } if is_var(expr, &Var::Principal) && attr == "fleet" => {
+                self.ancestors.insert(Ancestor::CallerFleet);
+            }
+            Expr::Set(targets) => targets.iter().for_each(|target| self.read_in(target)),
+            other => {
+                self.identity = true;
+                self.read(other);
+            }
+        }
+    }
+
+    fn read_ancestor(&mut self, kind: &EntityType, id: &str) {
+        let account = AccountId::parse(id);
+        match (kind.to_string().as_str(), account) {
+            ("Group", _) => {
+                self.ancestors.insert(Ancestor::Group(id.to_owned()));
+            }
+            ("Account", Some(account)) => {
+                self.ancestors.insert(Ancestor::Account(account));
+            }
+            ("Fleet", Some(account)) => {
+                self.ancestors.insert(Ancestor::Fleet(account));
+            }
+            _ => self.identity = true,
+        }
+    }
+}
+
+fn is_var(expression: &Expr, var: &Var) -> bool {
+    matches!(expression, Expr::Var(found) if found == var)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::str::FromStr;
+
+    fn footprint(condition: &str) -> Footprint {
+        scoped(&format!("permit (principal, action, resource) when {{ {condition} }};"))
+    }
+
+    fn scoped(policy: &str) -> Footprint {
+        Footprint::of([&Policy::from_str(policy).unwrap()])
+    }
+
+    #[test]
+    fn it_names_what_a_condition_reads() {
+        let account = AccountId::parse("111122223333").unwrap();
+        let lies_in = |ancestor: Ancestor| Footprint { ancestors: [ancestor].into(), ..Footprint::default() };
+        for (condition, expected) in [
+            ("principal.arn like \"*admin*\"", Footprint::default()),
+            ("context.value > 5", Footprint { value: true, ..Footprint::default() }),
+            ("context.rank > 5 || context has note", Footprint { value: true, note: true, ..Footprint::default() }),
+            ("context.note.text like \"*SEC*\"", Footprint { note: true, ..Footprint::default() }),
+            ("context.fields.contains(Field::\"Note\")", Footprint { fields: true, ..Footprint::default() }),
+            ("resource.id like \"x*\"", Footprint { id: true, ..Footprint::default() }),
+            ("resource.productArn == \"x\"", Footprint { product_arn: true, ..Footprint::default() }),
+            ("resource in principal.account", lies_in(Ancestor::CallerAccount)),
+            ("resource in principal.fleet", lies_in(Ancestor::CallerFleet)),
+            ("resource in Account::\"111122223333\"", lies_in(Ancestor::Account(account))),
+            ("resource in [Group::\"ou/prod\"]", lies_in(Ancestor::Group("ou/prod".into()))),
+            ("resource is Finding in Fleet::\"111122223333\"", lies_in(Ancestor::Fleet(account))),
+            (
+                "if resource is Finding then context.key == \"x\" else false",
+                Footprint { value: true, ..Footprint::default() },
+            ),
+        ] {
+            assert_eq!(footprint(condition), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn scopes_count_too() {
+        assert_eq!(scoped("permit (principal, action, resource is Finding);"), Footprint::default());
+        assert!(scoped("permit (principal, action, resource == Finding::\"x\");").identity);
+        assert_eq!(
+            scoped("permit (principal, action, resource in Group::\"g\");").ancestors,
+            [Ancestor::Group("g".into())].into()
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_reads_everything() {
+        for condition in [
+            "resource == Finding::\"x\"",
+            "[resource].contains(resource)",
+            "resource in principal",
+            "resource in (if true then principal.account else principal.account)",
+            "principal in resource",
+            "{a: resource}.a == resource",
+            "context == {value: 1}",
+            "resource.other == 1",
+            "resource.hasTag(\"x\")",
+        ] {
+            assert!(footprint(condition).identity, "{condition}");
+        }
+    }
+}

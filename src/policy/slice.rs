@@ -1,0 +1,134 @@
+//! The policies that can apply to a caller and an action.
+//!
+//! Cedar looks at every policy that it is handed, so a gate with a thousand policies for other teams would pay for all of
+//! them. What is left out here is left out by its scope alone: Cedar evaluates the scope first and stops there, so a
+//! policy that is left out could neither have matched nor failed.
+
+use super::{Rule, footprint::Footprint, schema};
+use crate::finding::{Action, Role};
+use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicySet, PrincipalConstraint};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+/// Policies that are asked together, and what they read.
+#[derive(Debug)]
+pub(super) struct Slice {
+    /// The policies that count.
+    pub(super) enforced: PolicySet,
+    /// All policies, where some are in shadow.
+    pub(super) with_shadow: Option<PolicySet>,
+    /// What any of them reads.
+    pub(super) footprint: Footprint,
+}
+
+impl Slice {
+    /// Of all the rules given.
+    pub(super) fn of(rules: &[&Rule]) -> Result<Self, String> {
+        let set = |with_shadow: bool| {
+            let policies = rules.iter().filter(|rule| with_shadow || !rule.shadow).map(|rule| rule.policy.clone());
+            PolicySet::from_policies(policies).map_err(|error| error.to_string())
+        };
+        let shadowed = rules.iter().any(|rule| rule.shadow);
+        Ok(Self {
+            enforced: set(false)?,
+            with_shadow: shadowed.then(|| set(true)).transpose()?,
+            footprint: Footprint::of(rules.iter().map(|rule| &rule.policy)),
+        })
+    }
+}
+
+/// The rules by role and action, and among those by the entity that their scope names.
+#[derive(Debug)]
+pub(super) struct Index {
+    entries: HashMap<(Role, Action), Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// The slice of callers whom no scope names.
+    common: Arc<Slice>,
+    /// Rules for every caller of the role, by their place.
+    any: Vec<usize>,
+    /// Rules whose scope names an entity: the caller itself, its account, one of its groups, its fleet.
+    named: HashMap<EntityUid, Vec<usize>>,
+}
+
+impl Index {
+    pub(super) fn new(rules: &[Rule]) -> Result<Self, String> {
+        let groups = action_groups();
+        let mut entries = HashMap::new();
+        for role in [Role::Administrator, Role::Member] {
+            for action in Action::ALL.iter().copied() {
+                let (mut any, mut named) = (Vec::new(), HashMap::<EntityUid, Vec<usize>>::new());
+                for (place, rule) in rules.iter().enumerate() {
+                    if !action_matches(&rule.policy, super::request::action_uid(action), &groups) {
+                        continue;
+                    }
+                    match rule.policy.principal_constraint() {
+                        PrincipalConstraint::Any => any.push(place),
+                        PrincipalConstraint::Is(kind) if names(&kind, role) => any.push(place),
+                        PrincipalConstraint::IsIn(kind, uid) if names(&kind, role) => {
+                            named.entry(uid).or_default().push(place)
+                        }
+                        PrincipalConstraint::Is(_) | PrincipalConstraint::IsIn(..) => {}
+                        PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) => {
+                            named.entry(uid).or_default().push(place)
+                        }
+                    }
+                }
+                let common = Arc::new(Slice::of(&any.iter().map(|place| &rules[*place]).collect::<Vec<_>>())?);
+                entries.insert((role, action), Entry { common, any, named });
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    /// The slice for a caller: `lineage` is the caller itself and all that it lies in.
+    pub(super) fn slice(
+        &self,
+        rules: &[Rule],
+        role: Role,
+        action: Action,
+        lineage: &[EntityUid],
+    ) -> Result<Arc<Slice>, String> {
+        let entry = &self.entries[&(role, action)];
+        let mut named: Vec<usize> = lineage.iter().filter_map(|uid| entry.named.get(uid)).flatten().copied().collect();
+        if named.is_empty() {
+            return Ok(entry.common.clone());
+        }
+        named.extend(&entry.any);
+        let chosen: Vec<&Rule> = named.iter().map(|place| &rules[*place]).collect();
+        Slice::of(&chosen).map(Arc::new)
+    }
+
+    /// The slices of callers whom no scope names.
+    pub(super) fn common(&self) -> impl Iterator<Item = (Role, Action, &Slice)> {
+        self.entries.iter().map(|((role, action), entry)| (*role, *action, &*entry.common))
+    }
+}
+
+fn names(kind: &cedar_policy::EntityTypeName, role: Role) -> bool {
+    kind.to_string()
+        == match role {
+            Role::Administrator => "Administrator",
+            Role::Member => "Member",
+        }
+}
+
+/// Each action with the groups that it lies in.
+fn action_groups() -> HashMap<EntityUid, HashSet<EntityUid>> {
+    let entities = schema().action_entities().expect("the embedded schema has actions");
+    let lies_in = |uid: &EntityUid| entities.ancestors(uid).into_iter().flatten().cloned().collect();
+    entities.iter().map(|action| (action.uid(), lies_in(&action.uid()))).collect()
+}
+
+fn action_matches(policy: &Policy, action: &EntityUid, groups: &HashMap<EntityUid, HashSet<EntityUid>>) -> bool {
+    let lies_in = |uid: &EntityUid| uid == action || groups.get(action).is_some_and(|groups| groups.contains(uid));
+    match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => uid == *action,
+        ActionConstraint::In(uids) => uids.iter().any(lies_in),
+    }
+}

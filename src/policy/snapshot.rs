@@ -1,0 +1,178 @@
+//! What decides, as one immutable whole: policies, schema, accounts, and the digest of all of them.
+
+use super::{
+    Question, Rule,
+    ask::Rules,
+    evaluate::{self, evaluate},
+    request,
+    schema::SCHEMA_TEXT,
+    slice::{Index, Slice},
+};
+use crate::finding::{AccountId, Accounts, Action, BatchUpdate, Caller, Enforcement, Proof, Role, Target};
+use cedar_policy::{EntityUid, PolicySet};
+use ring::digest::{Context as Digest, SHA256};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+};
+
+/// One immutable set of policies, accounts and schema. It is swapped whole or not at all.
+#[derive(Debug)]
+pub struct Snapshot {
+    rules: Vec<Rule>,
+    by_id: Rules,
+    index: Index,
+    accounts: Arc<Accounts>,
+    digest: String,
+}
+
+/// Policies that load and still cannot be served with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// Cedar could not put the policies together.
+    #[error("the policies cannot be put together: {0}")]
+    Assembly(String),
+    /// A known question could not be answered.
+    #[error(
+        "policy {} cannot be evaluated: a {role} was asked about {action} with a plain value, and Cedar gave an error \
+         (a number that overflows, or a condition that is too deep); every such change would be denied",
+        .policies.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
+    )]
+    Unanswerable {
+        /// The ids of the policies that failed.
+        policies: Vec<Arc<str>>,
+        /// The role that was asked for.
+        role: Role,
+        /// The action that was asked for.
+        action: Action,
+    },
+}
+
+impl Snapshot {
+    /// Puts rules and accounts together, and asks one known question for each role and action: policies that cannot
+    /// answer it are refused now and not when the first request comes.
+    pub fn new(
+        rules: Vec<Rule>,
+        accounts: Arc<Accounts>,
+        default_enforcement: Enforcement,
+    ) -> Result<Self, SnapshotError> {
+        let index = Index::new(&rules).map_err(SnapshotError::Assembly)?;
+        let by_id = Rules::new(rules.iter().cloned(), default_enforcement);
+        let digest = digest(&rules, &accounts, default_enforcement);
+        let snapshot = Self { rules, by_id, index, accounts, digest };
+        snapshot.ask_known_questions()?;
+        Ok(snapshot)
+    }
+
+    /// The accounts.
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
+    /// The policies, sorted by id.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// SHA-256 over schema, policies, accounts and default enforcement, in hex. It does not depend on the order of
+    /// files or on their names.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub(super) fn by_id(&self) -> &Rules {
+        &self.by_id
+    }
+
+    /// The policies that can apply to this caller and action.
+    pub(super) fn slice(&self, caller: &Caller, action: Action) -> Result<Arc<Slice>, String> {
+        self.index.slice(&self.rules, caller.role, action, &self.lineage(caller))
+    }
+
+    /// The caller and everything that it lies in.
+    fn lineage(&self, caller: &Caller) -> Vec<EntityUid> {
+        let mut lineage = vec![request::caller_uid(caller), request::account_uid(caller.account)];
+        lineage.extend(self.accounts.groups(caller.account).iter().map(|group| request::group_uid(group)));
+        if self.accounts.role(caller.account).is_some() {
+            lineage.push(request::fleet_uid(&self.accounts));
+        }
+        lineage
+    }
+
+    /// All policies, and all without those in shadow.
+    pub(super) fn whole_sets(&self) -> Result<(PolicySet, Option<PolicySet>), String> {
+        let all: Vec<&Rule> = self.rules.iter().collect();
+        Slice::of(&all).map(|slice| (slice.enforced, slice.with_shadow))
+    }
+
+    fn ask_known_questions(&self) -> Result<(), SnapshotError> {
+        static SAMPLE: LazyLock<BatchUpdate<'static>> =
+            LazyLock::new(|| BatchUpdate::parse(SAMPLE_BODY.as_bytes()).expect("the sample is a request"));
+        let account = self.accounts.administrator();
+        let changes = SAMPLE.update.changes();
+        for (role, action, slice) in self.index.common() {
+            let caller = Caller {
+                account,
+                role,
+                principal: "findings-gate-known-question".into(),
+                proof: Proof::Fixed,
+                minimum_enforcement: Enforcement::Strip,
+            };
+            let target = Target { identifier: &SAMPLE.identifiers[0], owner: account };
+            for change in changes.iter().filter(|change| change.action() == action) {
+                let question = Question {
+                    caller: &caller,
+                    update: &SAMPLE.update,
+                    change,
+                    kept: SAMPLE.update.fields(),
+                    target: &target,
+                };
+                let entities = request::entities(&caller, &target, &self.accounts).map_err(SnapshotError::Assembly)?;
+                let verdict = evaluate(&self.by_id, &slice.enforced, slice.with_shadow.as_ref(), &question, &entities);
+                if let Some(policies) = evaluate::failed(&verdict) {
+                    return Err(SnapshotError::Unanswerable { policies: policies.to_vec(), role, action });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every action once, with plain values.
+const SAMPLE_BODY: &str = r#"{
+    "FindingIdentifiers": [{"Id": "known-question", "ProductArn": "arn:aws:securityhub:us-east-1::product/aws/securityhub"}],
+    "Confidence": 50, "Criticality": 50, "Note": {"Text": "known question", "UpdatedBy": "findings-gate"},
+    "RelatedFindings": [{"Id": "known-question", "ProductArn": "arn:aws:securityhub:us-east-1::product/aws/securityhub"}],
+    "Severity": {"Label": "MEDIUM", "Normalized": 40, "Product": 5.0},
+    "Types": ["Software and Configuration Checks"], "UserDefinedFields": {"ticket": "known-question"},
+    "VerificationState": "UNKNOWN", "Workflow": {"Status": "NOTIFIED"}
+}"#;
+
+fn digest(rules: &[Rule], accounts: &Accounts, default_enforcement: Enforcement) -> String {
+    let mut digest = Digest::new(&SHA256);
+    // Each part is preceded by its length, so that no two different wholes have the same bytes.
+    let mut add = |part: &str| {
+        digest.update(&(part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    };
+    add(SCHEMA_TEXT);
+    add(default_enforcement.as_str());
+    let mut rules: Vec<&Rule> = rules.iter().collect();
+    rules.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    for rule in rules {
+        add(&rule.id);
+        add(&rule.policy.to_string());
+    }
+    add(accounts.administrator().as_str());
+    let mut members: Vec<(AccountId, _)> = accounts.members().collect();
+    members.sort_unstable_by_key(|(account, _)| *account);
+    for (account, member) in members {
+        add(account.as_str());
+        add(&member.groups.len().to_string());
+        member.groups.iter().for_each(|group| add(group));
+    }
+    digest.finish().as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

@@ -1,0 +1,228 @@
+//! The engine slices policies, shares verdicts between findings and keeps them. None of that may show: over generated
+//! policies, callers, updates and findings it decides as the plain way does, asked for the first time and again.
+
+use super::{ADMINISTRATOR, PAYMENTS, SEARCH, STRANGER, accounts, caller};
+use crate::{
+    finding::{BatchUpdate, Enforcement},
+    gate::{Decision, Fate, decide},
+    policy::{Answer, Engine, Naive, PolicyText, Snapshot, Verdict, load},
+};
+use proptest::{prelude::*, sample::select};
+use std::sync::Arc;
+
+/// Conditions, and the action that they are valid for (any, if none). Between them they read everything that there is to
+/// read, in every form that the footprint knows, and some that it does not.
+const CONDITIONS: &[(&str, &str)] = &[
+    ("", "true"),
+    ("", "resource in principal.account"),
+    ("", "!(resource in principal.account)"),
+    ("", r#"resource in Account::"222222222222""#),
+    ("", r#"resource in Group::"ou/prod""#),
+    ("", r#"resource in [Group::"pci", Account::"333333333333"]"#),
+    ("", r#"resource in Fleet::"111111111111""#),
+    ("", r#"resource is Finding in Group::"pci""#),
+    ("", r#"resource.id like "*-1""#),
+    ("", r#"resource.productArn like "*guardduty""#),
+    (
+        "",
+        r#"resource == Finding::"arn:aws:securityhub:eu-west-1::product/aws/guardduty/arn:aws:guardduty:eu-west-1:222222222222:x-1""#,
+    ),
+    ("", r#"[resource].contains(resource)"#),
+    ("", r#"principal.arn like "*222222222222*""#),
+    ("", r#"principal in Group::"pci""#),
+    ("", r#"context.fields.contains(Field::"Note")"#),
+    ("", r#"context.fields.containsAny([Field::"Severity", Field::"Types"])"#),
+    (
+        "",
+        r#"if resource in principal.account then context.fields.contains(Field::"Workflow") else resource.id like "*-2""#,
+    ),
+    ("Confidence", "context.value > 50"),
+    ("Confidence", "context.value * 100000000000000000 > 10"),
+    ("Confidence", "context.value * 100000000000000000 > 10"),
+    ("Confidence", "context.value * 100000000000000000 > 10"),
+    ("Confidence", "context has note && context.note.text like \"*SEC*\""),
+    ("Severity.Label", "context.rank >= 3"),
+    ("Severity.Label", r#"context.value == SeverityLabel::"LOW""#),
+    ("Severity.Product", r#"context.value.lessThanOrEqual(decimal("7.5"))"#),
+    ("Note", "context.value.text like \"*SEC*\""),
+    ("Workflow.Status", r#"context.value == WorkflowStatus::"SUPPRESSED""#),
+    ("Workflow.Status", r#"context has note && context.note.updatedBy == "ana""#),
+    (
+        "VerificationState",
+        r#"[VerificationState::"FALSE_POSITIVE", VerificationState::"UNKNOWN"].contains(context.value)"#,
+    ),
+    ("Types", r#"context.value like "TTPs*""#),
+    ("UserDefinedFields", r#"context.key == "ticket" && context.value like "SEC*""#),
+    ("RelatedFindings", r#"context.id == "r1""#),
+];
+
+const PRINCIPALS: &[&str] = &[
+    "principal",
+    "principal is Member",
+    "principal is Administrator",
+    r#"principal in Group::"ou/prod""#,
+    r#"principal is Member in Group::"pci""#,
+    r#"principal in Account::"333333333333""#,
+    r#"principal == Member::"arn:aws:iam::222222222222:role/triage""#,
+    r#"principal in Fleet::"111111111111""#,
+];
+
+const RESOURCES: &[&str] = &[
+    "resource",
+    "resource",
+    "resource is Finding",
+    r#"resource in Account::"222222222222""#,
+    r#"resource in Group::"ou/prod""#,
+    r#"resource in Fleet::"111111111111""#,
+];
+
+const ACTIONS: &[&str] = &[
+    "action",
+    r#"action in Action::"BatchUpdateFindings""#,
+    r#"action in [Action::"Triage", Action::"Severity"]"#,
+    r#"action == Action::"Note""#,
+];
+
+fn policy() -> impl Strategy<Value = String> {
+    let annotations = select(&["", r#"@enforce("strip")"#, r#"@enforce("reject")"#, r#"@enforce("refuse")"#][..]);
+    let parts =
+        (any::<bool>(), select(PRINCIPALS), select(ACTIONS), select(RESOURCES), select(CONDITIONS), any::<bool>());
+    (parts, annotations, 0..6u8).prop_map(
+        |((permit, principal, action, resource, (only, condition), unless), annotation, shadow)| {
+            let action = if only.is_empty() { action.to_owned() } else { format!(r#"action == Action::"{only}""#) };
+            let (effect, annotation) = if permit { ("permit", "") } else { ("forbid", annotation) };
+            let shadow = if shadow == 0 { "@shadow" } else { "" };
+            let clause = if unless { "unless" } else { "when" };
+            format!("{annotation} {shadow} {effect} ({principal}, {action}, {resource}) {clause} {{ {condition} }};")
+        },
+    )
+}
+
+/// A set of policies in which those that the loader refuses (because they can never apply) are left out.
+fn policies() -> impl Strategy<Value = Arc<Snapshot>> {
+    prop::collection::vec(policy(), 1..14).prop_filter_map("no policy that loads", |policies| {
+        let grant = r#"@id("grant") permit (principal, action, resource);"#.to_owned();
+        let with_ids =
+            policies.iter().enumerate().map(|(at, policy)| format!(r#"@id("p{at}") {policy}"#)).chain([grant]);
+        let good: Vec<PolicyText> = with_ids
+            .map(|text| PolicyText { name: "generated.cedar".into(), text })
+            .filter(|text| load(std::slice::from_ref(text)).is_ok())
+            .collect();
+        let rules = load(&good).ok()?.rules().to_vec();
+        Snapshot::new(rules, accounts(), Enforcement::Strip).ok().map(Arc::new)
+    })
+}
+
+fn identifier() -> impl Strategy<Value = String> {
+    let owner = select(&[ADMINISTRATOR, PAYMENTS, SEARCH, STRANGER][..]);
+    (owner, 0..3u8, select(&["guardduty", "inspector", "own", "partner"][..])).prop_map(|(owner, number, product)| {
+        let region = "arn:aws:securityhub:eu-west-1";
+        match product {
+            "own" => format!(r#"{{"Id":"x-{number}","ProductArn":"{region}:{owner}:product/{owner}/default"}}"#),
+            "partner" => format!(r#"{{"Id":"x-{number}","ProductArn":"{region}::product/partner/scanner"}}"#),
+            service => format!(
+                r#"{{"Id":"arn:aws:{service}:eu-west-1:{owner}:x-{number}","ProductArn":"{region}::product/aws/{service}"}}"#
+            ),
+        }
+    })
+}
+
+const MEMBERS: &[&str] = &[
+    r#""Confidence":7"#,
+    r#""Confidence":100"#,
+    r#""Criticality":1"#,
+    r#""Note":{"Text":"see SEC-1","UpdatedBy":"ana"}"#,
+    r#""Note":{"Text":"no ticket","UpdatedBy":"bob"}"#,
+    r#""Severity":{"Label":"LOW"}"#,
+    r#""Severity":{"Normalized":95}"#,
+    r#""Severity":{"Label":"HIGH","Normalized":3,"Product":7.5}"#,
+    r#""Types":["TTPs/x","Effects"]"#,
+    r#""UserDefinedFields":{"ticket":"SEC-1","owner":"x"}"#,
+    r#""VerificationState":"FALSE_POSITIVE""#,
+    r#""Workflow":{"Status":"SUPPRESSED"}"#,
+    r#""Workflow":{"Status":"RESOLVED"}"#,
+    r#""RelatedFindings":[{"Id":"r1","ProductArn":"arn:aws:securityhub:eu-west-1::product/aws/guardduty"}]"#,
+];
+
+fn request() -> impl Strategy<Value = String> {
+    let members = prop::sample::subsequence(MEMBERS, 1..=6).prop_map(|members| {
+        let mut kept: Vec<&str> = Vec::new();
+        for member in members {
+            let name = |member: &str| member.split(':').next().map(str::to_owned);
+            if kept.iter().all(|known| name(known) != name(member)) {
+                kept.push(member);
+            }
+        }
+        kept.join(",")
+    });
+    (prop::collection::vec(identifier(), 1..24), members)
+        .prop_map(|(identifiers, members)| format!(r#"{{"FindingIdentifiers":[{}],{members}}}"#, identifiers.join(",")))
+}
+
+/// A decision in plain values.
+fn plainly(decision: &Decision<'_>) -> Vec<String> {
+    let answer = |answer: &Answer| match answer {
+        Answer::Allowed { by } => format!("allow{by:?}"),
+        Answer::Denied(denial) => format!("{denial:?}"),
+    };
+    let verdict =
+        |verdict: &Verdict| format!("{} / {:?}", answer(&verdict.enforced), verdict.shadow.as_ref().map(answer));
+    let fate = |fate: &Fate| match fate {
+        Fate::Ruled(ruling) => {
+            let verdicts: Vec<String> = ruling.verdicts.iter().map(|given| verdict(given)).collect();
+            format!("{:?} {:?} {verdicts:?}", ruling.kept, ruling.enforcement)
+        }
+        other => format!("{other:?}"),
+    };
+    decision.fates.iter().map(fate).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_engine_agrees_with_the_plain_way(snapshot in policies(), requests in prop::collection::vec((request(), 0..3usize), 1..6)) {
+        let mut engine = Engine::new(snapshot.clone());
+        let mut naive = Naive::new(snapshot).unwrap();
+        for round in 0..2 {
+            for (body, account) in &requests {
+                let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+                let caller = caller([ADMINISTRATOR, PAYMENTS, SEARCH][*account]);
+                let fast = plainly(&decide(&mut engine, &caller, &request));
+                let plain = plainly(&decide(&mut naive, &caller, &request));
+                prop_assert_eq!(fast, plain, "round {} {}", round, body);
+            }
+        }
+    }
+}
+
+/// The strategies above are worth something only if what they generate is mixed.
+#[test]
+fn generated_cases_are_mixed() {
+    use proptest::{strategy::ValueTree, test_runner::TestRunner};
+    let mut runner = TestRunner::deterministic();
+    let (mut allowed, mut stripped, mut rejected, mut refused, mut failed, mut shadowed) = (0, 0, 0, 0, 0, 0);
+    for _ in 0..64 {
+        let snapshot = policies().new_tree(&mut runner).unwrap().current();
+        let body = request().new_tree(&mut runner).unwrap().current();
+        let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+        for account in [ADMINISTRATOR, PAYMENTS, SEARCH] {
+            let decision = decide(&mut Engine::new(snapshot.clone()), &caller(account), &request);
+            for fate in &decision.fates {
+                let Fate::Ruled(ruling) = fate else { continue };
+                match ruling.enforcement {
+                    None => allowed += 1,
+                    Some(Enforcement::Strip) => stripped += 1,
+                    Some(Enforcement::Reject) => rejected += 1,
+                    Some(Enforcement::Refuse) => refused += 1,
+                }
+                failed +=
+                    ruling.verdicts.iter().filter(|verdict| crate::policy::evaluate::failed(verdict).is_some()).count();
+                shadowed += ruling.verdicts.iter().filter(|verdict| verdict.shadow.is_some()).count();
+            }
+        }
+    }
+    for count in [allowed, stripped, rejected, refused, failed, shadowed] {
+        assert!(count > 5, "{allowed} {stripped} {rejected} {refused} {failed} {shadowed}");
+    }
+}

@@ -1,0 +1,52 @@
+//! What the engine must hold: it fails closed, and it agrees with the plain way.
+
+mod differential;
+mod fail_closed;
+mod verdicts;
+
+use super::{PolicyText, Snapshot, load};
+use crate::finding::{Accounts, Caller, Enforcement, Member, Proof};
+use std::sync::Arc;
+
+pub(super) const ADMINISTRATOR: &str = "111111111111";
+pub(super) const PAYMENTS: &str = "222222222222";
+pub(super) const SEARCH: &str = "333333333333";
+pub(super) const STRANGER: &str = "999999999999";
+
+/// The administrator, a member in two groups, a member in one.
+pub(super) fn accounts() -> Arc<Accounts> {
+    let member =
+        |groups: &[&str]| Member { name: String::new(), groups: groups.iter().map(ToString::to_string).collect() };
+    let members =
+        [(PAYMENTS.parse().unwrap(), member(&["ou/prod", "pci"])), (SEARCH.parse().unwrap(), member(&["ou/prod"]))];
+    Arc::new(Accounts::new(ADMINISTRATOR.parse().unwrap(), members))
+}
+
+pub(super) fn caller(account: &str) -> Caller {
+    let accounts = accounts();
+    let account = account.parse().unwrap();
+    Caller {
+        account,
+        role: accounts.role(account).unwrap(),
+        principal: format!("arn:aws:iam::{account}:role/triage").into(),
+        proof: Proof::Fixed,
+        minimum_enforcement: Enforcement::Strip,
+    }
+}
+
+pub(super) fn snapshot(policies: &str) -> Arc<Snapshot> {
+    let texts = [PolicyText { name: "test.cedar".into(), text: policies.into() }];
+    let policies = load(&texts).unwrap_or_else(|error| panic!("{error:?}"));
+    Arc::new(Snapshot::new(policies.rules().to_vec(), accounts(), Enforcement::Reject).unwrap())
+}
+
+/// A request about one finding of each account given, of its own default product.
+pub(super) fn body(owners: &[&str], members: &str) -> String {
+    let finding = |(at, owner): (usize, &&str)| {
+        format!(
+            r#"{{"Id":"finding-{at}","ProductArn":"arn:aws:securityhub:eu-west-1:{owner}:product/{owner}/default"}}"#
+        )
+    };
+    let findings: Vec<String> = owners.iter().enumerate().map(finding).collect();
+    format!(r#"{{"FindingIdentifiers":[{}],{members}}}"#, findings.join(","))
+}

@@ -1,0 +1,147 @@
+//! What a verdict says: reasons, strictness, shadow, the digest.
+
+use super::{ADMINISTRATOR, PAYMENTS, SEARCH, accounts, body, caller, snapshot};
+use crate::{
+    finding::{BatchUpdate, Enforcement, Target},
+    policy::{Answer, Engine, Judge, Naive, PolicyText, Question, Reason, Snapshot, Verdict, load},
+};
+
+/// The verdict of both judges on the first change.
+fn verdict(policies: &str, account: &str, owner: &str, members: &str) -> Verdict {
+    let snapshot = snapshot(policies);
+    let body = body(&[owner], members);
+    let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+    let identifier = &request.identifiers[0];
+    let target = Target { identifier, owner: identifier.owner().unwrap() };
+    let changes = request.update.changes();
+    let caller = caller(account);
+    let question = Question {
+        caller: &caller,
+        update: &request.update,
+        change: &changes[0],
+        kept: request.update.fields(),
+        target: &target,
+    };
+    let fast = Engine::new(snapshot.clone()).verdict(&question);
+    assert_eq!(fast, Naive::new(snapshot).unwrap().verdict(&question));
+    (*fast).clone()
+}
+
+const PERMIT: &str = r#"@id("all") permit (principal, action, resource);"#;
+
+fn denied(verdict: &Verdict) -> (Reason, Enforcement, Vec<&str>) {
+    let denial = verdict.enforced.denial().unwrap();
+    (denial.reason, denial.enforcement, denial.policies.iter().map(|id| &**id).collect())
+}
+
+#[test]
+fn no_grant_is_denied_by_default() {
+    let only_admins = r#"@id("admins") permit (principal is Administrator, action, resource);"#;
+    let verdict = verdict(only_admins, PAYMENTS, PAYMENTS, r#""Confidence":1"#);
+    assert_eq!(denied(&verdict), (Reason::NoGrant, Enforcement::Reject, vec![]));
+}
+
+#[test]
+fn a_grant_names_its_policies_in_order() {
+    let policies = format!(r#"{PERMIT} @id("a") permit (principal, action == Action::"Confidence", resource);"#);
+    let verdict = verdict(&policies, PAYMENTS, PAYMENTS, r#""Confidence":1"#);
+    assert_eq!(verdict.enforced, Answer::Allowed { by: vec!["a".into(), "all".into()] });
+    assert_eq!(verdict.shadow, None);
+}
+
+#[test]
+fn of_several_forbids_the_strictest_counts_and_all_advise() {
+    let forbid =
+        |id: &str, annotations: &str| format!(r#"@id("{id}") {annotations} forbid (principal, action, resource);"#);
+    for (annotations, expected) in [
+        (vec![r#"@enforce("strip")"#], Enforcement::Strip),
+        (vec![r#"@enforce("strip")"#, r#"@enforce("reject")"#], Enforcement::Reject),
+        (vec![r#"@enforce("refuse")"#, r#"@enforce("strip")"#], Enforcement::Refuse),
+        // Without the annotation it is the configured default, here reject.
+        (vec![r#"@enforce("strip")"#, ""], Enforcement::Reject),
+    ] {
+        let forbids: String =
+            annotations.iter().enumerate().map(|(at, text)| forbid(&format!("f{at}"), text)).collect();
+        let verdict = verdict(&format!("{PERMIT}{forbids}"), PAYMENTS, PAYMENTS, r#""Confidence":1"#);
+        let ids = ["f0", "f1"][..annotations.len()].to_vec();
+        assert_eq!(denied(&verdict), (Reason::Forbidden, expected, ids));
+    }
+}
+
+#[test]
+fn shadow_policies_count_for_nothing_and_are_told() {
+    let forbid = r#"@id("trial") @shadow @enforce("strip") forbid (principal is Member, action, resource);"#;
+    let verdict_of = |account| verdict(&format!("{PERMIT}{forbid}"), account, PAYMENTS, r#""Confidence":1"#);
+    let member = verdict_of(PAYMENTS);
+    assert!(matches!(&member.enforced, Answer::Allowed { by } if **by == ["all".into()]));
+    assert_eq!(member.shadow.unwrap().denial().unwrap().policies, ["trial".into()]);
+    // Where it does not apply there is nothing to tell.
+    assert_eq!(verdict_of(ADMINISTRATOR).shadow, None);
+    // A permit can be tried, too.
+    let permit = r#"@id("trial") @shadow permit (principal is Member, action, resource); @id("a") permit (principal is Administrator, action, resource);"#;
+    let trial = verdict(permit, PAYMENTS, PAYMENTS, r#""Confidence":1"#);
+    assert_eq!(trial.enforced.denial().unwrap().reason, Reason::NoGrant);
+    assert!(matches!(trial.shadow, Some(Answer::Allowed { .. })));
+}
+
+#[test]
+fn scopes_that_name_somebody_apply_to_nobody_else() {
+    for (scope, payments, search) in [
+        (r#"principal == Member::"arn:aws:iam::222222222222:role/triage""#, true, false),
+        (r#"principal in Account::"222222222222""#, true, false),
+        (r#"principal in Group::"pci""#, true, false),
+        (r#"principal is Member in Group::"ou/prod""#, true, true),
+        (r#"principal in Fleet::"111111111111""#, true, true),
+        (r#"principal is Administrator in Group::"ou/prod""#, false, false),
+    ] {
+        let policies = format!(
+            r#"@id("x") permit ({scope}, action in Action::"BatchUpdateFindings", resource);
+               @id("other") permit (principal is Administrator, action, resource);"#
+        );
+        for (account, allowed) in [(PAYMENTS, payments), (SEARCH, search)] {
+            let Ok(_) = load(&[PolicyText { name: "t".into(), text: policies.clone() }]) else { continue };
+            let verdict = verdict(&policies, account, account, r#""Confidence":1"#);
+            assert_eq!(matches!(verdict.enforced, Answer::Allowed { .. }), allowed, "{scope} {account}");
+        }
+    }
+}
+
+#[test]
+fn the_digest_tells_sets_apart_and_nothing_else() {
+    let of = |texts: &[(&str, &str)], enforcement| {
+        let texts: Vec<PolicyText> =
+            texts.iter().map(|(name, text)| PolicyText { name: (*name).into(), text: (*text).into() }).collect();
+        let rules = load(&texts).unwrap().rules().to_vec();
+        Snapshot::new(rules, accounts(), enforcement).unwrap().digest().to_owned()
+    };
+    let other = r#"@id("other") permit (principal is Member, action, resource);"#;
+    let both = format!("{PERMIT}\n{other}");
+    let digest = of(&[("a.cedar", &both)], Enforcement::Reject);
+    assert_eq!(digest.len(), 64);
+    assert_eq!(of(&[("z.cedar", other), ("b.cedar", PERMIT)], Enforcement::Reject), digest);
+    assert_ne!(of(&[("a.cedar", PERMIT)], Enforcement::Reject), digest);
+    assert_ne!(of(&[("a.cedar", &both)], Enforcement::Strip), digest);
+    assert_ne!(of(&[("a.cedar", &both.replace("is Member", "is Administrator"))], Enforcement::Reject), digest);
+}
+
+#[test]
+fn a_warm_engine_asks_cedar_nothing() {
+    let snapshot = snapshot(
+        r#"@id("own") permit (principal is Member, action, resource) when { resource in principal.account };"#,
+    );
+    let mut engine = Engine::new(snapshot);
+    let caller = caller(PAYMENTS);
+    let owners = [PAYMENTS, SEARCH, PAYMENTS, SEARCH, PAYMENTS];
+    let body = body(&owners, r#""Confidence":1,"Note":{"Text":"t","UpdatedBy":"u"}"#);
+    let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+    crate::gate::decide(&mut engine, &caller, &request);
+    // Two kinds of findings, two changes; what a note says is not read, so another note is no new question.
+    assert_eq!(engine.questions_asked(), 4);
+    let other = body.replace(r#""t""#, r#""another""#);
+    let request = BatchUpdate::parse(other.as_bytes()).unwrap();
+    crate::gate::decide(&mut engine, &caller, &request);
+    assert_eq!(engine.questions_asked(), 4);
+    engine.forget();
+    crate::gate::decide(&mut engine, &caller, &request);
+    assert_eq!(engine.questions_asked(), 8);
+}

@@ -1,0 +1,79 @@
+//! Verdicts, and why.
+
+use crate::finding::Enforcement;
+use std::{fmt, sync::Arc};
+
+/// The answer for one change on one finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What counts: the answer of the policies without `@shadow`.
+    pub enforced: Answer,
+    /// The answer of all policies, where a `@shadow` policy takes part and the answer differs from what counts.
+    pub shadow: Option<Answer>,
+}
+
+/// Allowed or denied, by which policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The change may be made.
+    Allowed {
+        /// The ids of the permits that match, sorted.
+        by: Vec<Arc<str>>,
+    },
+    /// The change may not be made.
+    Denied(Denial),
+}
+
+/// A denial: why, by which policies, and what it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// Why.
+    pub reason: Reason,
+    /// What it does: the strictest enforcement of the policies that forbid.
+    pub enforcement: Enforcement,
+    /// The ids of the policies that forbid or that failed, sorted; none where no policy permits.
+    pub policies: Vec<Arc<str>>,
+    /// What those policies advise, in the same order.
+    pub advice: Vec<Arc<str>>,
+}
+
+/// Why a change is denied. The list is closed: these are the words of messages, logs and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// A policy forbids it.
+    Forbidden,
+    /// No policy permits it.
+    NoGrant,
+    /// The account that owns the finding is not known, so no policy was asked.
+    OwnerUnknown,
+    /// A policy could not be evaluated. Cedar passes over such a policy, forbids included; the gate denies.
+    PolicyError,
+}
+
+impl Reason {
+    /// `forbidden`, `no-grant`, `owner-unknown`, `policy-error`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::NoGrant => "no-grant",
+            Self::OwnerUnknown => "owner-unknown",
+            Self::PolicyError => "policy-error",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Answer {
+    /// The denial, if it is one.
+    pub const fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::Allowed { .. } => None,
+            Self::Denied(denial) => Some(denial),
+        }
+    }
+}
