@@ -234,3 +234,5 @@ fn unreadable(source: &Source, piece: &Piece<'_>) -> Option<Problem> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traps;

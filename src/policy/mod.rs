@@ -22,6 +22,8 @@ mod rule;
 mod schema;
 mod slice;
 mod snapshot;
+#[cfg(test)]
+mod testing;
 mod text;
 mod verdict;
 

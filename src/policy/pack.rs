@@ -23,3 +23,6 @@ pub fn pack(name: &str) -> Option<Vec<PolicyText>> {
     };
     Some(files.iter().map(|&(name, text)| PolicyText { name: name.to_owned(), text: text.to_owned() }).collect())
 }
+
+#[cfg(test)]
+mod tests;
