@@ -16,21 +16,21 @@ pub(super) const WEBSHOP: &str = "333333333333";
 /// An account of no fleet.
 pub(super) const STRANGER: &str = "999999999999";
 
-fn uid(text: String) -> EntityUid {
+fn uid(text: &str) -> EntityUid {
     text.parse().unwrap()
 }
 
 /// An account's caller: the administrator for its account, a member for every other.
 fn caller(account: &str) -> (EntityUid, Vec<Entity>) {
     let is_administrator = account == ADMINISTRATOR;
-    let caller = uid(format!("{}::\"caller\"", if is_administrator { "Administrator" } else { "Member" }));
-    let home = uid(format!("Account::\"{account}\""));
+    let caller = uid(&format!("{}::\"caller\"", if is_administrator { "Administrator" } else { "Member" }));
+    let home = uid(&format!("Account::\"{account}\""));
     let mut attributes = HashMap::from([
         ("account".to_owned(), RestrictedExpression::new_entity_uid(home.clone())),
         ("arn".to_owned(), RestrictedExpression::new_string(format!("arn:aws:iam::{account}:role/triage"))),
     ]);
     if is_administrator {
-        let fleet = uid(format!("Fleet::\"{ADMINISTRATOR}\""));
+        let fleet = uid(&format!("Fleet::\"{ADMINISTRATOR}\""));
         attributes.insert("fleet".to_owned(), RestrictedExpression::new_entity_uid(fleet));
     }
     let entity = Entity::new(caller.clone(), attributes, HashSet::from([home])).unwrap();
@@ -38,8 +38,8 @@ fn caller(account: &str) -> (EntityUid, Vec<Entity>) {
 }
 
 fn accounts() -> Vec<Entity> {
-    let fleet = uid(format!("Fleet::\"{ADMINISTRATOR}\""));
-    let account = |id: &str, parents| Entity::new_no_attrs(uid(format!("Account::\"{id}\"")), parents);
+    let fleet = uid(&format!("Fleet::\"{ADMINISTRATOR}\""));
+    let account = |id: &str, parents| Entity::new_no_attrs(uid(&format!("Account::\"{id}\"")), parents);
     let mut entities: Vec<_> =
         [ADMINISTRATOR, PAYMENTS, WEBSHOP].iter().map(|id| account(id, HashSet::from([fleet.clone()]))).collect();
     entities.extend([account(STRANGER, HashSet::new()), Entity::with_uid(fleet)]);
@@ -47,10 +47,10 @@ fn accounts() -> Vec<Entity> {
 }
 
 fn finding(account: &str) -> (EntityUid, Entity) {
-    let finding = uid("Finding::\"f\"".to_owned());
+    let finding = uid("Finding::\"f\"");
     let attributes =
         ["id", "productArn"].map(|name| (name.to_owned(), RestrictedExpression::new_string(name.to_owned())));
-    let parents = HashSet::from([uid(format!("Account::\"{account}\""))]);
+    let parents = HashSet::from([uid(&format!("Account::\"{account}\""))]);
     (finding.clone(), Entity::new(finding, HashMap::from(attributes), parents).unwrap())
 }
 
@@ -73,7 +73,7 @@ impl Question {
 
     /// What Cedar says to `policies`: the decision, the policies that made it, and how many of them failed.
     pub(super) fn ask(&self, policies: &PolicySet) -> (Decision, BTreeSet<String>, usize) {
-        let action = uid(format!("Action::\"{}\"", self.action));
+        let action = uid(&format!("Action::\"{}\"", self.action));
         let (principal, mut entities) = caller(self.from);
         let (resource, finding) = finding(self.on);
         entities.extend(accounts());

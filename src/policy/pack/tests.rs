@@ -213,3 +213,27 @@ fn what_the_packs_share_is_the_same() {
         ["administrators-change-everything", "administrators-stay-in-their-fleet", "members-stay-in-their-account"];
     assert_eq!(shared, ids(expected));
 }
+
+#[test]
+fn the_policies_of_the_manual_load_beside_the_baseline() {
+    let manual = include_str!("../../../policies/README.md");
+    let examples = manual.split("```cedar\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut texts = pack("baseline").unwrap();
+    texts.extend(examples.map(|text| PolicyText { name: "policies/README.md".to_owned(), text: text.to_owned() }));
+    let policies = load(&texts).unwrap_or_else(|error| panic!("{:#?}", error.problems()));
+    assert!(policies.rule("resolving-needs-a-ticket").is_some_and(|rule| !rule.shadow));
+    assert!(policies.rule("production-keeps-its-severity").is_some_and(|rule| rule.shadow));
+}
+
+#[test]
+fn two_packs_at_once_are_refused_by_their_names() {
+    let both: Vec<_> = PACKS.iter().flat_map(|name| pack(name).unwrap()).collect();
+    let error = load(&both).unwrap_err();
+    assert_eq!(error.problems().len(), 3);
+    assert!(
+        error
+            .problems()
+            .iter()
+            .all(|problem| problem.message.contains("is used twice: here and at policies/baseline/"))
+    );
+}
