@@ -1,1 +1,36 @@
-//! To be filled.
+//! The listener's side: connections, limits, doors, and the way out.
+//!
+//! [`Listener::bind`] takes the address, [`run`] serves it: one thread, one single-threaded runtime and one socket a worker
+//! (`SO_REUSEPORT`), so a request never crosses threads and nothing needs to be `Send`. HTTP/1.1 and HTTP/2 by prior
+//! knowledge come in on the same port.
+//!
+//! What every connection is held to is in [`Limits`]; how a stop goes is in [`Shutdown`]. [`Doors`] tells the operation of a
+//! request, [`read_body`] reads what it carries, [`error_response`] is how a refusal looks on the wire.
+//!
+//! A request that was handed to the [`Service`] is carried to its end even when its client goes away meanwhile: what was
+//! forwarded must also be recorded. Only the deadline of a stop cuts it short.
+
+mod body;
+mod connection;
+mod doors;
+mod drain;
+mod errors;
+mod limits;
+mod listener;
+mod operations;
+mod request_id;
+mod server;
+mod socket;
+
+pub use body::{BodyError, read_body};
+pub use doors::{Door, Doors};
+pub use drain::{DrainReport, Shutdown, Trigger};
+pub use errors::error_response;
+pub use limits::Limits;
+pub use listener::{BindError, Listener};
+pub use operations::{ApiOperation, Bypass, Class, OPERATIONS};
+pub use request_id::{RequestId, RequestIds};
+pub use server::{RunError, Service, run};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,103 @@
-//! To be filled.
+//! The findings backend behind the gate.
+//!
+//! [`Upstream::call`] sends one [`Call`] and returns the backend's [`Answer`] as it is, whatever its status, or a [`Failure`] that
+//! says whether the backend may have made the change. The backend is either another server, by [`Upstream::http`], or a part of
+//! this program that implements [`InProcess`].
+//!
+//! Nothing of the client's request goes upstream but what the gate parsed: the call's headers are made here.
+
+pub(crate) mod body;
+mod failure;
+mod http;
+mod settings;
+
+use crate::finding::{AccountId, Operation};
+use ::http::HeaderValue;
+use bytes::Bytes;
+use std::{fmt, pin::Pin, sync::Arc};
+
+pub use failure::Failure;
+pub use settings::{HttpSettings, UpstreamError, Url, UrlError};
+
+/// One call to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What to do.
+    pub operation: Operation,
+    /// The account that the caller acts for.
+    pub account: AccountId,
+    /// The request's body: JSON that the gate wrote itself.
+    pub body: Bytes,
+}
+
+/// What the backend answered. Errors are answers too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `x-amzn-errortype`, as it came.
+    pub error_type: Option<String>,
+    /// The header `x-amzn-requestid`.
+    pub request_id: Option<String>,
+    /// The header `retry-after`, to be passed on as it is.
+    pub retry_after: Option<HeaderValue>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A backend inside this program.
+pub trait InProcess: Send + Sync {
+    /// Carries the call out. It must take bounded time.
+    fn call(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + '_>>;
+}
+
+/// The way to the backend. Clones share their connections; a worker takes its own by [`Upstream::for_worker`].
+#[derive(Clone)]
+pub struct Upstream(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Embedded(Arc<dyn InProcess>),
+    Http(http::HttpUpstream),
+}
+
+impl Upstream {
+    /// A backend inside this program.
+    pub fn embedded(backend: Arc<dyn InProcess>) -> Self {
+        Self(Kind::Embedded(backend))
+    }
+
+    /// A server. Reads the trusted certificates, and connects to nothing yet.
+    pub fn http(settings: HttpSettings) -> Result<Self, UpstreamError> {
+        http::HttpUpstream::new(settings).map(|http| Self(Kind::Http(http)))
+    }
+
+    /// The same backend with connections of its own, which live and die with the runtime that opens them.
+    #[must_use]
+    pub fn for_worker(&self) -> Self {
+        match &self.0 {
+            Kind::Embedded(backend) => Self(Kind::Embedded(Arc::clone(backend))),
+            Kind::Http(http) => Self(Kind::Http(http.with_own_pool())),
+        }
+    }
+
+    /// Sends one call and reads the whole answer.
+    ///
+    /// A call is sent once. It is sent again only when it is certain that nothing of it was: it waited for a connection that turned
+    /// out to be closed.
+    pub async fn call(&self, call: Call) -> Result<Answer, Failure> {
+        match &self.0 {
+            Kind::Embedded(backend) => backend.call(call).await,
+            Kind::Http(http) => http.call(call).await,
+        }
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Embedded(_) => f.write_str("Upstream(embedded)"),
+            Kind::Http(http) => f.debug_tuple("Upstream").field(http).finish(),
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The workers: accepting, serving, and stopping.
+
+use super::{
+    DrainReport, Limits, Listener, RequestIds, Shutdown,
+    connection::{InFlight, State, Watch},
+    error_response,
+    socket::{Protocol, Socket},
+};
+use crate::finding::ApiError;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header::CONNECTION};
+use http_body_util::Full;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use std::{
+    cell::Cell,
+    convert::Infallible,
+    future::Future,
+    io,
+    net::{self, SocketAddr},
+    panic,
+    pin::pin,
+    rc::Rc,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified},
+    task::{LocalSet, spawn_local},
+    time::{Instant, sleep, sleep_until},
+};
+
+/// Deep policy conditions are evaluated on this stack, so it must not depend on the platform's default.
+const WORKER_STACK: usize = 8 * 1024 * 1024;
+
+/// What hyper may buffer of one HTTP/1.1 connection, each way. A whole body of usual size fits, and so is read in one piece.
+const BUFFER: usize = 128 * 1024;
+
+/// How long a worker that cannot accept (mostly: too many open files) waits before it tries again.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// What answers requests. Each worker has its own, and stays on its own thread.
+pub trait Service: 'static {
+    /// Answers a request.
+    ///
+    /// The future is driven to its end even if the client goes away meanwhile, except at the deadline of a stop. It must
+    /// bound its own time: no timer of the connection runs while it does.
+    fn call(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + 'static;
+}
+
+/// Why the server did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError<E> {
+    /// A thread, a runtime, a socket or randomness could not be had.
+    #[error("cannot start a worker: {0}")]
+    Worker(#[from] io::Error),
+    /// A worker's service could not be made.
+    #[error("{0}")]
+    Service(E),
+}
+
+/// Serves until it is told to stop, and returns when that is done.
+///
+/// `make_service` is called once on each worker's own thread. Nothing is accepted before all of them have a service; if one
+/// fails, the others do not begin.
+pub fn run<S, E>(
+    listener: Listener,
+    limits: &Limits,
+    make_service: impl Fn(usize) -> Result<Rc<S>, E> + Send + Sync,
+    shutdown: &Shutdown,
+) -> Result<DrainReport, RunError<E>>
+where
+    S: Service,
+    E: Send,
+{
+    let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let make_service = &make_service;
+    thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for (index, socket) in listener.sockets.into_iter().enumerate() {
+            let (ready, is_ready) = mpsc::channel::<()>();
+            let (go, may_go) = mpsc::channel::<()>();
+            let (places, shutdown) = (Arc::clone(&places), shutdown.clone());
+            let work = move || -> Result<DrainReport, RunError<E>> {
+                let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+                let local = LocalSet::new();
+                let worker = {
+                    let _inside = runtime.enter();
+                    let listener = TcpListener::from_std(socket)?;
+                    let service = make_service(index).map_err(RunError::Service)?;
+                    Worker::new(listener, service, limits.clone(), places)?
+                };
+                // If nobody waits for it any more, `may_go` tells so too.
+                let _ = ready.send(());
+                if may_go.recv().is_err() {
+                    return Ok(DrainReport::default());
+                }
+                let report = local.block_on(&runtime, worker.run(shutdown));
+                drop(local);
+                // A look-up of a name may still be under way on another thread; nobody waits for it.
+                runtime.shutdown_background();
+                Ok(report)
+            };
+            let thread = thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .stack_size(WORKER_STACK)
+                .spawn_scoped(scope, work)?;
+            workers.push((thread, is_ready, go));
+        }
+        // A worker that fails or panics drops its end unsent. Then every `go` is dropped too, and no worker begins.
+        let all_ready = workers.iter().all(|(_, is_ready, _)| is_ready.recv().is_ok());
+        let mut threads = Vec::new();
+        for (thread, _, go) in workers {
+            if all_ready {
+                let _ = go.send(());
+            }
+            threads.push(thread);
+        }
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|e| panic::resume_unwind(e));
+        threads.into_iter().map(join).try_fold(DrainReport::default(), |sum, report| Ok(sum.and(report?)))
+    })
+}
+
+/// What a worker has to wait for before it may end.
+pub(super) struct Tally {
+    connections: Cell<usize>,
+    requests: Cell<u64>,
+    finished: Cell<u64>,
+    stopping: Cell<bool>,
+    stop: Notify,
+    done: Notify,
+}
+
+impl Tally {
+    fn new() -> Self {
+        Self {
+            connections: Cell::new(0),
+            requests: Cell::new(0),
+            finished: Cell::new(0),
+            stopping: Cell::new(false),
+            stop: Notify::new(),
+            done: Notify::new(),
+        }
+    }
+
+    pub(super) fn begin(&self) {
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    pub(super) fn end(&self, answered: bool) {
+        self.requests.set(self.requests.get() - 1);
+        if self.stopping.get() {
+            self.finished.set(self.finished.get() + u64::from(answered));
+            self.done.notify_one();
+        }
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// Ready when the worker begins to stop after this call.
+    pub(super) fn stop(&self) -> Notified<'_> {
+        self.stop.notified()
+    }
+
+    async fn all_done(&self) {
+        while self.connections.get() > 0 || self.requests.get() > 0 {
+            self.done.notified().await;
+        }
+    }
+}
+
+/// One open connection, for the tally.
+struct Open(Rc<Tally>);
+
+impl Open {
+    fn new(tally: &Rc<Tally>) -> Self {
+        tally.connections.set(tally.connections.get() + 1);
+        Self(Rc::clone(tally))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+        self.0.done.notify_one();
+    }
+}
+
+/// Spawns HTTP/2's streams on the worker's own thread.
+#[derive(Clone)]
+struct Here;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Here {
+    fn execute(&self, future: F) {
+        spawn_local(future);
+    }
+}
+
+/// What the connections of a worker share.
+struct Shared<S> {
+    service: Rc<S>,
+    limits: Limits,
+    ids: RequestIds,
+    http1: http1::Builder,
+    http2: http2::Builder<Here>,
+    tally: Rc<Tally>,
+    places: Arc<Semaphore>,
+}
+
+struct Worker<S> {
+    listener: TcpListener,
+    shared: Rc<Shared<S>>,
+}
+
+impl<S: Service> Worker<S> {
+    fn new(listener: TcpListener, service: Rc<S>, limits: Limits, places: Arc<Semaphore>) -> io::Result<Self> {
+        let ids = RequestIds::new().map_err(|_| io::Error::other("the system gives no random numbers"))?;
+        let mut http1 = http1::Builder::new();
+        http1
+            // The connection's own timer does it, without a timer a request.
+            .header_read_timeout(None)
+            // Not `max_headers`: other than the default it costs an allocation a request.
+            .max_header_size(limits.header_bytes)
+            .max_buf_size(BUFFER.max(limits.header_bytes))
+            // Otherwise a client that closes its end early would take down the answer that is being made.
+            .half_close(true);
+        let mut http2 = http2::Builder::new(Here);
+        http2
+            .max_concurrent_streams(limits.streams)
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+        let tally = Rc::new(Tally::new());
+        let shared = Rc::new(Shared { service, limits, ids, http1, http2, tally, places });
+        Ok(Self { listener, shared })
+    }
+
+    async fn run(self, mut shutdown: Shutdown) -> DrainReport {
+        let waiting = self.accept(&mut shutdown).await;
+
+        let Self { listener, shared } = self;
+        let tally = &shared.tally;
+        tally.stopping.set(true);
+        tally.stop.notify_waiters();
+        // Whoever the kernel let connect before the stop is answered.
+        for (stream, peer) in waiting.into_iter().chain(queued(listener)) {
+            shared.spawn(stream, peer, None);
+        }
+        tokio::select! {
+            () = tally.all_done() => {}
+            () = sleep(shared.limits.drain_timeout) => {}
+            () = shutdown.immediate() => {}
+        }
+        DrainReport { finished: tally.finished.get(), cut: tally.requests.get() }
+    }
+
+    /// Accepts until the stop. Returns a connection that was accepted and found no place.
+    async fn accept(&self, shutdown: &mut Shutdown) -> Option<(TcpStream, SocketAddr)> {
+        let mut stop = pin!(shutdown.requested());
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut stop => return None,
+                accepted = self.listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection; trying again");
+                    tokio::select! {
+                        () = &mut stop => return None,
+                        () = sleep(ACCEPT_BACKOFF) => continue,
+                    }
+                }
+            };
+            // A place is asked for after the connection is there: a worker that waits for a client must not keep a place
+            // from the others.
+            let place = tokio::select! {
+                biased;
+                place = Arc::clone(&self.shared.places).acquire_owned() => place.ok(),
+                () = &mut stop => return Some((stream, peer)),
+            };
+            self.shared.spawn(stream, peer, place);
+        }
+    }
+}
+
+/// What is in the accept queue now.
+fn queued(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let accept = |listener: &net::TcpListener| {
+        let (stream, peer) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok::<_, io::Error>((TcpStream::from_std(stream)?, peer))
+    };
+    listener.into_std().map(|listener| std::iter::from_fn(|| accept(&listener).ok()).collect()).unwrap_or_default()
+}
+
+impl<S: Service> Shared<S> {
+    /// Serves a connection in a task of its own, once it has a place.
+    fn spawn(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+        let (shared, open) = (Rc::clone(self), Open::new(&self.tally));
+        spawn_local(async move {
+            let place = match place {
+                Some(place) => Ok(place),
+                None => Arc::clone(&shared.places).acquire_owned().await,
+            };
+            shared.serve(stream, peer).await;
+            drop((place, open));
+        });
+    }
+
+    async fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+        // Without it an answer may wait for the acknowledgement of the one before.
+        drop(stream.set_nodelay(true));
+        let opened = Instant::now();
+        let state = Rc::new(State::new(Rc::clone(&self.tally), opened, &self.limits));
+        let mut socket = Socket::new(stream, Rc::clone(&state));
+        let timer = pin!(sleep_until(opened + self.limits.head_timeout));
+        let mut watch = Watch { state: Rc::clone(&state), limits: &self.limits, timer };
+        match watch.protocol(&mut socket).await {
+            None => {}
+            Some(Protocol::Http1) => {
+                let service = service_fn(|request| self.answer_http1(request, peer, &state));
+                watch.drive(self.http1.serve_connection(socket, service)).await;
+            }
+            Some(Protocol::Http2) => {
+                let service = service_fn(|request| self.answer_http2(request, peer, &state));
+                watch.drive(self.http2.serve_connection(socket, service)).await;
+            }
+        }
+    }
+
+    fn answer_http1(
+        self: &Rc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        state: &Rc<State>,
+    ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + use<S> {
+        let in_flight = InFlight::begin(state);
+        let shared = Rc::clone(self);
+        async move {
+            let mut response = shared.answer(request, peer).await;
+            if shared.tally.stopping() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            in_flight.answered();
+            Ok(response)
+        }
+    }
+
+    /// hyper drops a stream's future when the client resets the stream, so the request is answered in a task of its own.
+    fn answer_http2(
+        self: &Rc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        state: &Rc<State>,
+    ) -> impl Future<Output = Result<Response<Full<Bytes>>, tokio::task::JoinError>> + use<S> {
+        // Requests outlive their streams, so a client that resets streams could have more under way than streams.
+        let task = (state.in_flight() < self.limits.streams).then(|| {
+            let in_flight = InFlight::begin(state);
+            let shared = Rc::clone(self);
+            spawn_local(async move {
+                let response = shared.answer(request, peer).await;
+                in_flight.answered();
+                response
+            })
+        });
+        let shared = Rc::clone(self);
+        async move {
+            match task {
+                Some(task) => task.await,
+                None => Ok(shared.refuse(&ApiError::unavailable("too many requests are under way in this connection"))),
+            }
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let most = self.limits.header_count;
+        if request.headers().len() > most {
+            return self.refuse(&ApiError {
+                status: 431,
+                code: "RequestHeaderFieldsTooLargeException",
+                message: format!("the request has {} headers, this gate reads {most}", request.headers().len()),
+            });
+        }
+        Rc::clone(&self.service).call(request, peer).await
+    }
+
+    fn refuse(&self, error: &ApiError) -> Response<Full<Bytes>> {
+        error_response(error, &self.ids.next())
+    }
+}

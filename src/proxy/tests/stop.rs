@@ -1,0 +1,132 @@
+//! Stopping: nothing that was accepted is lost, and nothing holds it up for ever.
+
+use super::*;
+
+#[tokio::test]
+async fn what_is_under_way_is_answered_and_what_is_idle_closed() {
+    let gate = Gate::start(Limits::default());
+    let mut idle = gate.connect().await;
+    assert_eq!(idle.post("/", "x").await.status, 200);
+    let mut http1 = gate.connect().await;
+    http1.send(head("/hold", 0)).await;
+    let mut http2 = gate.connect_http2().await;
+    let on_http2 = http2.send_request(post("/hold", ""));
+    let on_http2 = tokio::spawn(on_http2);
+    Probe::pass(&gate.probe.held).await;
+    Probe::pass(&gate.probe.held).await;
+
+    gate.trigger.graceful();
+    idle.closed().await;
+    soon(async {
+        while TcpStream::connect(gate.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // After GOAWAY the connection takes no further request.
+    assert!(soon(http2.send_request(post("/", ""))).await.is_err());
+    assert!(!gate.thread.is_finished());
+
+    gate.probe.release.add_permits(2);
+    let reply = http1.reply().await;
+    assert_eq!((reply.status, &reply.headers["connection"]), (200, &HeaderValue::from_static("close")));
+    http1.closed().await;
+    assert_eq!(soon(on_http2).await.unwrap().unwrap().status(), 200);
+    assert_eq!(gate.stopped().await, DrainReport { finished: 2, cut: 0 });
+}
+
+#[tokio::test]
+async fn what_waits_for_a_place_is_answered_too() {
+    let gate = Gate::start(Limits { connections: 1, ..Limits::default() });
+    let mut first = gate.connect().await;
+    first.send(head("/hold", 0)).await;
+    Probe::pass(&gate.probe.held).await;
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        let mut client = gate.connect().await;
+        client.send(head("/", 1) + "x").await;
+        waiting.push(client);
+    }
+    gate.trigger.graceful();
+    gate.probe.release.add_permits(1);
+    assert_eq!(first.reply().await.status, 200);
+    drop(first);
+    for client in &mut waiting {
+        assert_eq!(client.reply().await.body, b"x");
+        client.closed().await;
+    }
+    assert_eq!(gate.stopped().await, DrainReport { finished: 6, cut: 0 });
+}
+
+#[tokio::test]
+async fn half_a_request_may_be_completed() {
+    let gate = Gate::start(Limits::default());
+    let request = head("/", 4) + "abcd";
+    let mut clients = Vec::new();
+    for sent in [20, request.len() - 2] {
+        let mut client = gate.connect().await;
+        assert_eq!(client.post("/", "").await.status, 200);
+        client.send(&request[..sent]).await;
+        clients.push((client, sent));
+    }
+    // Its request came in after the halves, so the server has them.
+    let mut held = gate.connect().await;
+    held.send(head("/hold", 0)).await;
+    Probe::pass(&gate.probe.held).await;
+    gate.trigger.graceful();
+    soon(async {
+        while TcpStream::connect(gate.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for (client, sent) in &mut clients {
+        client.send(&request[*sent..]).await;
+        let reply = client.reply().await;
+        assert_eq!(
+            (reply.body.as_slice(), &reply.headers["connection"]),
+            (b"abcd".as_slice(), &HeaderValue::from_static("close"))
+        );
+    }
+    gate.probe.release.add_permits(1);
+    assert_eq!(held.reply().await.status, 200);
+    assert_eq!(gate.stopped().await, DrainReport { finished: 3, cut: 0 });
+}
+
+#[tokio::test]
+async fn the_deadline_cuts_what_is_left() {
+    let gate = Gate::start(Limits { drain_timeout: SHORT, ..Limits::default() });
+    let mut http1 = gate.connect().await;
+    http1.send(head("/hold", 0)).await;
+    let mut http2 = gate.connect_http2().await;
+    let on_http2 = http2.send_request(post("/hold", ""));
+    Probe::pass(&gate.probe.held).await;
+    Probe::pass(&gate.probe.held).await;
+    assert_eq!(gate.stop().await, DrainReport { finished: 0, cut: 2 });
+    assert!(http1.try_reply().await.is_err());
+    assert!(soon(on_http2).await.is_err());
+}
+
+#[tokio::test]
+async fn an_immediate_stop_does_not_wait() {
+    let gate = Gate::with_workers(Limits::default(), 2);
+    let mut client = gate.connect().await;
+    client.send(head("/hold", 0)).await;
+    Probe::pass(&gate.probe.held).await;
+    gate.trigger.graceful();
+    gate.trigger.immediate();
+    assert_eq!(gate.stopped().await, DrainReport { finished: 0, cut: 1 });
+    assert!(client.try_reply().await.is_err());
+}
+
+#[tokio::test]
+async fn clients_that_say_nothing_do_not_hold_a_stop_up() {
+    let gate = Gate::start(Limits::default());
+    let mut silent = gate.connect().await;
+    let mut half = gate.connect().await;
+    half.send("PRI * HT").await;
+    assert_eq!(gate.connect().await.post("/", "x").await.status, 200);
+    assert_eq!(gate.stop().await, DrainReport::default());
+    silent.closed().await;
+    half.closed().await;
+}
