@@ -108,7 +108,7 @@ impl Shutdown {
 
     async fn at_least(&mut self, stop: Stop) {
         if self.0.wait_for(|now| *now >= stop).await.is_err() {
-            pending().await
+            pending::<()>().await;
         }
     }
 }

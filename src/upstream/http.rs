@@ -40,7 +40,6 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// A backend over HTTP.
-#[derive(Clone)]
 pub(super) struct HttpUpstream {
     client: Client<HttpsConnector<HttpConnector>, Payload>,
     fixed: Arc<Fixed>,

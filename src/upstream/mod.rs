@@ -58,7 +58,7 @@ pub struct Upstream(Kind);
 #[derive(Clone)]
 enum Kind {
     Embedded(Arc<dyn InProcess>),
-    Http(http::HttpUpstream),
+    Http(Arc<http::HttpUpstream>),
 }
 
 impl Upstream {
@@ -69,7 +69,7 @@ impl Upstream {
 
     /// A server. Reads the trusted certificates, and connects to nothing yet.
     pub fn http(settings: HttpSettings) -> Result<Self, UpstreamError> {
-        http::HttpUpstream::new(settings).map(|http| Self(Kind::Http(http)))
+        http::HttpUpstream::new(settings).map(|http| Self(Kind::Http(Arc::new(http))))
     }
 
     /// The same backend with connections of its own, which live and die with the runtime that opens them.
@@ -77,7 +77,7 @@ impl Upstream {
     pub fn for_worker(&self) -> Self {
         match &self.0 {
             Kind::Embedded(backend) => Self(Kind::Embedded(Arc::clone(backend))),
-            Kind::Http(http) => Self(Kind::Http(http.with_own_pool())),
+            Kind::Http(http) => Self(Kind::Http(Arc::new(http.with_own_pool()))),
         }
     }
 
@@ -101,3 +101,6 @@ impl fmt::Debug for Upstream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,7 @@ impl FromStr for Url {
         if authority.as_str().contains('@') {
             return Err(UrlError("it has a user name or password, which would not be sent"));
         }
-        if authority.port().is_some() && authority.port_u16().is_none_or(|port| port == 0) {
+        if authority.as_str() != authority.host() && authority.port_u16().is_none_or(|port| port == 0) {
             return Err(UrlError("its port is not a number from 1 to 65535"));
         }
         if uri.query().is_some() || text.contains('#') {
@@ -138,6 +138,7 @@ mod tests {
             ("https://hub.example/a/../b", "segment"),
             ("https://hub.example:0", "port"),
             ("https://hub.example:99999", "port"),
+            ("https://hub.example:", "port"),
             ("https://", "cannot be read"),
             ("", "cannot be read"),
         ] {

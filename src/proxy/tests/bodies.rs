@@ -73,6 +73,7 @@ async fn a_client_that_asks_first_is_told_before_it_sends() {
     assert_eq!(client.reply().await.body, b"abc");
     client.send(ask(1001)).await;
     assert_eq!(client.reply().await.status, 413);
+    client.closed().await;
     gate.stop().await;
 }
 
@@ -98,7 +99,7 @@ async fn a_slow_body_is_given_up() {
     Probe::pass(&gate.probe.failed).await;
     let failures = gate.probe.failures.lock().unwrap().clone();
     assert_eq!(failures, vec![BodyError::Timeout { after: SHORT }; 3]);
-    drop(raw);
+    drop((raw, dribbler));
     gate.stop().await;
 }
 
@@ -113,6 +114,7 @@ async fn a_broken_body_is_told_from_a_client_that_left() {
     let mut chunked = gate.connect().await;
     chunked.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n").await;
     assert_eq!(chunked.reply().await.status, 400);
+    chunked.closed().await;
 
     let mut client = gate.connect_http2().await;
     let mut request = post("/", "abc");

@@ -132,6 +132,17 @@ impl Gate {
         client
     }
 
+    /// Asks for a stop and waits until it has begun.
+    async fn begin_stop(&self) {
+        self.trigger.graceful();
+        soon(async {
+            while TcpStream::connect(self.address).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     /// Waits for the stop that was asked for.
     async fn stopped(self) -> DrainReport {
         soon(tokio::task::spawn_blocking(|| self.thread.join().unwrap())).await.unwrap()
@@ -196,8 +207,8 @@ impl Client {
         Ok(line.trim_end().to_owned())
     }
 
-    /// Waits until the server closes. What still comes is dropped.
-    async fn closed(&mut self) {
+    /// Waits until the server closes, and closes too. What still comes is dropped.
+    async fn closed(mut self) {
         let mut rest = Vec::new();
         // An RST is as good: there is nothing more to read.
         let _ = soon(self.0.read_to_end(&mut rest)).await;

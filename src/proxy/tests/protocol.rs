@@ -95,14 +95,14 @@ fn no_worker_begins_when_one_has_no_service() {
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), NonZeroUsize::new(3).unwrap()).unwrap();
     let address = listener.address();
     let (_trigger, shutdown) = Shutdown::by_trigger();
-    let made = AtomicUsize::new(0);
+    let asked = AtomicUsize::new(0);
     let make = |index| {
-        made.fetch_add(1, SeqCst);
+        asked.fetch_add(1, SeqCst);
         if index == 1 { Err("no service") } else { Ok(Rc::new(Never)) }
     };
     let error = run(listener, &Limits::default(), make, &shutdown).unwrap_err();
     assert!(matches!(error, RunError::Service("no service")));
-    assert_eq!(made.load(SeqCst), 3);
+    assert_eq!(asked.load(SeqCst), 3);
     assert!(std::net::TcpStream::connect(address).is_err());
 }
 

@@ -15,14 +15,8 @@ async fn what_is_under_way_is_answered_and_what_is_idle_closed() {
     Probe::pass(&gate.probe.held).await;
     Probe::pass(&gate.probe.held).await;
 
-    gate.trigger.graceful();
+    gate.begin_stop().await;
     idle.closed().await;
-    soon(async {
-        while TcpStream::connect(gate.address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
     // After GOAWAY the connection takes no further request.
     assert!(soon(http2.send_request(post("/", ""))).await.is_err());
     assert!(!gate.thread.is_finished());
@@ -47,11 +41,11 @@ async fn what_waits_for_a_place_is_answered_too() {
         client.send(head("/", 1) + "x").await;
         waiting.push(client);
     }
-    gate.trigger.graceful();
+    gate.begin_stop().await;
     gate.probe.release.add_permits(1);
     assert_eq!(first.reply().await.status, 200);
     drop(first);
-    for client in &mut waiting {
+    for mut client in waiting {
         assert_eq!(client.reply().await.body, b"x");
         client.closed().await;
     }
@@ -73,15 +67,9 @@ async fn half_a_request_may_be_completed() {
     let mut held = gate.connect().await;
     held.send(head("/hold", 0)).await;
     Probe::pass(&gate.probe.held).await;
-    gate.trigger.graceful();
-    soon(async {
-        while TcpStream::connect(gate.address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    for (client, sent) in &mut clients {
-        client.send(&request[*sent..]).await;
+    gate.begin_stop().await;
+    for (mut client, sent) in clients {
+        client.send(&request[sent..]).await;
         let reply = client.reply().await;
         assert_eq!(
             (reply.body.as_slice(), &reply.headers["connection"]),
@@ -90,6 +78,7 @@ async fn half_a_request_may_be_completed() {
     }
     gate.probe.release.add_permits(1);
     assert_eq!(held.reply().await.status, 200);
+    held.closed().await;
     assert_eq!(gate.stopped().await, DrainReport { finished: 3, cut: 0 });
 }
 
@@ -122,11 +111,31 @@ async fn an_immediate_stop_does_not_wait() {
 #[tokio::test]
 async fn clients_that_say_nothing_do_not_hold_a_stop_up() {
     let gate = Gate::start(Limits::default());
-    let mut silent = gate.connect().await;
+    let silent = gate.connect().await;
     let mut half = gate.connect().await;
     half.send("PRI * HT").await;
     assert_eq!(gate.connect().await.post("/", "x").await.status, 200);
     assert_eq!(gate.stop().await, DrainReport::default());
     silent.closed().await;
     half.closed().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_before_the_stop_is_answered() {
+    for workers in [1, 2].repeat(20) {
+        let gate = Gate::with_workers(Limits::default(), workers);
+        let mut idle = gate.connect().await;
+        assert_eq!(idle.post("/", "x").await.status, 200);
+        // Both are in the kernel's hands before the stop is asked for: one in an idle connection, one in the accept queue.
+        idle.send(head("/", 4) + "idle").await;
+        let mut new = gate.connect().await;
+        new.send(head("/", 3) + "new").await;
+        gate.trigger.graceful();
+        for (mut client, body) in [(idle, b"idle".as_slice()), (new, b"new")] {
+            let reply = client.reply().await;
+            assert_eq!((reply.status, reply.body.as_slice()), (200, body));
+            client.closed().await;
+        }
+        assert_eq!(gate.stopped().await.cut, 0);
+    }
 }
