@@ -6,8 +6,8 @@
 
 use super::{
     Limits,
-    server::Tally,
     socket::{Protocol, Socket},
+    tally::Tally,
 };
 use hyper::{
     body::Incoming,
@@ -36,7 +36,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// At a stop, time for a new connection to say what it came for.
 const OPENING_AT_STOP: Duration = Duration::from_secs(1);
 
-/// At a stop, time for a request that is already on its way into an idle connection to show.
+/// At a stop, time for a request that is on its way into an idle connection to arrive. What the kernel already has shows
+/// without it, since tokio looks at its sockets before it wakes the worker.
 const IDLE_AT_STOP: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::{
 use tokio::{net::TcpSocket, runtime};
 
 /// How many connections the kernel keeps for a worker that has not taken them yet.
-const BACKLOG: u32 = 1024;
+pub(super) const BACKLOG: u32 = 1024;
 
 /// The bound sockets. They listen from here on, so a client that connects now is answered once [`super::run`] runs.
 #[derive(Debug)]

@@ -21,6 +21,7 @@ mod operations;
 mod request_id;
 mod server;
 mod socket;
+mod tally;
 
 pub use body::{BodyError, read_body};
 pub use doors::{Door, Doors};

@@ -4,7 +4,9 @@ use super::{
     DrainReport, Limits, Listener, RequestIds, Shutdown,
     connection::{InFlight, State, Watch},
     error_response,
+    listener::BACKLOG,
     socket::{Protocol, Socket},
+    tally::{Open, Tally},
 };
 use crate::finding::ApiError;
 use bytes::Bytes;
@@ -16,7 +18,6 @@ use hyper::{
     service::service_fn,
 };
 use std::{
-    cell::Cell,
     convert::Infallible,
     future::Future,
     io,
@@ -31,7 +32,7 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime,
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::{LocalSet, spawn_local},
     time::{Instant, sleep, sleep_until},
 };
@@ -131,73 +132,6 @@ where
     })
 }
 
-/// What a worker has to wait for before it may end.
-pub(super) struct Tally {
-    connections: Cell<usize>,
-    requests: Cell<u64>,
-    finished: Cell<u64>,
-    stopping: Cell<bool>,
-    stop: Notify,
-    done: Notify,
-}
-
-impl Tally {
-    fn new() -> Self {
-        Self {
-            connections: Cell::new(0),
-            requests: Cell::new(0),
-            finished: Cell::new(0),
-            stopping: Cell::new(false),
-            stop: Notify::new(),
-            done: Notify::new(),
-        }
-    }
-
-    pub(super) fn begin(&self) {
-        self.requests.set(self.requests.get() + 1);
-    }
-
-    pub(super) fn end(&self, answered: bool) {
-        self.requests.set(self.requests.get() - 1);
-        if self.stopping.get() {
-            self.finished.set(self.finished.get() + u64::from(answered));
-            self.done.notify_one();
-        }
-    }
-
-    pub(super) fn stopping(&self) -> bool {
-        self.stopping.get()
-    }
-
-    /// Ready when the worker begins to stop after this call.
-    pub(super) fn stop(&self) -> Notified<'_> {
-        self.stop.notified()
-    }
-
-    async fn all_done(&self) {
-        while self.connections.get() > 0 || self.requests.get() > 0 {
-            self.done.notified().await;
-        }
-    }
-}
-
-/// One open connection, for the tally.
-struct Open(Rc<Tally>);
-
-impl Open {
-    fn new(tally: &Rc<Tally>) -> Self {
-        tally.connections.set(tally.connections.get() + 1);
-        Self(Rc::clone(tally))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
-        self.0.done.notify_one();
-    }
-}
-
 /// Spawns HTTP/2's streams on the worker's own thread.
 #[derive(Clone)]
 struct Here;
@@ -250,8 +184,7 @@ impl<S: Service> Worker<S> {
 
         let Self { listener, shared } = self;
         let tally = &shared.tally;
-        tally.stopping.set(true);
-        tally.stop.notify_waiters();
+        tally.begin_stop();
         // Whoever the kernel let connect before the stop is answered.
         for (stream, peer) in waiting.into_iter().chain(queued(listener)) {
             shared.spawn(stream, peer, None);
@@ -261,7 +194,7 @@ impl<S: Service> Worker<S> {
             () = sleep(shared.limits.drain_timeout) => {}
             () = shutdown.immediate() => {}
         }
-        DrainReport { finished: tally.finished.get(), cut: tally.requests.get() }
+        tally.report()
     }
 
     /// Accepts until the stop. Returns a connection that was accepted and found no place.
@@ -296,14 +229,17 @@ impl<S: Service> Worker<S> {
     }
 }
 
-/// What is in the accept queue now.
+/// What is in the accept queue now. A client that connects meanwhile may slip in, so this takes no more than a full queue.
 fn queued(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let accept = |listener: &net::TcpListener| {
         let (stream, peer) = listener.accept()?;
         stream.set_nonblocking(true)?;
         Ok::<_, io::Error>((TcpStream::from_std(stream)?, peer))
     };
-    listener.into_std().map(|listener| std::iter::from_fn(|| accept(&listener).ok()).collect()).unwrap_or_default()
+    listener
+        .into_std()
+        .map(|listener| std::iter::from_fn(|| accept(&listener).ok()).take(BACKLOG as usize).collect())
+        .unwrap_or_default()
 }
 
 impl<S: Service> Shared<S> {

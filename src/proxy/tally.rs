@@ -1,0 +1,87 @@
+//! What a worker still has under way, which is what a stop has to wait for.
+
+use super::DrainReport;
+use std::{cell::Cell, rc::Rc};
+use tokio::sync::{Notify, futures::Notified};
+
+/// What a worker has to wait for before it may end.
+pub(super) struct Tally {
+    connections: Cell<usize>,
+    requests: Cell<u64>,
+    finished: Cell<u64>,
+    stopping: Cell<bool>,
+    stop: Notify,
+    done: Notify,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self {
+            connections: Cell::new(0),
+            requests: Cell::new(0),
+            finished: Cell::new(0),
+            stopping: Cell::new(false),
+            stop: Notify::new(),
+            done: Notify::new(),
+        }
+    }
+
+    /// A request begins.
+    pub(super) fn begin(&self) {
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// A request ends, with an answer or without.
+    pub(super) fn end(&self, answered: bool) {
+        self.requests.set(self.requests.get() - 1);
+        if self.stopping.get() {
+            self.finished.set(self.finished.get() + u64::from(answered));
+            self.done.notify_one();
+        }
+    }
+
+    /// Tells every connection that the worker stops.
+    pub(super) fn begin_stop(&self) {
+        self.stopping.set(true);
+        self.stop.notify_waiters();
+    }
+
+    /// Whether the worker stops.
+    pub(super) fn stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// Ready when the worker begins to stop after this call.
+    pub(super) fn stop(&self) -> Notified<'_> {
+        self.stop.notified()
+    }
+
+    /// What a stop came to so far.
+    pub(super) fn report(&self) -> DrainReport {
+        DrainReport { finished: self.finished.get(), cut: self.requests.get() }
+    }
+
+    /// Waits until no connection and no request is left.
+    pub(super) async fn all_done(&self) {
+        while self.connections.get() > 0 || self.requests.get() > 0 {
+            self.done.notified().await;
+        }
+    }
+}
+
+/// One open connection, for the tally.
+pub(super) struct Open(Rc<Tally>);
+
+impl Open {
+    pub(super) fn new(tally: &Rc<Tally>) -> Self {
+        tally.connections.set(tally.connections.get() + 1);
+        Self(Rc::clone(tally))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+        self.0.done.notify_one();
+    }
+}
