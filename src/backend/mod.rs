@@ -1,1 +1,153 @@
-//! To be filled.
+//! The embedded findings backend: a stand-in for Security Hub's BatchImportFindings, GetFindings and
+//! BatchUpdateFindings.
+//!
+//! It is what the gate writes to when `upstream.url` is `"embedded"`, and what `findings-gate backend` serves. It is
+//! synchronous, does no network I/O and has no clock: the time of each call comes in as a value. What AWS does not
+//! document is decided here in one way; `docs/backend.md` lists each such decision.
+//!
+//! ```
+//! use findings_gate::{backend::{Backend, Settings}, finding::{AccountId, Accounts, Operation}};
+//!
+//! let account: AccountId = "111111111111".parse()?;
+//! let backend = Backend::open(Settings::new("eu-west-1", Accounts::new(account, [])))?;
+//! let now = "2024-05-01T00:00:00Z".parse()?;
+//! let answer = backend.call(Operation::GetFindings, account, b"{}", now)?;
+//! assert_eq!(answer, br#"{"Findings":[]}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod asff;
+mod attribute;
+mod batch_import;
+mod batch_update;
+mod fault;
+mod filter;
+mod get_findings;
+mod json;
+mod ownership;
+mod quota;
+mod sample;
+mod schema;
+mod severity;
+mod store;
+mod timestamp;
+mod token;
+mod update_body;
+
+use crate::finding::{AccountId, Accounts, ApiError, Operation};
+use jiff::Timestamp;
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
+
+pub use fault::{Faults, Rate};
+pub use sample::sample_findings;
+pub use store::OpenError;
+
+/// How large a finding may be, as compact JSON: 240 KB.
+const MOST_FINDING_BYTES: usize = 240 << 10;
+
+/// How a backend is set up.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The Region that it stands for. Every finding gets it.
+    pub region: String,
+    /// Who is administrator of whom. Other accounts are not let in.
+    pub accounts: Accounts,
+    /// The file to keep findings in, or nothing to keep them in memory.
+    pub data: Option<PathBuf>,
+    /// Whether the request quotas of the API hold: 3 GetFindings, 10 BatchImportFindings and 10 BatchUpdateFindings a
+    /// second and account, with bursts of 6, 30 and 30.
+    pub quotas: bool,
+    /// Faults to make on purpose.
+    pub faults: Faults,
+}
+
+impl Settings {
+    /// In memory, without quotas and faults.
+    pub fn new(region: impl Into<String>, accounts: Accounts) -> Self {
+        Self { region: region.into(), accounts, data: None, quotas: false, faults: Faults::default() }
+    }
+}
+
+/// A findings backend. Share it in an `Arc`; calls may come from several threads at once.
+pub struct Backend {
+    region: String,
+    accounts: Accounts,
+    store: store::Store,
+    quotas: Option<quota::Quotas>,
+    faults: RwLock<Faults>,
+    dice: fault::Dice,
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+impl Backend {
+    /// Opens the file, or makes it, or sets up memory.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        let Settings { region, accounts, data, quotas, faults } = settings;
+        let administrator = accounts.administrator();
+        let fleet: Vec<_> = accounts.members().map(|(account, _)| account).chain([administrator]).collect();
+        let store = store::Store::open(data.as_deref(), &region, fleet.into_iter())?;
+        let (faults, quotas) = (RwLock::new(faults), quotas.then(quota::Quotas::default));
+        Ok(Self { region, accounts, store, quotas, faults, dice: fault::Dice::default() })
+    }
+
+    /// Answers one call of `account` with the body of a 200 response, or with the error to send.
+    ///
+    /// What a call changed is on disk when this returns. If it returns an error, the call changed nothing.
+    pub fn call(
+        &self,
+        operation: Operation,
+        account: AccountId,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<u8>, ApiError> {
+        let Some(role) = self.accounts.role(account) else {
+            return Err(ApiError::invalid_access(format!("Account {account} is not subscribed to AWS Security Hub")));
+        };
+        let faults = self.faults();
+        let within_quota = self.quotas.as_ref().is_none_or(|quotas| quotas.take(account, operation, now));
+        if !within_quota || self.dice.strikes(&faults, fault::Occasion::Throttle) {
+            return Err(ApiError::throttled());
+        }
+        if self.dice.strikes(&faults, fault::Occasion::Internal) {
+            return Err(ApiError::internal("Internal service failure"));
+        }
+        match operation {
+            Operation::BatchImportFindings => {
+                let account_name = self.accounts.member(account).map_or("", |member| &member.name);
+                let provenance = ownership::Provenance { region: &self.region, account_name, now };
+                batch_import::call(&self.store, account, body, provenance)
+            }
+            Operation::BatchUpdateFindings => {
+                let reach = batch_update::Reach { account, role, accounts: &self.accounts };
+                batch_update::call(&self.store, &reach, body, now, (&self.dice, &faults))
+            }
+            Operation::GetFindings => get_findings::call(&self.store, (account, role), body, now),
+        }
+    }
+
+    /// How long the answer to the next call is to be held back: zero, unless [`Faults::slow`] strikes. Ask once a call;
+    /// the waiting is the caller's, as it alone knows how to wait without blocking.
+    pub fn delay(&self) -> Duration {
+        let faults = self.faults();
+        if self.dice.strikes(&faults, fault::Occasion::Slow) { faults.slow.1 } else { Duration::ZERO }
+    }
+
+    /// Makes other faults from the next call on.
+    pub fn set_faults(&self, faults: Faults) {
+        *self.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    fn faults(&self) -> Faults {
+        *self.faults.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,200 @@
+//! GetFindings: filter, sort, page.
+
+use super::{
+    attribute::{ATTRIBUTES, Attribute, Kind, Place},
+    filter::{self, Condition},
+    json::{self, Object},
+    store::{Store, StoreError},
+    token::Token,
+};
+use crate::finding::{AccountId, ApiError, Role};
+use jiff::Timestamp;
+use rusqlite::types::Value as Sql;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How many findings a page has at most, and has if the request does not say.
+const MOST_RESULTS: usize = 100;
+/// How many bytes of findings a page has, unless a single finding has more.
+const MOST_BYTES: usize = 6 << 20;
+/// How long a body may be. A token, which carries the filters, is twice as long as they are.
+const LONGEST_QUESTION: usize = 256 << 10;
+const LONGEST_BODY: usize = 4 * LONGEST_QUESTION;
+/// How many fields one request may sort by.
+const MOST_SORT_FIELDS: usize = 10;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Body {
+    filters: Option<Object>,
+    sort_criteria: Option<Vec<SortCriterion>>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct SortCriterion {
+    field: String,
+    #[serde(default)]
+    sort_order: SortOrder,
+}
+
+#[derive(Deserialize, Serialize, Default, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum SortOrder {
+    #[default]
+    Asc,
+    Desc,
+}
+
+/// A page's question, checked.
+struct Question {
+    filters: Object,
+    sort: Vec<SortCriterion>,
+    page_size: usize,
+    /// When the first page was asked for.
+    now: Timestamp,
+    after: Option<(Vec<Sql>, i64)>,
+}
+
+/// Answers one call: the findings that the account sees, a page of them.
+pub(super) fn call(
+    store: &Store,
+    (account, role): (AccountId, Role),
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Vec<u8>, ApiError> {
+    let question = Question::read(body, store, account, now).map_err(ApiError::invalid_input)?;
+    let filters = filter::condition(&question.filters, question.now).map_err(ApiError::invalid_input)?;
+    let query = question.query(account, role, filters).map_err(ApiError::invalid_input)?;
+    let answer = store.read(|findings| {
+        let mut rows = findings.page(&query.sql, &query.parameters)?;
+        let documents = findings.documents(&rows[..rows.len().min(question.page_size)], MOST_BYTES)?;
+        let more = rows.len() > documents.len();
+        rows.truncate(documents.len());
+        Ok((documents, rows.pop().filter(|_| more)))
+    });
+    let (documents, last) = answer.map_err(|error: StoreError| ApiError::internal(error.to_string()))?;
+
+    let mut answer = format!(r#"{{"Findings":[{}]"#, documents.join(","));
+    if let Some(last) = last {
+        let sort = serde_json::to_value(&question.sort).map_err(|error| ApiError::internal(error.to_string()))?;
+        let question = (question.filters, sort, question.page_size, question.now);
+        let token = Token::new(account, question, (last.seq, last.keys));
+        answer.push_str(r#","NextToken":""#);
+        answer.push_str(&token.sealed(store.key()));
+        answer.push('"');
+    }
+    answer.push('}');
+    Ok(answer.into_bytes())
+}
+
+impl Question {
+    fn read(body: &[u8], store: &Store, account: AccountId, now: Timestamp) -> Result<Self, String> {
+        if body.len() > LONGEST_BODY {
+            return Err(format!("the body is longer than {LONGEST_BODY} bytes"));
+        }
+        let body: Body = serde_path_to_error::deserialize(Value::Object(json::parse_object(body)?))
+            .map_err(|error| format!("`{}`: {}", error.path(), error.inner()))?;
+        let page_size = match body.max_results {
+            None => None,
+            Some(number) => match usize::try_from(number) {
+                Ok(number @ 1..=MOST_RESULTS) => Some(number),
+                _ => return Err(format!("`MaxResults`: expected 1 to {MOST_RESULTS}, got {number}")),
+            },
+        };
+        let Some(token) = body.next_token else {
+            let filters = body.filters.unwrap_or_default();
+            if serde_json::to_string(&filters).map_or(0, |filters| filters.len()) > LONGEST_QUESTION {
+                return Err(format!("`Filters`: longer than {LONGEST_QUESTION} bytes"));
+            }
+            let sort = body.sort_criteria.unwrap_or_default();
+            return Ok(Self { filters, sort, page_size: page_size.unwrap_or(MOST_RESULTS), now, after: None });
+        };
+        let token = Token::open(&token, store.key(), account).ok_or("`NextToken`: not a token of this account")?;
+        let sort =
+            body.sort_criteria.as_ref().map(serde_json::to_value).transpose().map_err(|error| error.to_string())?;
+        if body.filters.is_some_and(|filters| filters != token.filters)
+            || sort.is_some_and(|sort| sort != token.sort)
+            || page_size.is_some_and(|size| size != token.page_size)
+        {
+            return Err("`NextToken`: the other members differ from those of the call that gave this token; send the \
+                        same ones, or the token alone"
+                .to_owned());
+        }
+        let after = Some(token.position());
+        let sort = serde_json::from_value(token.sort).map_err(|error| error.to_string())?;
+        Ok(Self { filters: token.filters, sort, page_size: token.page_size, now: token.now, after })
+    }
+
+    /// The SQL for the page, and for one finding more to see whether there is another.
+    ///
+    /// Pages go on after the last finding of the page before, by its place in the order and not by its count: findings
+    /// that come, go or change meanwhile move no other one into or out of a page.
+    fn query(&self, account: AccountId, role: Role, filters: Condition) -> Result<Condition, String> {
+        let keys = self.sort_keys()?;
+        let mut sql = "SELECT f.seq".to_owned();
+        for (expression, _) in &keys {
+            sql.push_str(", ");
+            sql.push_str(expression);
+        }
+        sql.push_str(" FROM finding f WHERE ");
+        let mut parameters = Vec::new();
+        match role {
+            Role::Administrator => sql.push_str("f.account IN (SELECT account FROM temp.fleet)"),
+            Role::Member => {
+                sql.push_str("f.account = ?");
+                parameters.push(account.to_string().into());
+            }
+        }
+        sql.push_str(" AND ");
+        sql.push_str(&filters.sql);
+        parameters.extend(filters.parameters);
+        if let Some((values, seq)) = &self.after {
+            sql.push_str(" AND ");
+            for ((expression, order), value) in keys.iter().zip(values) {
+                let beyond = if matches!(order, SortOrder::Asc) { '>' } else { '<' };
+                sql.push_str(&format!("({expression} {beyond} ? OR ({expression} = ? AND "));
+                parameters.extend([value.clone(), value.clone()]);
+            }
+            sql.push_str("f.seq > ?");
+            parameters.push((*seq).into());
+            sql.push_str(&"))".repeat(keys.len()));
+        }
+        sql.push_str(" ORDER BY ");
+        for (expression, order) in &keys {
+            sql.push_str(&format!("{expression} {}, ", if matches!(order, SortOrder::Asc) { "ASC" } else { "DESC" }));
+        }
+        sql.push_str("f.seq LIMIT ?");
+        parameters.push(i64::try_from(self.page_size + 1).unwrap_or(i64::MAX).into());
+        Ok(Condition { sql, parameters })
+    }
+
+    fn sort_keys(&self) -> Result<Vec<(String, SortOrder)>, String> {
+        if self.sort.len() > MOST_SORT_FIELDS {
+            return Err(format!("`SortCriteria`: at most {MOST_SORT_FIELDS} fields, got {}", self.sort.len()));
+        }
+        let key = |(index, criterion): (usize, &SortCriterion)| {
+            let attribute = Attribute::named(&criterion.field).map(|(_, attribute)| attribute);
+            match attribute.map(|attribute| (attribute.place, attribute.kind)) {
+                // A finding without the number comes before those that have one.
+                Some((Place::Column(column), Kind::Number)) => {
+                    Ok((format!("ifnull(f.{column}, -1)"), criterion.sort_order))
+                }
+                Some((Place::Column(column), _)) => Ok((format!("f.{column}"), criterion.sort_order)),
+                Some(_) | None => Err(format!(
+                    "`SortCriteria[{index}].Field`: cannot sort by `{}`; expected one of {}",
+                    criterion.field,
+                    sortable_names().collect::<Vec<_>>().join(", ")
+                )),
+            }
+        };
+        self.sort.iter().enumerate().map(key).collect()
+    }
+}
+
+fn sortable_names() -> impl Iterator<Item = &'static str> {
+    let column = |attribute: &&Attribute| matches!(attribute.place, Place::Column(_));
+    ATTRIBUTES.iter().filter(column).map(|attribute| attribute.name)
+}

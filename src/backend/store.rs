@@ -1,0 +1,391 @@
+//! Where findings are kept: one SQLite file, or memory.
+//!
+//! The narrow table `finding` has the columns that are filtered and sorted by, so that scanning it is cheap; the documents
+//! are beside it, and `term` has the attributes of which a finding has several. Both follow from the documents by
+//! [`super::attribute`].
+
+use super::{
+    attribute::{self, Attribute, Term},
+    json::{self, Object},
+};
+use crate::finding::AccountId;
+use ring::{
+    hmac,
+    rand::{SecureRandom, SystemRandom},
+};
+use rusqlite::{
+    Connection, OptionalExtension, Transaction, TransactionBehavior, named_params, params, params_from_iter,
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Marks a SQLite file as one of ours (`PRAGMA application_id`): "FGfb".
+const APPLICATION: i32 = 0x4647_6662;
+/// The version of the tables, and of what is derived into them (`PRAGMA user_version`).
+const VERSION: i32 = 1;
+
+/// Why the backend's data cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another backend of this process, has it.
+    #[error("findings file `{}` is in use by another process; stop that one, or name another file", path.display())]
+    InUse {
+        /// The findings file.
+        path: PathBuf,
+    },
+    /// Its tables are of another version of this program.
+    #[error(
+        "findings file `{}` has schema version {found}, this program reads version {VERSION}; \
+         use the program that wrote it, or name another file",
+        path.display()
+    )]
+    Version {
+        /// The findings file.
+        path: PathBuf,
+        /// The version that it has.
+        found: i32,
+    },
+    /// It is a file of something else.
+    #[error("file `{}` is no findings file; name another one", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It belongs to a backend of another Region.
+    #[error("findings file `{}` is for Region `{found}`, not for `{expected}`; correct the Region or name another file", path.display())]
+    Region {
+        /// The findings file.
+        path: PathBuf,
+        /// The Region in the file.
+        found: String,
+        /// The Region of the settings.
+        expected: String,
+    },
+    /// The lock beside it cannot be made.
+    #[error("findings file `{}` cannot be locked: {source}", path.display())]
+    Lock {
+        /// The findings file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// SQLite cannot open it, or set it up.
+    #[error("findings file `{}` cannot be opened: {source}", path.display())]
+    Database {
+        /// The findings file, or `:memory:`.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The operating system has no random numbers.
+    #[error("no random numbers for the key that signs page tokens")]
+    Random,
+}
+
+/// Why a call could not be served from the store.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error("the findings file cannot be read or written: {0}")]
+    Database(#[from] rusqlite::Error),
+    #[error("a stored finding is damaged: {0}")]
+    Damaged(String),
+}
+
+/// The findings. One connection writes; of a file, another one reads beside it.
+pub(super) struct Store {
+    writer: Mutex<Connection>,
+    reader: Option<Mutex<Connection>>,
+    key: hmac::Key,
+    /// Held for as long as the file is in use.
+    _lock: Option<File>,
+}
+
+/// A finding as it is stored.
+pub(super) struct Stored {
+    pub(super) seq: i64,
+    pub(super) document: Object,
+    /// See `ownership::Sticky`.
+    pub(super) sticky: u8,
+    /// `UpdatedAt`, in sortable form.
+    pub(super) updated_at: String,
+}
+
+impl Store {
+    /// Opens the file, or creates it; without a path, memory.
+    ///
+    /// `fleet` are the accounts whose findings the administrator sees.
+    pub(super) fn open(
+        path: Option<&Path>,
+        region: &str,
+        fleet: impl Iterator<Item = AccountId> + Clone,
+    ) -> Result<Self, OpenError> {
+        let named = path.unwrap_or(Path::new(":memory:"));
+        let database = |source| OpenError::Database { path: named.to_owned(), source };
+        let lock = path.map(lock).transpose()?;
+        let connect = || path.map_or_else(Connection::open_in_memory, Connection::open);
+
+        let mut writer = connect().map_err(database)?;
+        check_owner(&writer, named)?;
+        writer
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")
+            .map_err(database)?;
+        let mut secret = [0; 32];
+        SystemRandom::new().fill(&mut secret).map_err(|_| OpenError::Random)?;
+        let (found, secret) = create_tables(&mut writer, region, &secret).map_err(database)?;
+        if found != region {
+            return Err(OpenError::Region { path: named.to_owned(), found, expected: region.to_owned() });
+        }
+        name_fleet(&writer, fleet.clone()).map_err(database)?;
+
+        let reader = if path.is_some() {
+            let reader = connect().map_err(database)?;
+            reader.execute_batch("PRAGMA temp_store = MEMORY").map_err(database)?;
+            name_fleet(&reader, fleet).map_err(database)?;
+            Some(Mutex::new(reader))
+        } else {
+            None
+        };
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+        Ok(Self { writer: Mutex::new(writer), reader, key, _lock: lock })
+    }
+
+    /// The key that signs page tokens. It is kept with the findings, so tokens outlive the process.
+    pub(super) fn key(&self) -> &hmac::Key {
+        &self.key
+    }
+
+    /// Runs `work` in one transaction. When this returns, what `work` wrote is on disk; if it fails, nothing is.
+    pub(super) fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&Findings) -> Result<T, E>) -> Result<T, E> {
+        let mut connection = held(&self.writer);
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let findings = Findings(transaction);
+        let done = work(&findings)?;
+        findings.0.commit().map_err(StoreError::from)?;
+        Ok(done)
+    }
+
+    /// Runs `work` on the findings as they are at one moment.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Findings) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut connection = held(self.reader.as_ref().unwrap_or(&self.writer));
+        work(&Findings(connection.transaction()?))
+    }
+}
+
+/// The tables, within a transaction.
+pub(super) struct Findings<'a>(Transaction<'a>);
+
+impl Findings<'_> {
+    /// The finding of that account, ProductArn and Id.
+    pub(super) fn find(&self, account: AccountId, product_arn: &str, id: &str) -> Result<Option<Stored>, StoreError> {
+        let sql = "SELECT f.seq, d.document, f.sticky, f.updated_at FROM finding f JOIN document d ON d.seq = f.seq \
+                   WHERE f.account = ?1 AND f.product_arn = ?2 AND f.id = ?3";
+        let row = self
+            .0
+            .prepare(sql)?
+            .query_row(params![account.as_str(), product_arn, id], |row| {
+                Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
+            })
+            .optional()?;
+        let Some((seq, document, sticky, updated_at)) = row else { return Ok(None) };
+        Ok(Some(Stored { seq, document: read_document(&document)?, sticky, updated_at }))
+    }
+
+    /// The accounts that have a finding of that ProductArn and Id.
+    pub(super) fn owners(&self, product_arn: &str, id: &str) -> Result<Vec<AccountId>, StoreError> {
+        let mut statement = self.0.prepare("SELECT account FROM finding WHERE id = ?1 AND product_arn = ?2")?;
+        let rows = statement.query_map(params![id, product_arn], |row| row.get::<_, String>(0))?;
+        rows.map(|row| row?.parse().map_err(|_| StoreError::Damaged("its account is no account id".to_owned())))
+            .collect()
+    }
+
+    /// Stores a finding that is not there yet.
+    pub(super) fn insert(&self, document: &Object, text: &str) -> Result<(), StoreError> {
+        let columns: Vec<_> = Attribute::columns().collect();
+        let names = columns.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(", ");
+        let marks = vec!["?"; columns.len()].join(", ");
+        self.0.execute(
+            &format!("INSERT INTO finding ({names}) VALUES ({marks})"),
+            params_from_iter(columns.iter().map(|(_, attribute)| attribute.column_value(document))),
+        )?;
+        let seq = self.0.last_insert_rowid();
+        self.0.execute("INSERT INTO document (seq, document) VALUES (?1, ?2)", params![seq, text])?;
+        self.add_terms(seq, attribute::terms(document).iter())
+    }
+
+    /// Stores a finding's new form. Rows that do not change are not touched.
+    pub(super) fn replace(&self, stored: &Stored, document: &Object, text: &str, sticky: u8) -> Result<(), StoreError> {
+        let changed: Vec<_> = Attribute::columns()
+            .map(|(column, attribute)| (column, attribute.column_value(document), attribute))
+            .filter(|(_, value, attribute)| *value != attribute.column_value(&stored.document))
+            .collect();
+        let assignments: String = changed.iter().map(|(column, ..)| format!(", {column} = ?")).collect();
+        let values = [i64::from(sticky).into()].into_iter().chain(changed.into_iter().map(|(_, value, _)| value));
+        self.0.execute(
+            &format!("UPDATE finding SET sticky = ?{assignments} WHERE seq = ?"),
+            params_from_iter(values.chain([stored.seq.into()])),
+        )?;
+        self.0.execute("UPDATE document SET document = ?1 WHERE seq = ?2", params![text, stored.seq])?;
+
+        let (before, after) = (attribute::terms(&stored.document), attribute::terms(document));
+        self.remove_terms(stored.seq, &before, &after)?;
+        self.add_terms(stored.seq, after.difference(&before))
+    }
+
+    /// Runs a query of `seq`, then as many sort keys as it has further columns.
+    pub(super) fn page(&self, sql: &str, parameters: &[rusqlite::types::Value]) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.0.prepare(sql)?;
+        let columns = statement.column_count();
+        let rows = statement.query_map(params_from_iter(parameters), |row| {
+            let keys = (1..columns).map(|column| row.get(column)).collect::<Result<_, _>>()?;
+            Ok(Row { seq: row.get(0)?, keys })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The documents of these findings, in this order, until they are longer than `most` bytes together; at least one.
+    pub(super) fn documents(&self, rows: &[Row], most: usize) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.0.prepare("SELECT document FROM document WHERE seq = ?1")?;
+        let (mut documents, mut length) = (Vec::new(), 0);
+        for row in rows {
+            let document: String = statement.query_row([row.seq], |row| row.get(0))?;
+            length += document.len();
+            if length > most && !documents.is_empty() {
+                break;
+            }
+            documents.push(document);
+        }
+        Ok(documents)
+    }
+
+    fn add_terms<'t>(&self, seq: i64, terms: impl Iterator<Item = &'t Term>) -> Result<(), StoreError> {
+        let sql = "INSERT INTO term (finding, attribute, key, value) VALUES (:finding, :attribute, :key, :value)";
+        let mut statement = self.0.prepare(sql)?;
+        for Term { attribute, key, value } in terms {
+            let parameters =
+                named_params! {":finding": seq, ":attribute": number(*attribute), ":key": key, ":value": value.sql()};
+            statement.execute(parameters)?;
+        }
+        Ok(())
+    }
+
+    fn remove_terms(&self, seq: i64, before: &BTreeSet<Term>, after: &BTreeSet<Term>) -> Result<(), StoreError> {
+        let sql = "DELETE FROM term WHERE finding = ?1 AND attribute = ?2 AND key = ?3 AND value = ?4";
+        let mut statement = self.0.prepare(sql)?;
+        for Term { attribute, key, value } in before.difference(after) {
+            statement.execute(params![seq, number(*attribute), key, value.sql()])?;
+        }
+        Ok(())
+    }
+}
+
+/// One row of a page: which finding, and where it stands in the order.
+pub(super) struct Row {
+    pub(super) seq: i64,
+    pub(super) keys: Vec<rusqlite::types::Value>,
+}
+
+fn number(attribute: usize) -> i64 {
+    i64::try_from(attribute).unwrap_or(i64::MAX)
+}
+
+fn read_document(text: &str) -> Result<Object, StoreError> {
+    match json::parse(text.as_bytes()) {
+        Ok(Value::Object(document)) => Ok(document),
+        Ok(_) => Err(StoreError::Damaged("its document is no object".to_owned())),
+        Err(error) => Err(StoreError::Damaged(error.to_string())),
+    }
+}
+
+/// The connection. A panic under the lock has rolled its transaction back, so what it left is sound.
+fn held(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks the file `{path}-lock`: not the findings file itself, as closing that would drop SQLite's own locks on it.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    let failed = |source| OpenError::Lock { path: path.to_owned(), source };
+    let file = OpenOptions::new().create(true).write(true).truncate(false).open(&name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Refuses a file that is not ours, before anything is written to it.
+fn check_owner(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let database = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign { path: path.to_owned() },
+        Some(rusqlite::ErrorCode::DatabaseBusy) => OpenError::InUse { path: path.to_owned() },
+        _ => OpenError::Database { path: path.to_owned(), source },
+    };
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i32>(0)).map_err(database);
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    match (tables, application, version) {
+        (0, 0, 0) | (_, APPLICATION, VERSION) => Ok(()),
+        (_, APPLICATION, found) => Err(OpenError::Version { path: path.to_owned(), found }),
+        _ => Err(OpenError::Foreign { path: path.to_owned() }),
+    }
+}
+
+/// Makes the tables, or leaves those that are there. Gives the Region and the key that the file has.
+fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -> rusqlite::Result<(String, Vec<u8>)> {
+    let columns: String = Attribute::columns()
+        .map(|(column, attribute)| format!("{column} {},\n", attribute.kind.column_type()))
+        .collect();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // What real clients look findings up by, and what narrows a search: an index on a handful of states would not.
+    transaction.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS meta (region TEXT NOT NULL, token_key BLOB NOT NULL);
+         CREATE TABLE IF NOT EXISTS finding (
+             seq INTEGER PRIMARY KEY AUTOINCREMENT,
+             {columns}
+             sticky INTEGER NOT NULL DEFAULT 0,
+             UNIQUE (account, region, product_arn, id)
+         );
+         CREATE INDEX IF NOT EXISTS finding_id ON finding (id, product_arn, account);
+         CREATE INDEX IF NOT EXISTS finding_account ON finding (account);
+         CREATE INDEX IF NOT EXISTS finding_updated_at ON finding (updated_at);
+         CREATE INDEX IF NOT EXISTS finding_created_at ON finding (created_at);
+         CREATE INDEX IF NOT EXISTS finding_generator_id ON finding (generator_id);
+         CREATE INDEX IF NOT EXISTS finding_security_control_id ON finding (security_control_id);
+         CREATE TABLE IF NOT EXISTS document (seq INTEGER PRIMARY KEY REFERENCES finding, document TEXT NOT NULL);
+         CREATE TABLE IF NOT EXISTS term (
+             finding INTEGER NOT NULL REFERENCES finding,
+             attribute INTEGER NOT NULL,
+             key TEXT NOT NULL,
+             value ANY NOT NULL,
+             PRIMARY KEY (finding, attribute, key, value)
+         ) STRICT, WITHOUT ROWID;
+         CREATE INDEX IF NOT EXISTS term_value ON term (attribute, key, value);
+         PRAGMA application_id = {APPLICATION};
+         PRAGMA user_version = {VERSION};"
+    ))?;
+    transaction.execute(
+        "INSERT INTO meta (region, token_key) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM meta)",
+        params![region, secret],
+    )?;
+    let kept = transaction.query_row("SELECT region, token_key FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    transaction.commit()?;
+    Ok(kept)
+}
+
+/// Tells the connection which accounts are the administrator's.
+fn name_fleet(connection: &Connection, fleet: impl Iterator<Item = AccountId>) -> rusqlite::Result<()> {
+    connection.execute_batch("CREATE TEMP TABLE fleet (account TEXT PRIMARY KEY) WITHOUT ROWID; BEGIN")?;
+    let mut statement = connection.prepare("INSERT OR IGNORE INTO temp.fleet VALUES (?1)")?;
+    for account in fleet {
+        statement.execute([account.as_str()])?;
+    }
+    connection.execute_batch("COMMIT")
+}
