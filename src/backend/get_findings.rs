@@ -154,8 +154,8 @@ impl Question {
         if let Some((values, seq)) = &self.after {
             sql.push_str(" AND ");
             for ((expression, order), value) in keys.iter().zip(values) {
-                let beyond = if matches!(order, SortOrder::Asc) { '>' } else { '<' };
-                sql.push_str(&format!("({expression} {beyond} ? OR ({expression} = ? AND "));
+                let beyond = if matches!(order, SortOrder::Asc) { " > ? " } else { " < ? " };
+                sql.extend(["(", expression, beyond, "OR (", expression, " = ? AND "]);
                 parameters.extend([value.clone(), value.clone()]);
             }
             sql.push_str("f.seq > ?");
@@ -164,7 +164,7 @@ impl Question {
         }
         sql.push_str(" ORDER BY ");
         for (expression, order) in &keys {
-            sql.push_str(&format!("{expression} {}, ", if matches!(order, SortOrder::Asc) { "ASC" } else { "DESC" }));
+            sql.extend([expression.as_str(), if matches!(order, SortOrder::Asc) { " ASC, " } else { " DESC, " }]);
         }
         sql.push_str("f.seq LIMIT ?");
         parameters.push(i64::try_from(self.page_size + 1).unwrap_or(i64::MAX).into());

@@ -225,7 +225,7 @@ impl Findings<'_> {
             .map(|(column, attribute)| (column, attribute.column_value(document), attribute))
             .filter(|(_, value, attribute)| *value != attribute.column_value(&stored.document))
             .collect();
-        let assignments: String = changed.iter().map(|(column, ..)| format!(", {column} = ?")).collect();
+        let assignments = changed.iter().flat_map(|(column, ..)| [", ", column, " = ?"]).collect::<String>();
         let values = [i64::from(sticky).into()].into_iter().chain(changed.into_iter().map(|(_, value, _)| value));
         self.0.execute(
             &format!("UPDATE finding SET sticky = ?{assignments} WHERE seq = ?"),
@@ -340,9 +340,9 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 
 /// Makes the tables, or leaves those that are there. Gives the Region and the key that the file has.
 fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -> rusqlite::Result<(String, Vec<u8>)> {
-    let columns: String = Attribute::columns()
-        .map(|(column, attribute)| format!("{column} {},\n", attribute.kind.column_type()))
-        .collect();
+    let columns = Attribute::columns()
+        .flat_map(|(column, attribute)| [column, " ", attribute.kind.column_type(), ",\n"])
+        .collect::<String>();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // What real clients look findings up by, and what narrows a search: an index on a handful of states would not.
     transaction.execute_batch(&format!(
@@ -351,9 +351,8 @@ fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -
              seq INTEGER PRIMARY KEY AUTOINCREMENT,
              {columns}
              sticky INTEGER NOT NULL DEFAULT 0,
-             UNIQUE (account, region, product_arn, id)
+             UNIQUE (id, product_arn, account, region)
          );
-         CREATE INDEX IF NOT EXISTS finding_id ON finding (id, product_arn, account);
          CREATE INDEX IF NOT EXISTS finding_account ON finding (account);
          CREATE INDEX IF NOT EXISTS finding_updated_at ON finding (updated_at);
          CREATE INDEX IF NOT EXISTS finding_created_at ON finding (created_at);
@@ -377,8 +376,24 @@ fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -
     )?;
     let kept = transaction.query_row("SELECT region, token_key FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     transaction.commit()?;
+    connection.execute_batch(STATISTICS)?;
     Ok(kept)
 }
+
+/// How SQLite's planner is to picture the tables: a fleet of a hundred accounts with a million findings. Left to guess, it
+/// would take ten findings an account for granted, and look for an Id by reading through the account.
+const STATISTICS: &str = "ANALYZE sqlite_schema;
+     DELETE FROM sqlite_stat1;
+     INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+         ('finding', 'sqlite_autoindex_finding_1', '1000000 2 2 1 1'),
+         ('finding', 'finding_account', '1000000 10000'),
+         ('finding', 'finding_updated_at', '1000000 2'),
+         ('finding', 'finding_created_at', '1000000 2'),
+         ('finding', 'finding_generator_id', '1000000 2000'),
+         ('finding', 'finding_security_control_id', '1000000 2000'),
+         ('term', 'term', '40000000 40 4 1 1'),
+         ('term', 'term_value', '40000000 1000000 1000000 40 1');
+     ANALYZE sqlite_schema;";
 
 /// Tells the connection which accounts are the administrator's.
 fn name_fleet(connection: &Connection, fleet: impl Iterator<Item = AccountId>) -> rusqlite::Result<()> {
@@ -388,4 +403,44 @@ fn name_fleet(connection: &Connection, fleet: impl Iterator<Item = AccountId>) -
         statement.execute([account.as_str()])?;
     }
     connection.execute_batch("COMMIT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::filter;
+    use serde_json::json;
+
+    /// How SQLite would run a query of GetFindings.
+    fn plan(condition: &str) -> String {
+        let account = AccountId::parse("111111111111").unwrap();
+        let store = Store::open(None, "eu-west-1", std::iter::once(account)).unwrap();
+        let connection = held(&store.writer);
+        let sql = format!("EXPLAIN QUERY PLAN SELECT f.seq FROM finding f WHERE {condition} ORDER BY f.seq LIMIT 10");
+        let mut statement = connection.prepare(&sql.replace('?', "'x'")).unwrap();
+        let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_clients_look_findings_up_by_has_an_index() {
+        let now = "2024-05-01T00:00:00Z".parse().unwrap();
+        let of_filter = |filters: &Value| filter::condition(filters.as_object().unwrap(), now).unwrap().sql;
+        let is = json!([{"Value": "x", "Comparison": "EQUALS"}]);
+        let several = json!(vec![is[0].clone(); 20]);
+        let state = json!([{"Value": "NEW", "Comparison": "EQUALS"}]);
+        for visible in ["f.account = ?", "f.account IN (SELECT account FROM temp.fleet)"] {
+            for (filters, index) in [
+                (json!({"Id": is}), "sqlite_autoindex_finding_1"),
+                (json!({"Id": several}), "sqlite_autoindex_finding_1"),
+                (json!({"Id": is, "ProductArn": is, "RecordState": state}), "sqlite_autoindex_finding_1"),
+                (json!({"GeneratorId": is}), "finding_generator_id"),
+                (json!({"ComplianceSecurityControlId": is, "WorkflowStatus": state}), "finding_security_control_id"),
+                (json!({"ResourceId": is}), "term_value"),
+            ] {
+                let plan = plan(&format!("{visible} AND {}", of_filter(&filters)));
+                assert!(plan.contains(index), "{visible}, {filters}: {plan}");
+            }
+        }
+    }
 }
