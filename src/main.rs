@@ -1,3 +1,7 @@
-//! The findings-gate executable.
+//! The findings-gate executable: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    findings_gate::cli::run(std::env::args_os())
+}

@@ -1,1 +1,35 @@
-//! To be filled.
+//! The configuration: a TOML file, the environment over it, the command line over both.
+//!
+//! [`load`] answers with a [`Config`] that holds only checked values, or with a [`ConfigError`] that tells everything
+//! that is wrong at once, each problem with its place, what was expected and what was probably meant. Nothing is
+//! passed over in silence: an unknown key, an unknown variable and a key of a later version are errors alike.
+//!
+//! The reference of all keys is `docs/configuration.md`; [`SETTINGS`] is what it is made from.
+
+mod accounts;
+mod check;
+mod checked;
+mod issued;
+mod load;
+mod policies;
+mod problem;
+mod read;
+mod reader;
+mod secret;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod value;
+
+pub use accounts::read_accounts;
+pub use checked::{
+    Backend, Certificates, Config, Identity, Level, Limits, Listen, Log, LogFormat, Policies, Upstream, Url,
+};
+pub use issued::Key;
+pub use load::{Flags, load, log_from, policies_from};
+pub use policies::{Pack, PolicyPath, PolicyText, read_policies};
+pub use problem::{ConfigError, Problem};
+pub use secret::Secret;
+pub use settings::{Absent, SETTINGS, Setting, Shape};
+pub use unit::duration;

@@ -1,0 +1,101 @@
+//! The verbs, and the arguments that they share.
+
+use super::{BackendArgs, CheckArgs, DemoArgs, ServeArgs};
+use crate::config::{Level, Url};
+use clap::{Args, Parser, Subcommand};
+use std::{net::SocketAddr, path::PathBuf};
+
+const ABOUT: &str = "\
+Decides, with Cedar policies, what of a change to AWS Security Hub findings goes through.
+
+findings-gate is an HTTP proxy in front of Security Hub, or of anything that speaks its API. Callers keep the clients \
+they have (boto3, the AWS CLI, SOAR tools) and change only the endpoint URL. Each BatchUpdateFindings request is decided \
+per caller, finding, field and value; what is allowed goes through, and every refusal names its policy and says what to \
+do.";
+
+const EXAMPLES: &str = "\
+Examples:
+  findings-gate demo                          See it work: a gate, a backend and sample findings in one process
+  findings-gate check                         Is findings-gate.toml right? Binds nothing
+  findings-gate serve --config gate.toml      Run the gate
+  findings-gate backend --data findings.db    Run a findings backend to try the gate against
+
+Exit codes:
+  0   fine
+  1   something broke: a file, a socket, a bug
+  2   tests or a gate failed
+  3   the configuration or a policy is invalid
+  64  wrong usage of the command line
+
+Environment:
+  FINDINGS_GATE_LOG                 What is logged, such as `debug` or `info,findings_gate::proxy=trace`
+  FINDINGS_GATE__LISTEN__ADDRESS    Any key of the configuration: here `listen.address`
+  NO_COLOR                          Print without colour
+
+The configuration is described in docs/configuration.md.";
+
+const AN_ADDRESS: &str = "expected an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "findings-gate",
+    version,
+    about = "Decides, with Cedar policies, what of a change to AWS Security Hub findings goes through",
+    long_about = ABOUT,
+    after_help = EXAMPLES,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// A verb.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gate
+    Serve(ServeArgs),
+    /// Check the configuration and the policies; bind nothing
+    Check(CheckArgs),
+    /// Run the findings backend that speaks Security Hub's API
+    Backend(BackendArgs),
+    /// Run a gate, a backend and sample findings in one process
+    Demo(DemoArgs),
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file
+    ///
+    /// Every key in it may be overridden by an environment variable: `listen.address` by
+    /// FINDINGS_GATE__LISTEN__ADDRESS. Paths in the file are relative to the file.
+    #[arg(long, value_name = "FILE", default_value = "findings-gate.toml")]
+    pub config: PathBuf,
+}
+
+/// An address to listen on; the text is kept, for it is checked once more with the rest of the configuration.
+pub(super) fn address(text: &str) -> Result<String, &'static str> {
+    socket(text).map(|_| text.to_owned())
+}
+
+/// An address to listen on.
+pub(super) fn socket(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| AN_ADDRESS)
+}
+
+/// `embedded`, or the URL of a backend.
+pub(super) fn upstream(text: &str) -> Result<String, String> {
+    if text == "embedded" {
+        return Ok(text.to_owned());
+    }
+    text.parse::<Url>().map(|_| text.to_owned()).map_err(|expected| format!("expected `embedded`, or {expected}"))
+}
+
+/// A log level or directives.
+pub(super) fn level(text: &str) -> Result<String, String> {
+    text.parse::<Level>().map(|_| text.to_owned()).map_err(|expected| format!("expected {expected}"))
+}

@@ -1,0 +1,148 @@
+//! `findings-gate backend`
+
+use super::args;
+use clap::Args;
+use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
+
+const ABOUT: &str = "\
+Run the findings backend that speaks Security Hub's API.
+
+It keeps findings in memory or in a file, answers BatchUpdateFindings, BatchImportFindings and GetFindings as Security \
+Hub does, and can fail as Security Hub does. It believes the header x-findings-gate-account and checks no signature: it \
+belongs behind the gate, and where nobody else reaches it.";
+
+const EXAMPLES: &str = "\
+Examples:
+  findings-gate backend
+  findings-gate backend --data findings.db --accounts accounts.toml
+  findings-gate backend --quotas --fault throttle:1/10 --fault slow:200ms
+
+Faults:
+  throttle:N/M    N of M requests get 429 TooManyRequestsException
+  error:N/M       N of M requests get 500 InternalException
+  slow:DURATION   every answer waits that long, such as 200ms
+  concurrent:N/M  N of M findings are unprocessed for ConcurrentUpdateError
+
+Exit codes: 0 stopped as told · 1 broke · 3 the accounts file is invalid · 64 usage";
+
+/// Arguments of `backend`.
+#[derive(Debug, Args)]
+#[command(long_about = ABOUT, after_help = EXAMPLES)]
+pub struct BackendArgs {
+    /// Where the gate connects; on loopback unless you know who else can reach it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000", value_parser = args::socket)]
+    pub listen: SocketAddr,
+
+    /// The database file; made when it is not there. Without it, findings are kept in memory
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+
+    /// The accounts file: who is the administrator, and who a member
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
+
+    /// The Region that the backend stands in
+    #[arg(long, value_name = "REGION", default_value = "eu-west-1")]
+    pub region: String,
+
+    /// Keep Security Hub's request quotas: more requests than they allow get 429
+    #[arg(long)]
+    pub quotas: bool,
+
+    /// Fail on purpose; may be given more than once
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<Fault>,
+}
+
+/// A way to fail on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// `throttle:1/10`: that many requests get 429.
+    Throttle(Chance),
+    /// `error:1/10`: that many requests get 500.
+    Error(Chance),
+    /// `slow:200ms`: every answer waits that long.
+    Slow(Duration),
+    /// `concurrent:1/10`: that many findings are unprocessed for `ConcurrentUpdateError`.
+    Concurrent(Chance),
+}
+
+/// `hits` of every `of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chance {
+    /// How many; at most `of`.
+    pub hits: u32,
+    /// Of how many.
+    pub of: NonZeroU32,
+}
+
+impl FromStr for Fault {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const KINDS: &str = "expected `throttle:1/10`, `error:1/10`, `slow:200ms` or `concurrent:1/10`";
+        let (kind, value) = text.split_once(':').ok_or(KINDS)?;
+        match kind {
+            "throttle" => value.parse().map(Self::Throttle),
+            "error" => value.parse().map(Self::Error),
+            "concurrent" => value.parse().map(Self::Concurrent),
+            "slow" => {
+                let wait = crate::config::duration(value).filter(|wait| *wait <= Duration::from_secs(3600));
+                wait.map(Self::Slow).ok_or("expected a duration of at most `1h`, such as `200ms`")
+            }
+            _ => Err(KINDS),
+        }
+    }
+}
+
+impl FromStr for Chance {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected so many of so many, such as `1/10`";
+        let (hits, of) = text.split_once('/').ok_or(EXPECTED)?;
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let chance = match (hits.parse(), of.parse::<NonZeroU32>()) {
+            (Ok(count), Ok(of)) if digits(hits) && count <= of.get() => Self { hits: count, of },
+            _ => return Err(EXPECTED),
+        };
+        Ok(chance)
+    }
+}
+
+impl fmt::Display for Chance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.hits, self.of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults() {
+        let chance = |hits, of| Chance { hits, of: NonZeroU32::new(of).unwrap() };
+        for (text, fault) in [
+            ("throttle:1/10", Fault::Throttle(chance(1, 10))),
+            ("error:0/1", Fault::Error(chance(0, 1))),
+            ("concurrent:3/3", Fault::Concurrent(chance(3, 3))),
+            ("slow:200ms", Fault::Slow(Duration::from_millis(200))),
+        ] {
+            assert_eq!(text.parse(), Ok(fault));
+        }
+        for bad in [
+            "",
+            "throttle",
+            "throttle:",
+            "throttle:2/1",
+            "throttle:1/0",
+            "throttle:+1/2",
+            "slow:1/10",
+            "slow:2h",
+            "odd:1/2",
+        ] {
+            assert!(bad.parse::<Fault>().is_err(), "{bad}");
+        }
+    }
+}

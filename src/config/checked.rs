@@ -1,0 +1,268 @@
+//! The checked configuration: whoever holds one need not doubt any of it.
+
+use super::{Key, Pack, PolicyPath, problem::did_you_mean};
+use crate::finding::{AccountId, Accounts, Enforcement, Operation};
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+/// Everything that the configuration says.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from, as it was named.
+    pub file: PathBuf,
+    /// `[listen]`: where callers connect.
+    pub listen: Listen,
+    /// `[policies]`: where the policies are.
+    pub policies: Policies,
+    /// `[accounts]`: the administrator and its members.
+    pub accounts: Accounts,
+    /// `[[identity]]`: how callers prove who they are, in the order to try. At least one.
+    pub identities: Vec<Identity>,
+    /// `[upstream]`: the findings backend.
+    pub upstream: Upstream,
+    /// `[doors]`: the operations that are open besides [`Operation::BatchUpdateFindings`], which always is.
+    pub doors: Vec<Operation>,
+    /// `[limits]`: what a caller may take.
+    pub limits: Limits,
+    /// `[log]`: what is logged and how.
+    pub log: Log,
+    /// What is allowed and probably not meant, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// `[listen]`
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// `address`
+    pub address: SocketAddr,
+    /// `workers`: how many threads serve callers; by default one for each core this process may use.
+    pub workers: NonZeroUsize,
+}
+
+/// `[policies]`
+#[derive(Debug, Clone)]
+pub struct Policies {
+    /// `path`: the directories and files, to be read by [`read_policies`](super::read_policies).
+    pub paths: Vec<PolicyPath>,
+    /// `path`: the packs that come with the program.
+    pub packs: Vec<Pack>,
+    /// `default_enforcement`: what a denial does when its policy does not say.
+    pub default_enforcement: Enforcement,
+}
+
+/// One `[[identity]]`.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// `kind = "sigv4"`
+    SigV4 {
+        /// `keys`: at least one. No id is there twice, in all identities together.
+        keys: Vec<Key>,
+    },
+    /// `kind = "fixed"`: every request is this caller's. Always the last identity.
+    Fixed {
+        /// `account`: one of the fleet.
+        account: AccountId,
+        /// `principal`
+        principal: String,
+        /// `minimum_enforcement`
+        minimum_enforcement: Enforcement,
+    },
+}
+
+/// `[upstream]`
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// `url`, `data` and `ca`
+    pub backend: Backend,
+    /// `region`
+    pub region: String,
+    /// `connect_timeout`
+    pub connect_timeout: Duration,
+    /// `timeout`: of one request to the backend, in all.
+    pub timeout: Duration,
+    /// `concurrency`: requests to the backend at once, for one request of a caller.
+    pub concurrency: NonZeroUsize,
+}
+
+/// The findings backend.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// `url = "embedded"`
+    Embedded {
+        /// `data`: the database file; in memory when there is none.
+        data: Option<PathBuf>,
+    },
+    /// Another process.
+    Remote {
+        /// `url`
+        url: Url,
+        /// `ca`: who may vouch for it; the machine's authorities when there is none.
+        ca: Option<Certificates>,
+    },
+}
+
+/// Certificates of authorities, as PEM.
+#[derive(Debug, Clone)]
+pub struct Certificates {
+    /// Where they were read from.
+    pub path: PathBuf,
+    /// At least one certificate, not yet decoded.
+    pub pem: String,
+}
+
+/// The origin of a backend: `http://` or `https://`, a host, perhaps a port, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url(http::Uri);
+
+impl Url {
+    /// The origin as a URI, with `/` for its path.
+    pub fn uri(&self) -> &http::Uri {
+        &self.0
+    }
+
+    /// Whether it is spoken to over TLS.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == Some(&http::uri::Scheme::HTTPS)
+    }
+}
+
+impl FromStr for Url {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "`http://` or `https://` with a host and perhaps a port";
+        if text.contains('@') {
+            return Err("a URL without a user name and password");
+        }
+        let uri: http::Uri = text.parse().map_err(|_| EXPECTED)?;
+        let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(EXPECTED);
+        };
+        let port_fits = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => true,
+            Some(_) => authority.port_u16().is_some_and(|port| port != 0),
+            None => false,
+        };
+        if authority.host().is_empty() || !port_fits {
+            return Err(EXPECTED);
+        }
+        if uri.path() != "/" || uri.query().is_some() || text.contains('#') {
+            return Err("a URL without a path: the paths are those of Security Hub's API");
+        }
+        Ok(Self(uri))
+    }
+}
+
+/// As it is configured: without the path.
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authority = self.0.authority().map_or("", http::uri::Authority::as_str);
+        write!(f, "{}://{authority}", self.0.scheme_str().unwrap_or_default())
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// `body`: bytes of a request's body.
+    pub body: usize,
+    /// `headers`: header fields of a request.
+    pub headers: usize,
+    /// `header_bytes`: bytes of a request's head.
+    pub header_bytes: usize,
+    /// `head_timeout`: from the first byte of a head to its last.
+    pub head_timeout: Duration,
+    /// `body_timeout`: from the head to the body's last byte.
+    pub body_timeout: Duration,
+    /// `idle_timeout`: between two requests of a connection.
+    pub idle_timeout: Duration,
+    /// `connections`: at once.
+    pub connections: usize,
+    /// `drain`: for requests under way when the gate stops.
+    pub drain: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    /// `level`
+    pub level: Level,
+    /// `format`
+    pub format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people on a terminal, else JSON.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The format of that name, or nothing.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "human" => Some(Self::Human),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// What is logged: one level for all modules, and levels for some.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Level(Targets);
+
+impl Level {
+    const NAMES: [&'static str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+    /// The filter that it is.
+    pub fn targets(&self) -> &Targets {
+        &self.0
+    }
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self(Targets::new().with_default(LevelFilter::INFO))
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Level {
+    type Err = String;
+
+    /// `info`, `warn,findings_gate::proxy=debug`. `Targets` alone would take a misspelt level for the name of a module,
+    /// and log nothing else.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = "a level (off, error, warn, info, debug, trace), or directives such as \
+                        `info,findings_gate::proxy=debug`";
+        let mut targets = Targets::new();
+        for directive in text.split(',').map(str::trim) {
+            let (module, level) =
+                directive.split_once('=').map_or((None, directive), |(module, level)| (Some(module), level));
+            if !Self::NAMES.contains(&level) {
+                let meant = did_you_mean(level, Self::NAMES).map(|meant| format!("; did you mean `{meant}`?"));
+                return Err(format!("{expected}{}", meant.unwrap_or_default()));
+            }
+            let level: LevelFilter = level.parse().map_err(|_| expected.to_owned())?;
+            targets = match module {
+                Some("") => return Err(expected.to_owned()),
+                Some(module) => targets.with_target(module, level),
+                None => targets.with_default(level),
+            };
+        }
+        Ok(Self(targets))
+    }
+}

@@ -1,0 +1,317 @@
+//! Gathering the settings: the file, then the environment over it, then the options of the command line.
+
+use super::{
+    Config, ConfigError, Log, Policies, check,
+    problem::{Origin, Problem, Problems, did_you_mean, shown},
+    read,
+    settings::{Absent, PREFIX, RESERVED, SETTINGS, Setting, Shape, is_index, is_section, variable},
+    value::{self, Entry, Kind, Value},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+/// The shorter name of `log.level`'s variable, for every verb.
+const LOG_VARIABLE: &str = "FINDINGS_GATE_LOG";
+
+/// What the command line sets, in the same words as the file.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--listen`: `listen.address`.
+    pub listen: Option<String>,
+    /// `--upstream`: `upstream.url`.
+    pub upstream: Option<String>,
+    /// `--policies`: `policies.path`; nothing when empty.
+    pub policies: Vec<String>,
+    /// `--log-level`: `log.level`.
+    pub log_level: Option<String>,
+}
+
+/// Reads and checks the whole configuration: `file`, and what it names, with the variables of `environment` over it and
+/// `flags` over both. Policies are read by [`read_policies`](super::read_policies).
+pub fn load(
+    file: &Path,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    flags: &Flags,
+) -> Result<Config, ConfigError> {
+    let mut settings = Settings { file: file.to_owned(), ..Settings::default() };
+    settings.add_file(file);
+    settings.add_environment(environment);
+    settings.add_flags(flags);
+    settings.refuse_gaps();
+    check::check(file, settings)
+}
+
+/// What is logged by a verb that reads no configuration: [`FINDINGS_GATE_LOG`](LOG_VARIABLE) or the defaults.
+pub fn log_from(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Log, ConfigError> {
+    let mut settings = Settings::default();
+    settings.add_environment(environment.into_iter().filter(|(name, _)| name == LOG_VARIABLE));
+    check::log_alone(settings)
+}
+
+/// The policies that a verb without a configuration names: directories, files and packs, as `policies.path` has them.
+/// `default_enforcement` is the configuration's default.
+pub fn policies_from(paths: &[String]) -> Result<Policies, ConfigError> {
+    let mut settings = Settings::default();
+    settings.add_flags(&Flags { policies: paths.to_vec(), ..Flags::default() });
+    check::policies_alone(settings)
+}
+
+/// Values by path, such as `identity.0.keys`. Every path in it is one of [`SETTINGS`].
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    values: BTreeMap<String, Value>,
+    pub problems: Problems,
+    file: PathBuf,
+    /// Whether the file could not be read as one: what is missing then is not worth telling.
+    pub unread: bool,
+    /// How many identities there are.
+    pub identities: usize,
+}
+
+impl Settings {
+    fn add_file(&mut self, file: &Path) {
+        let text = match read::text(file, read::LONGEST_FILE) {
+            Ok(text) => text,
+            Err(why) => {
+                let help = "name the configuration file with `--config`; `findings-gate demo` needs none";
+                self.problems.add(Problem::new(Origin::Default, why).help(help));
+                self.unread = true;
+                return;
+            }
+        };
+        let source = self.problems.open(file, &text);
+        match value::parse(&source, &text, &mut self.problems) {
+            Some(entries) => self.add_entries("", entries),
+            None => self.unread = true,
+        }
+    }
+
+    fn add_entries(&mut self, section: &str, entries: Vec<Entry>) {
+        for Entry { key, origin, value } in entries {
+            let path = if section.is_empty() { key } else { format!("{section}.{key}") };
+            self.add_entry(path, origin, value);
+        }
+    }
+
+    fn add_entry(&mut self, path: String, key: Origin, value: Value) {
+        if let Some(problem) = reserved(&path, &key) {
+            return self.problems.add(problem);
+        }
+        if Setting::at(&path).is_some() {
+            self.values.insert(path, value);
+            return;
+        }
+        let is_identity = path == "identity";
+        match value.kind {
+            Kind::List(items) if is_identity => self.add_identities(items),
+            Kind::Table(entries) if is_section(&path) => self.add_entries(&path, entries),
+            Kind::Table(_) if is_identity => {
+                let message = "`identity` is a table: expected one or more tables, written `[[identity]]`";
+                self.problems.add(Problem::new(key, message));
+                self.add_identities(vec![value]);
+            }
+            _ if is_identity => self.problems.add(value.mistyped(&path, "one or more tables, written `[[identity]]`")),
+            _ if is_section(&path) => {
+                self.problems.add(value.mistyped(&path, &format!("a table, written `[{path}]`")));
+            }
+            _ => self.problems.add(unknown(&path, key)),
+        }
+    }
+
+    fn add_identities(&mut self, items: Vec<Value>) {
+        self.identities = items.len();
+        for (index, item) in items.into_iter().enumerate() {
+            let path = format!("identity.{index}");
+            match item.kind {
+                _ if !is_index(&index.to_string()) => {
+                    let message = format!("`{path}` is one too many: expected at most 100 identities");
+                    return self.problems.add(Problem::new(item.origin, message));
+                }
+                Kind::Table(entries) => {
+                    for Entry { key, origin, value } in entries {
+                        let path = format!("{path}.{key}");
+                        if Setting::at(&path).is_some() {
+                            self.values.insert(path, value);
+                        } else {
+                            self.problems.add(unknown(&path, origin));
+                        }
+                    }
+                }
+                _ => self.problems.add(item.mistyped(&path, "a table")),
+            }
+        }
+    }
+
+    fn add_environment(&mut self, environment: impl IntoIterator<Item = (OsString, OsString)>) {
+        let mut short = None;
+        for (name, text) in environment {
+            // A name that is not UTF-8 is not ours, and no variable of ours has one.
+            let Ok(name) = name.into_string() else { continue };
+            if name != LOG_VARIABLE && !name.starts_with(PREFIX) {
+                continue;
+            }
+            let origin = Origin::Variable(name.clone());
+            let Ok(text) = text.into_string() else {
+                self.problems.add(Problem::new(origin, "its value is not UTF-8"));
+                continue;
+            };
+            if name == LOG_VARIABLE {
+                short = Some(Value { kind: Kind::Text(text), origin });
+                continue;
+            }
+            let path = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+            match Setting::at(&path) {
+                // The exact name only: two spellings of one variable could contradict each other.
+                Some(setting) if variable(&path) == name => {
+                    self.values.insert(path, from_text(setting, text, origin));
+                }
+                _ => {
+                    let problem = reserved(&path, &origin).unwrap_or_else(|| unknown_variable(&name, &path, origin));
+                    self.problems.add(problem);
+                }
+            }
+        }
+        self.values.extend(short.map(|value| ("log.level".to_owned(), value)));
+    }
+
+    fn add_flags(&mut self, flags: &Flags) {
+        let mut set = |path: &str, name, text: &Option<String>| {
+            if let Some(text) = text {
+                let value = Value { kind: Kind::Text(text.clone()), origin: Origin::Flag(name) };
+                self.values.insert(path.to_owned(), value);
+            }
+        };
+        set("listen.address", "--listen", &flags.listen);
+        set("upstream.url", "--upstream", &flags.upstream);
+        set("log.level", "--log-level", &flags.log_level);
+        if !flags.policies.is_empty() {
+            let origin = Origin::Flag("--policies");
+            let items = flags.policies.iter().map(|path| Kind::Text(path.clone()));
+            let items = items.map(|kind| Value { kind, origin: origin.clone() }).collect();
+            self.values.insert("policies.path".to_owned(), Value { kind: Kind::List(items), origin });
+        }
+    }
+
+    /// Identities are a list: the environment may set keys of those there are and add further ones at the end, and
+    /// cannot set the third of one.
+    fn refuse_gaps(&mut self) {
+        let number = |path: &str| path.strip_prefix("identity.")?.split('.').next()?.parse::<usize>().ok();
+        let numbers: BTreeSet<usize> = self.values.keys().filter_map(|path| number(path)).collect();
+        while numbers.contains(&self.identities) {
+            self.identities += 1;
+        }
+        let count = self.identities;
+        for (path, value) in self.values.iter().filter(|(path, _)| number(path) >= Some(count)) {
+            let message =
+                format!("it sets `{path}`, and there is no `identity.{count}`: identities are counted from 0");
+            self.problems.add(Problem::new(value.origin.clone(), message));
+        }
+    }
+
+    /// The value at `path` or its default. When a value that must be there is missing, that is a problem.
+    pub(super) fn value(&mut self, path: &str) -> Option<Value> {
+        let setting = Setting::at(path)?;
+        if let Some(value) = self.values.get(path) {
+            return Some(value.clone());
+        }
+        match setting.absent {
+            Absent::Default(text) => Some(from_text(setting, text.to_owned(), Origin::Default)),
+            Absent::Optional => None,
+            Absent::Invalid => {
+                self.missing(path, setting.expected);
+                None
+            }
+        }
+    }
+
+    /// The value at `path`, if somebody gave one.
+    pub(super) fn given(&self, path: &str) -> Option<&Value> {
+        self.values.get(path)
+    }
+
+    pub(super) fn missing(&mut self, path: &str, expected: &str) {
+        if !self.unread {
+            let message = format!("`{path}` is missing: expected {expected}");
+            self.problems.add(Problem::new(Origin::Whole(self.file.clone()), message));
+        }
+    }
+}
+
+/// A value as text outside of a file has it.
+fn from_text(setting: &Setting, text: String, origin: Origin) -> Value {
+    let kind = match setting.shape {
+        Shape::Text => Kind::Text(text),
+        Shape::Integer => text.parse().map_or(Kind::Text(text), Kind::Integer),
+        Shape::List if text.starts_with('[') => {
+            value::parse_list(&text, &origin).map_or(Kind::Other("not a TOML list of strings"), Kind::List)
+        }
+        Shape::List => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let items = items.map(|item| Value { kind: Kind::Text(item.to_owned()), origin: origin.clone() });
+            Kind::List(items.collect())
+        }
+    };
+    Value { kind, origin }
+}
+
+fn reserved(path: &str, origin: &Origin) -> Option<Problem> {
+    let (key, why) = RESERVED
+        .iter()
+        .find(|(key, _)| path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))?;
+    Some(Problem::new(origin.clone(), format!("`{key}`: {why}")))
+}
+
+fn unknown(path: &str, origin: Origin) -> Problem {
+    let problem = Problem::new(origin, format!("`{}` is no key of the configuration", shown(path)));
+    match (meant(path), known_in(path)) {
+        (None, Some(known)) => problem.help(known),
+        (meant, _) => problem.meant(meant),
+    }
+}
+
+fn unknown_variable(name: &str, path: &str, origin: Origin) -> Problem {
+    let problem = Problem::new(origin, "it sets no key of the configuration");
+    let exact = Setting::at(path).is_some().then(|| variable(path));
+    let all: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
+    let meant = exact.or_else(|| did_you_mean(name, all.iter().map(String::as_str)).map(str::to_owned));
+    problem.meant(meant)
+}
+
+/// The key or section that an unknown path probably meant.
+fn meant(path: &str) -> Option<String> {
+    let pattern = patterned(path);
+    let (section, name) = pattern.rsplit_once('.').unwrap_or(("", &pattern));
+    let here = SETTINGS.iter().filter(|setting| setting.section() == section).map(Setting::name);
+    if let Some(name) = did_you_mean(name, here) {
+        return Some(format!("{}{name}", &path[..path.len() - path.rsplit('.').next().map_or(0, str::len)]));
+    }
+    if section.is_empty() {
+        let sections = SETTINGS.iter().map(|setting| setting.section().trim_end_matches(".*"));
+        if let Some(section) = did_you_mean(name, sections) {
+            return Some(section.to_owned());
+        }
+    }
+    // A key that is in the wrong section, or in none.
+    let name = did_you_mean(name, SETTINGS.iter().map(Setting::name))?;
+    SETTINGS.iter().find(|setting| setting.name() == name).map(|setting| setting.path.to_owned())
+}
+
+/// The path with `*` for numbers.
+fn patterned(path: &str) -> String {
+    path.split('.').map(|segment| if is_index(segment) { "*" } else { segment }).collect::<Vec<_>>().join(".")
+}
+
+fn known_in(path: &str) -> Option<String> {
+    let pattern = patterned(path);
+    let section = pattern.rsplit_once('.').map_or("", |(section, _)| section);
+    let mut names: Vec<&str> = if section.is_empty() {
+        SETTINGS.iter().map(|setting| setting.section().trim_end_matches(".*")).collect()
+    } else {
+        SETTINGS.iter().filter(|setting| setting.section() == section).map(Setting::name).collect()
+    };
+    names.dedup();
+    (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
+}

@@ -1,0 +1,199 @@
+//! Finding the policy files.
+
+use super::{
+    problem::{ConfigError, Origin, Problem, Problems},
+    read,
+};
+use std::path::{Path, PathBuf};
+
+/// The most policy files in all.
+const MOST_FILES: usize = 1_000;
+/// The longest policy file, in bytes.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// A set of policies that comes with the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pack {
+    /// `pack:baseline`
+    Baseline,
+    /// `pack:strict`
+    Strict,
+}
+
+impl Pack {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Baseline, Self::Strict];
+
+    /// Its name after `pack:`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// The pack of that name, or nothing.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pack| pack.name() == name)
+    }
+}
+
+/// A directory of policies, or one policy file.
+#[derive(Debug, Clone)]
+pub struct PolicyPath {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Where it was named, for messages.
+    pub(super) origin: Origin,
+}
+
+impl From<PathBuf> for PolicyPath {
+    /// A path that no configuration names.
+    fn from(path: PathBuf) -> Self {
+        Self { path, origin: Origin::Default }
+    }
+}
+
+/// One policy file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyText {
+    /// Its path, for messages.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Reads the policies: of a directory the files directly in it that end in `.cedar`, sorted by name; all else there
+/// (schemas, tests, notes) is passed over. A path that yields no policy file is an error: a gate that was meant to have
+/// policies and has none must not start.
+pub fn read_policies(paths: &[PolicyPath]) -> Result<Vec<PolicyText>, ConfigError> {
+    let mut problems = Problems::default();
+    let mut files: Vec<(PathBuf, &Origin)> = Vec::new();
+    for PolicyPath { path, origin } in paths {
+        match policy_files(path) {
+            Ok(found) => files.extend(found.into_iter().map(|file| (file, origin))),
+            Err(why) => problems.add(Problem::new(origin.clone(), format!("`policies.path`: {why}"))),
+        }
+    }
+    if let Some((_, origin)) = files.get(MOST_FILES) {
+        let message = format!("`policies.path` names {} files: expected at most {MOST_FILES}", files.len());
+        problems.add(Problem::new((*origin).clone(), message));
+        files.truncate(0);
+    }
+    let mut texts: Vec<PolicyText> = Vec::with_capacity(files.len());
+    for (file, origin) in files {
+        let name = file.display().to_string();
+        if texts.iter().any(|known| known.name == name) {
+            problems.add(Problem::new(origin.clone(), format!("`policies.path` names `{name}` twice")));
+            continue;
+        }
+        match read::text(&file, LONGEST_FILE) {
+            Ok(text) => texts.push(PolicyText { name, text }),
+            Err(why) => problems.add(Problem::new(origin.clone(), format!("`policies.path`: {why}"))),
+        }
+    }
+    problems.into_result().map(|()| texts)
+}
+
+fn is_policy(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "cedar")
+}
+
+fn policy_files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let refused = |error: std::io::Error| format!("cannot read `{}`: {}", path.display(), read::reason(&error));
+    if !std::fs::metadata(path).map_err(refused)?.is_dir() {
+        return if is_policy(path) {
+            Ok(vec![path.to_owned()])
+        } else {
+            Err(format!("`{}` does not end in `.cedar`, and is no directory", path.display()))
+        };
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(refused)? {
+        let file = entry.map_err(refused)?.path();
+        if is_policy(&file) {
+            files.push(file);
+        }
+        if files.len() > MOST_FILES {
+            return Err(format!("`{}` has more than {MOST_FILES} files that end in `.cedar`", path.display()));
+        }
+    }
+    if files.is_empty() {
+        return Err(format!("`{}` has no file that ends in `.cedar`", path.display()));
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn told(paths: &[PathBuf]) -> String {
+        let paths: Vec<_> = paths.iter().cloned().map(PolicyPath::from).collect();
+        let problems = read_policies(&paths).unwrap_err().problems().to_vec();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_directory_yields_its_policies_by_name_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str| fs::write(dir.path().join(name), format!("// {name}")).unwrap();
+        for name in ["b.cedar", "a.cedar", "s.cedarschema", "README.md", "a.test.yaml", "cedar", "a.cedar.bak"] {
+            write(name);
+        }
+        fs::create_dir(dir.path().join("deeper")).unwrap();
+        write("deeper/c.cedar");
+        let texts = read_policies(&[dir.path().to_owned().into()]).unwrap();
+        let names: Vec<_> = texts.iter().map(|file| Path::new(&file.name).file_name().unwrap()).collect();
+        assert_eq!(names, ["a.cedar", "b.cedar"]);
+        assert_eq!(texts[0].text, "// a.cedar");
+        let one = read_policies(&[dir.path().join("deeper/c.cedar").into()]).unwrap();
+        assert_eq!(one.len(), 1);
+    }
+
+    /// As Kubernetes mounts a `ConfigMap`: the names are links through a hidden directory.
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("..v1")).unwrap();
+        fs::write(dir.path().join("..v1/a.cedar"), "permit").unwrap();
+        symlink("..v1", dir.path().join("..data")).unwrap();
+        symlink("..data/a.cedar", dir.path().join("a.cedar")).unwrap();
+        let texts = read_policies(&[dir.path().to_owned().into()]).unwrap();
+        assert_eq!(texts.iter().map(|file| file.text.as_str()).collect::<Vec<_>>(), ["permit"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("empty")).unwrap();
+        fs::write(at("notes.txt"), "").unwrap();
+        fs::write(at("latin.cedar"), b"\xff").unwrap();
+        fs::create_dir(at("odd.cedar")).unwrap();
+        fs::create_dir_all(at("holder/x.cedar")).unwrap();
+        let paths = ["empty", "missing", "notes.txt", "latin.cedar", "holder"].map(at);
+        let told = told(&paths).replace(&format!("{}/", dir.path().display()), "");
+        assert_eq!(
+            told,
+            "`policies.path`: `empty` has no file that ends in `.cedar`\n\
+             `policies.path`: cannot read `missing`: there is no such file\n\
+             `policies.path`: `notes.txt` does not end in `.cedar`, and is no directory\n\
+             `policies.path`: cannot read `latin.cedar`: it is not UTF-8\n\
+             `policies.path`: cannot read `holder/x.cedar`: it is a directory"
+        );
+    }
+
+    #[test]
+    fn a_file_named_twice_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.cedar");
+        fs::write(&file, "permit").unwrap();
+        let told = told(&[dir.path().to_owned(), file.clone()]);
+        assert_eq!(told, format!("`policies.path` names `{}` twice", file.display()));
+    }
+}

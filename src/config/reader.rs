@@ -1,0 +1,109 @@
+//! Readers of one setting each.
+
+use super::{
+    load::Settings,
+    problem::{Origin, Problem},
+    read,
+    settings::Setting,
+    unit,
+    value::{Kind, Value},
+};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+
+/// Readers of one key each: nothing means that the problem is noted, or that an optional key is absent.
+impl Settings {
+    pub(super) fn misspelt(&mut self, path: &str, value: &Value) {
+        let expected = Setting::at(path).map_or("something else", |setting| setting.expected);
+        self.problems.add(value.misspelt(path, expected));
+    }
+
+    pub(super) fn text<T>(&mut self, path: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.value(path)?;
+        let parsed = value.text().and_then(parse);
+        if parsed.is_none() {
+            self.misspelt(path, &value);
+        }
+        parsed
+    }
+
+    pub(super) fn path(&mut self, path: &str) -> Option<(PathBuf, Origin)> {
+        let value = self.value(path)?;
+        let text = value.text().filter(|text| !text.is_empty());
+        if text.is_none() {
+            self.misspelt(path, &value);
+        }
+        text.map(|text| (resolved(text, &value.origin), value.origin.clone()))
+    }
+
+    pub(super) fn count(&mut self, path: &str, range: RangeInclusive<i64>) -> Option<usize> {
+        let value = self.value(path)?;
+        let number = if let Kind::Integer(number) = value.kind { Some(number) } else { None };
+        let number = number.filter(|number| range.contains(number)).and_then(|number| number.try_into().ok());
+        if number.is_none() {
+            self.misspelt(path, &value);
+        }
+        number
+    }
+
+    /// A size as text with a unit, or as a plain number of bytes.
+    pub(super) fn size(&mut self, path: &str, range: RangeInclusive<u64>) -> Option<usize> {
+        let value = self.value(path)?;
+        let bytes = match &value.kind {
+            Kind::Integer(number) => u64::try_from(*number).ok(),
+            _ => value.text().and_then(unit::size),
+        };
+        let bytes = bytes.filter(|bytes| range.contains(bytes)).and_then(|bytes| bytes.try_into().ok());
+        if bytes.is_none() {
+            self.misspelt(path, &value);
+        }
+        bytes
+    }
+
+    pub(super) fn duration(&mut self, path: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+        self.text(path, |text| unit::duration(text).filter(|duration| range.contains(duration)))
+    }
+
+    pub(super) fn list(&mut self, path: &str, value: &Value) -> Option<Vec<Value>> {
+        if let Kind::List(items) = &value.kind {
+            return Some(items.clone());
+        }
+        self.misspelt(path, value);
+        None
+    }
+
+    /// The value at `path`, unless `decider` was set over the place where it was: `--upstream` makes the file's `data`
+    /// moot, not wrong.
+    pub(super) fn unless_moot(&self, path: &str, decider: &Value) -> Option<Value> {
+        self.given(path).filter(|value| value.origin.rank() >= decider.origin.rank()).cloned()
+    }
+
+    /// For a key that only some kinds of identity require.
+    pub(super) fn missing_if_absent(&mut self, path: &str) {
+        if self.given(path).is_none()
+            && let Some(setting) = Setting::at(path)
+        {
+            self.missing(path, setting.expected);
+        }
+    }
+
+    /// Keys that another kind of identity has.
+    pub(super) fn refuse_foreign(&mut self, index: usize, kind: &str, names: &[&str]) {
+        for name in names {
+            let path = format!("identity.{index}.{name}");
+            if let Some(value) = self.given(&path) {
+                let message = format!("`{path}` is no key of an identity that is `{kind}`");
+                let problem = Problem::new(value.origin.clone(), message);
+                self.problems.add(problem);
+            }
+        }
+    }
+}
+
+/// A path, relative to the file that names it. The environment and the command line name paths relative to the
+/// directory that the gate is started in.
+pub(super) fn resolved(path: &str, origin: &Origin) -> PathBuf {
+    match origin {
+        Origin::File(source, _) => read::relative_to(&source.path, path),
+        _ => PathBuf::from(path),
+    }
+}

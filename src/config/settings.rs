@@ -1,0 +1,333 @@
+//! Every key of the configuration file, in one table: what is known, what is the default, what the reference says.
+
+/// How a key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A string.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A list of strings; in an environment variable a TOML list, or items with commas between.
+    List,
+}
+
+/// What holds when a key is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// This value.
+    Default(&'static str),
+    /// What the meaning says.
+    Optional,
+    /// The configuration is invalid.
+    Invalid,
+}
+
+/// A key of the configuration file.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its path; `*` stands for a number, counted from 0.
+    pub path: &'static str,
+    /// How it is written.
+    pub shape: Shape,
+    /// What it takes: the end of the sentence "expected …".
+    pub expected: &'static str,
+    /// What holds when it is absent.
+    pub absent: Absent,
+    /// What it is for.
+    pub meaning: &'static str,
+}
+
+const fn setting(
+    path: &'static str,
+    shape: Shape,
+    absent: Absent,
+    expected: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting { path, shape, expected, absent, meaning }
+}
+
+use Absent::{Default, Invalid, Optional};
+use Shape::{Integer, List, Text};
+
+/// Every key, in the order of the reference.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "listen.address",
+        Text,
+        Default("127.0.0.1:8080"),
+        "an IP address and a port, such as `127.0.0.1:8080`",
+        "Where callers connect.",
+    ),
+    setting(
+        "listen.workers",
+        Integer,
+        Optional,
+        "a whole number from 1 to 1024",
+        "How many threads serve callers. Default: as many as the machine has cores for this process.",
+    ),
+    setting(
+        "policies.path",
+        List,
+        Invalid,
+        "a list of directories, `.cedar` files, `pack:baseline` or `pack:strict`",
+        "The policies, all of which apply together. Of a directory, the files directly in it that end in `.cedar`.",
+    ),
+    setting(
+        "policies.default_enforcement",
+        Text,
+        Default("reject"),
+        "`strip`, `reject` or `refuse`",
+        "What a denial does when its policy does not say: leave the field out (`strip`), not forward the finding \
+         (`reject`), or answer the whole call with an error (`refuse`).",
+    ),
+    setting(
+        "accounts.file",
+        Text,
+        Invalid,
+        "the path of an accounts file",
+        "The administrator and its member accounts: see \"The accounts file\".",
+    ),
+    setting(
+        "identity.*.kind",
+        Text,
+        Invalid,
+        "`sigv4` or `fixed`",
+        "How callers prove who they are. Entries are tried in their order; without any, nobody could call.",
+    ),
+    setting(
+        "identity.*.keys",
+        Text,
+        Optional,
+        "the path of a keys file",
+        "For `sigv4`, and required there: the keys that were issued to callers, see \"The keys file\". Signatures are \
+         checked for the Region in `upstream.region`.",
+    ),
+    setting(
+        "identity.*.account",
+        Text,
+        Optional,
+        "an account id of twelve digits, such as `\"111122223333\"`",
+        "For `fixed`, and required there: the account that every request on this listener comes from.",
+    ),
+    setting(
+        "identity.*.principal",
+        Text,
+        Optional,
+        "the ARN or the name of a principal",
+        "For `fixed`, and required there: the principal that every request on this listener comes from.",
+    ),
+    setting(
+        "identity.*.minimum_enforcement",
+        Text,
+        Default("strip"),
+        "`strip`, `reject` or `refuse`",
+        "For `fixed`: what a denial does to this caller at the least. `refuse` is for a client that overlooks \
+         `UnprocessedFindings`.",
+    ),
+    setting(
+        "upstream.url",
+        Text,
+        Invalid,
+        "`embedded`, or `http://` or `https://` with a host and perhaps a port",
+        "The findings backend: Security Hub's endpoint, anything that speaks its API, or the one inside the gate.",
+    ),
+    setting(
+        "upstream.data",
+        Text,
+        Optional,
+        "the path of a database file",
+        "Where the embedded backend keeps its findings. Absent: in memory only.",
+    ),
+    setting(
+        "upstream.region",
+        Text,
+        Invalid,
+        "an AWS Region, such as `eu-west-1`",
+        "The Region that callers must sign for.",
+    ),
+    setting(
+        "upstream.sign",
+        Text,
+        Default("none"),
+        "`none`",
+        "How requests to the backend are signed. `none`: not at all; the backend is told the caller's account in \
+         `x-findings-gate-account`.",
+    ),
+    setting(
+        "upstream.ca",
+        Text,
+        Optional,
+        "the path of a PEM file with certificates",
+        "The authorities that may vouch for an `https://` backend. Absent: those of the machine.",
+    ),
+    setting(
+        "upstream.connect_timeout",
+        Text,
+        Default("2s"),
+        "a duration from `10ms` to `1m`",
+        "How long connecting to the backend may take.",
+    ),
+    setting(
+        "upstream.timeout",
+        Text,
+        Default("30s"),
+        "a duration from `10ms` to `10m`",
+        "How long a request to the backend may take in all.",
+    ),
+    setting(
+        "upstream.concurrency",
+        Integer,
+        Default("4"),
+        "a whole number from 1 to 100",
+        "How many requests to the backend one request of a caller may have under way at once.",
+    ),
+    setting(
+        "doors.open",
+        List,
+        Default("[]"),
+        "a list of operations: `GetFindings`, `BatchImportFindings`",
+        "The operations that are open besides `BatchUpdateFindings`, which always is. All others are refused.",
+    ),
+    setting("limits.body", Text, Default("1MiB"), "a size from `1KiB` to `64MiB`", "The longest request body."),
+    setting(
+        "limits.headers",
+        Integer,
+        Default("64"),
+        "a whole number from 8 to 1024",
+        "The most header fields of a request.",
+    ),
+    setting(
+        "limits.header_bytes",
+        Text,
+        Default("16KiB"),
+        "a size from `8KiB` to `1MiB`",
+        "The longest request head: request line and header fields together.",
+    ),
+    setting(
+        "limits.head_timeout",
+        Text,
+        Default("10s"),
+        "a duration from `100ms` to `10m`",
+        "How long a caller may take to send a request's head.",
+    ),
+    setting(
+        "limits.body_timeout",
+        Text,
+        Default("30s"),
+        "a duration from `100ms` to `10m`",
+        "How long a caller may take to send a request's body.",
+    ),
+    setting(
+        "limits.idle_timeout",
+        Text,
+        Default("75s"),
+        "a duration from `100ms` to `1h`",
+        "How long a connection may stay open without a request.",
+    ),
+    setting(
+        "limits.connections",
+        Integer,
+        Default("1024"),
+        "a whole number from 1 to 1000000",
+        "The most connections at once. Further ones wait to be accepted.",
+    ),
+    setting(
+        "limits.drain",
+        Text,
+        Default("30s"),
+        "a duration from `0s` to `1h`",
+        "How long requests under way may still take when the gate is told to stop.",
+    ),
+    setting(
+        "log.level",
+        Text,
+        Default("info"),
+        "`off`, `error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,findings_gate::proxy=debug`",
+        "What is logged. The environment variable `FINDINGS_GATE_LOG` is a shorter name of this key's and wins.",
+    ),
+    setting(
+        "log.format",
+        Text,
+        Default("auto"),
+        "`auto`, `human` or `json`",
+        "How it is logged, always to standard error. `auto`: for people on a terminal, else one JSON object a line.",
+    ),
+];
+
+/// Keys that the configuration's contract names and this version does not have. They are refused, never passed over:
+/// a listener that silently speaks no TLS, or a health port that silently is not there, is a trap.
+pub(super) const RESERVED: &[(&str, &str)] = &[
+    ("listen.tls", "TLS on the listener is not in this version: remove it, and let a proxy in front end TLS"),
+    ("admin", "the admin listener is not in this version: remove it"),
+];
+
+/// What an environment variable that sets a key begins with.
+pub(super) const PREFIX: &str = "FINDINGS_GATE__";
+
+impl Setting {
+    /// The key at `path`, where numbers may stand for `*`.
+    pub(super) fn at(path: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|key| key.matches(path))
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let mut segments = path.split('.');
+        self.path
+            .split('.')
+            .all(|own| segments.next().is_some_and(|given| own == given || own == "*" && is_index(given)))
+            && segments.next().is_none()
+    }
+
+    /// The section it is in: `listen`, `identity.*`.
+    pub(super) fn section(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// Its own name in its section.
+    pub(super) fn name(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
+    }
+
+    /// The environment variable that overrides it, with `0` for `*`.
+    pub fn variable(&self) -> String {
+        variable(self.path)
+    }
+}
+
+/// The environment variable of a path.
+pub(super) fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('*', "0").replace('.', "__").to_ascii_uppercase())
+}
+
+/// Whether some key lies below `path`.
+pub(super) fn is_section(path: &str) -> bool {
+    SETTINGS.iter().any(|key| key.section() == path)
+}
+
+/// A number as it may stand for `*`: no more than two digits, no leading zero.
+pub(super) fn is_index(segment: &str) -> bool {
+    matches!(segment.as_bytes(), [b'0'..=b'9'] | [b'1'..=b'9', b'0'..=b'9'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_found_with_their_numbers() {
+        assert_eq!(Setting::at("identity.12.keys").unwrap().path, "identity.*.keys");
+        assert_eq!(Setting::at("listen.address").unwrap().variable(), "FINDINGS_GATE__LISTEN__ADDRESS");
+        assert_eq!(Setting::at("identity.0.keys").unwrap().variable(), "FINDINGS_GATE__IDENTITY__0__KEYS");
+        for unknown in ["", "listen", "listen.address.0", "identity.keys", "identity.00.keys", "identity.x.keys"] {
+            assert!(Setting::at(unknown).is_none(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_there_twice() {
+        let mut paths: Vec<_> = SETTINGS.iter().map(|key| key.path).collect();
+        paths.sort_unstable();
+        assert!(paths.windows(2).all(|pair| pair[0] != pair[1]), "{paths:?}");
+    }
+}

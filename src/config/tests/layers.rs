@@ -1,0 +1,199 @@
+//! The environment over the file, the command line over both.
+
+use super::*;
+
+#[test]
+fn the_environment_overrides_every_key() {
+    let place = Place::new(SMALLEST);
+    place.write("other.toml", ACCOUNTS).write("keys2.toml", KEYS).write("ca.pem", "-----BEGIN CERTIFICATE-----");
+    place.private("keys2.toml");
+    let at = |name: &str| place.at(name).display().to_string();
+    let (accounts, keys, ca) = (at("other.toml"), at("keys2.toml"), at("ca.pem"));
+    let set: Vec<(&str, &str)> = vec![
+        ("LISTEN__ADDRESS", "0.0.0.0:80"),
+        ("LISTEN__WORKERS", "2"),
+        ("POLICIES__PATH", "pack:baseline, /etc/policies"),
+        ("POLICIES__DEFAULT_ENFORCEMENT", "strip"),
+        ("ACCOUNTS__FILE", &accounts),
+        ("IDENTITY__0__KIND", "sigv4"),
+        ("IDENTITY__0__KEYS", &keys),
+        ("IDENTITY__1__KIND", "fixed"),
+        ("IDENTITY__1__ACCOUNT", "222222222222"),
+        ("IDENTITY__1__PRINCIPAL", "sidecar"),
+        ("IDENTITY__1__MINIMUM_ENFORCEMENT", "refuse"),
+        ("UPSTREAM__URL", "https://localhost:9000"),
+        ("UPSTREAM__REGION", "eu-north-1"),
+        ("UPSTREAM__SIGN", "none"),
+        ("UPSTREAM__CA", &ca),
+        ("UPSTREAM__CONNECT_TIMEOUT", "1s"),
+        ("UPSTREAM__TIMEOUT", "2s"),
+        ("UPSTREAM__CONCURRENCY", "1"),
+        ("DOORS__OPEN", "[\"GetFindings\"]"),
+        ("LIMITS__BODY", "4096"),
+        ("LIMITS__HEADERS", "10"),
+        ("LIMITS__HEADER_BYTES", "8KiB"),
+        ("LIMITS__HEAD_TIMEOUT", "3s"),
+        ("LIMITS__BODY_TIMEOUT", "4s"),
+        ("LIMITS__IDLE_TIMEOUT", "5s"),
+        ("LIMITS__CONNECTIONS", "6"),
+        ("LIMITS__DRAIN", "7s"),
+        ("LOG__LEVEL", "debug"),
+        ("LOG__FORMAT", "human"),
+    ];
+    let names: Vec<String> = set.iter().map(|(name, _)| format!("FINDINGS_GATE__{name}")).collect();
+    for setting in SETTINGS.iter().filter(|setting| setting.path != "upstream.data") {
+        let index_1 = setting.variable().replace("__0__", "__1__");
+        assert!(names.contains(&setting.variable()) || names.contains(&index_1), "{} is not tested", setting.path);
+    }
+    let environment: Vec<_> = names.iter().map(String::as_str).zip(set.iter().map(|(_, value)| *value)).collect();
+    let config = place.load_with(&environment, &Flags::default()).unwrap();
+    assert_eq!(config.listen.address.to_string(), "0.0.0.0:80");
+    assert_eq!(config.listen.workers.get(), 2);
+    assert_eq!(config.policies.packs, [Pack::Baseline]);
+    assert_eq!(config.policies.paths[0].path, PathBuf::from("/etc/policies"));
+    assert_eq!(config.policies.default_enforcement, Enforcement::Strip);
+    assert_eq!(config.identities.len(), 2);
+    assert!(matches!(&config.identities[1], Identity::Fixed { principal, .. } if principal == "sidecar"));
+    assert!(matches!(&config.upstream.backend, Backend::Remote { ca: Some(_), .. }));
+    assert_eq!(config.upstream.region, "eu-north-1");
+    assert_eq!(config.doors, [Operation::GetFindings]);
+    assert_eq!(config.limits.body, 4096);
+    assert_eq!(config.limits.drain, Duration::from_secs(7));
+    assert_eq!(config.log.level, "debug".parse().unwrap());
+    assert_eq!(config.log.format, LogFormat::Human);
+    let [warning] = &config.warnings[..] else { panic!("{:?}", config.warnings) };
+    assert!(warning.contains("whoever reaches it is that caller"), "{warning}");
+}
+
+/// Everything can come from the environment: the file may be empty, but must be there.
+#[test]
+fn the_embedded_backend_keeps_its_data_where_the_environment_says() {
+    let place = Place::new(SMALLEST);
+    let config = place.load_with(&[("FINDINGS_GATE__UPSTREAM__DATA", "x/findings.db")], &Flags::default()).unwrap();
+    let Backend::Embedded { data } = config.upstream.backend else { panic!() };
+    assert_eq!(data, Some(PathBuf::from("x/findings.db")), "relative to the working directory");
+}
+
+#[test]
+fn mistakes_in_the_environment_name_the_variable() {
+    let place = Place::new(SMALLEST);
+    for (name, value, expected) in [
+        (
+            "FINDINGS_GATE__LISTEN__ADRESS",
+            "x",
+            "it sets no key of the configuration\n  help: did you mean `FINDINGS_GATE__LISTEN__ADDRESS`?\n",
+        ),
+        (
+            "FINDINGS_GATE__listen__address",
+            "x",
+            "it sets no key of the configuration\n  help: did you mean `FINDINGS_GATE__LISTEN__ADDRESS`?\n",
+        ),
+        ("FINDINGS_GATE__SECRET", "hunter2", "it sets no key of the configuration\n"),
+        (
+            "FINDINGS_GATE__LISTEN__TLS",
+            "x",
+            "`listen.tls`: TLS on the listener is not in this version: remove it, and let a proxy in front end TLS\n",
+        ),
+        ("FINDINGS_GATE__ADMIN__ADDRESS", "x", "`admin`: the admin listener is not in this version: remove it\n"),
+        (
+            "FINDINGS_GATE__LISTEN__ADDRESS",
+            "localhost",
+            "`listen.address` is \"localhost\": expected an IP address and a port, such as `127.0.0.1:8080`\n",
+        ),
+        (
+            "FINDINGS_GATE__LISTEN__WORKERS",
+            "many",
+            "`listen.workers` is \"many\": expected a whole number from 1 to 1024\n",
+        ),
+        (
+            "FINDINGS_GATE__DOORS__OPEN",
+            "GetFindings,GetFinding",
+            "`doors.open[1]` is \"GetFinding\": expected `GetFindings` or `BatchImportFindings`\n  help: did you mean `GetFindings`?\n",
+        ),
+        (
+            "FINDINGS_GATE__DOORS__OPEN",
+            "[GetFindings]",
+            "`doors.open` is not a TOML list of strings: expected a list of operations: `GetFindings`, `BatchImportFindings`\n",
+        ),
+        (
+            "FINDINGS_GATE__POLICIES__PATH",
+            "",
+            "`policies.path` is empty: expected at least one; without policies every change is denied\n",
+        ),
+        (
+            "FINDINGS_GATE__IDENTITY__3__KIND",
+            "fixed",
+            "it sets `identity.3.kind`, and there is no `identity.1`: identities are counted from 0\n",
+        ),
+        (
+            "FINDINGS_GATE_LOG",
+            "verbose",
+            "`log.level` is \"verbose\": expected a level (off, error, warn, info, debug, trace), or directives such as `info,findings_gate::proxy=debug`\n",
+        ),
+    ] {
+        let told = place.told(place.load_with(&[(name, value)], &Flags::default()));
+        assert_eq!(told, format!("environment variable {name}: {expected}"));
+    }
+}
+
+#[test]
+fn variables_of_others_are_left_alone() {
+    let environment = [("FINDINGS_GATE", "x"), ("FINDINGS_GATEWAY__X", "x"), ("FINDINGS_GATE_DEMO", "x"), ("PATH", "")];
+    Place::new(SMALLEST).load_with(&environment, &Flags::default()).unwrap();
+}
+
+#[test]
+fn flags_win() {
+    let place = Place::new(&format!("{SMALLEST}data = \"findings.db\"\n[listen]\naddress = \"127.0.0.1:1\"\n"));
+    let environment = [("FINDINGS_GATE__LISTEN__ADDRESS", "127.0.0.1:2"), ("FINDINGS_GATE__LOG__LEVEL", "warn")];
+    let config = place.load_with(&environment, &Flags::default()).unwrap();
+    assert_eq!(config.listen.address.port(), 2);
+    let flags = Flags {
+        listen: Some("127.0.0.1:3".into()),
+        upstream: Some("http://127.0.0.1:9000".into()),
+        policies: vec!["pack:strict".into()],
+        log_level: Some("trace".into()),
+    };
+    let config = place.load_with(&environment, &flags).unwrap();
+    assert_eq!(config.listen.address.port(), 3);
+    assert_eq!(config.policies.packs, [Pack::Strict]);
+    assert!(config.policies.paths.is_empty());
+    assert_eq!(config.log.level, "trace".parse().unwrap());
+    // The file's `data` belongs to the file's `url`.
+    assert!(matches!(config.upstream.backend, Backend::Remote { .. }));
+
+    let flags = Flags { listen: Some("here".into()), ..Flags::default() };
+    assert_eq!(
+        place.told(place.load_with(&[], &flags)),
+        "option --listen: `listen.address` is \"here\": expected an IP address and a port, such as `127.0.0.1:8080`\n"
+    );
+}
+
+#[test]
+fn the_short_name_of_the_log_level_is_for_all_verbs() {
+    let place = Place::new(SMALLEST);
+    let environment = [("FINDINGS_GATE_LOG", "error"), ("FINDINGS_GATE__LOG__LEVEL", "warn")];
+    let config = place.load_with(&environment, &Flags::default()).unwrap();
+    assert_eq!(config.log.level, "error".parse().unwrap());
+    // A flag is nearer still.
+    let flags = Flags { log_level: Some("debug".into()), ..Flags::default() };
+    assert_eq!(place.load_with(&environment, &flags).unwrap().log.level, "debug".parse().unwrap());
+
+    let environment = |value: &str| [(OsString::from("FINDINGS_GATE_LOG"), OsString::from(value))];
+    assert_eq!(log_from(environment("debug")).unwrap().level, "debug".parse().unwrap());
+    assert_eq!(log_from([]).unwrap().level, Level::default());
+    assert!(log_from(environment("loud")).is_err());
+}
+
+#[test]
+fn policies_of_a_verb_without_a_configuration() {
+    let policies = policies_from(&["pack:baseline".into(), "mine".into()]).unwrap();
+    assert_eq!(policies.packs, [Pack::Baseline]);
+    assert_eq!(policies.paths[0].path, PathBuf::from("mine"));
+    assert_eq!(policies.default_enforcement, Enforcement::Reject);
+    let error = policies_from(&["pack:base".into()]).unwrap_err();
+    assert_eq!(
+        error.problems()[0].to_string(),
+        "option --policies: `policies.path[0]` is \"pack:base\": expected `pack:baseline` or `pack:strict`"
+    );
+}

@@ -1,0 +1,69 @@
+//! `docs/configuration.md` says what the program does.
+
+use super::*;
+
+const REFERENCE: &str = include_str!("../../../docs/configuration.md");
+const BEGIN: &str = "<!-- made from src/config/settings.rs by `cargo test config::tests::reference`: begin -->\n";
+const END: &str = "<!-- end -->\n";
+
+/// The reference of every key, as Markdown.
+fn reference() -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for setting in SETTINGS {
+        if setting.section() != section {
+            section = setting.section();
+            let title = section.strip_suffix(".*").map_or(format!("[{section}]"), |name| format!("[[{name}]]"));
+            writeln!(text, "\n### `{title}`").unwrap();
+        }
+        let shape = match setting.shape {
+            Shape::Text => "string",
+            Shape::Integer => "integer",
+            Shape::List => "list of strings",
+        };
+        let absent = match setting.absent {
+            Absent::Default(value) if setting.shape == Shape::Text => format!("default `\"{value}\"`"),
+            Absent::Default(value) => format!("default `{value}`"),
+            Absent::Optional => "optional".into(),
+            Absent::Invalid => "required".into(),
+        };
+        let Setting { path, expected, meaning, .. } = setting;
+        let path = path.replace(".*", "");
+        writeln!(text, "\n#### `{path}`\n\n{meaning}\n").unwrap();
+        writeln!(text, "- {shape}, {absent}; expects {expected}\n- environment: `{}`", setting.variable()).unwrap();
+    }
+    text.push('\n');
+    text
+}
+
+#[test]
+fn the_reference_describes_every_key() {
+    let (head, rest) = REFERENCE.split_once(BEGIN).expect("the reference begins");
+    let (written, tail) = rest.split_once(END).expect("the reference ends");
+    let expected = reference();
+    if written != expected && std::env::var_os("UPDATE_REFERENCE").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+        fs::write(path, format!("{head}{BEGIN}{expected}{END}{tail}")).unwrap();
+        return;
+    }
+    assert_eq!(written, expected, "run this test once with UPDATE_REFERENCE=1");
+}
+
+/// The first TOML example of the reference that begins with this comment.
+fn example(name: &str) -> &'static str {
+    let begin = format!("```toml\n# {name}\n");
+    let (_, rest) = REFERENCE.split_once(&begin).unwrap_or_else(|| panic!("{name}"));
+    rest.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_examples_of_the_reference_are_valid() {
+    let place = Place::new(example("findings-gate.toml"));
+    place.write("accounts.toml", example("accounts.toml")).write("keys.toml", example("keys.toml"));
+    fs::create_dir(place.at("secrets")).unwrap();
+    place.write("secrets/soar", "0123456789012345678901234567890123456789\n");
+    let config = place.load().unwrap();
+    assert_eq!(config.doors.len(), 1);
+    let [Identity::SigV4 { keys }] = &config.identities[..] else { panic!() };
+    assert_eq!(keys.len(), 2);
+}

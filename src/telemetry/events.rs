@@ -1,0 +1,313 @@
+//! The events that are worth a line in the log.
+//!
+//! Every line has the field `event` with a name that stays as it is, so that an alert may rely on it. Fields that callers
+//! or the backend had a hand in are strings, which both formats escape: nobody can forge a line.
+
+use std::{net::SocketAddr, time::Duration};
+use tracing::{debug, error, info, warn};
+
+/// Milliseconds, for a field of a line.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The gate takes requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Started<'a> {
+    /// Where: the address that was really bound.
+    pub address: SocketAddr,
+    /// The findings backend.
+    pub upstream: &'a str,
+    /// The Region that callers sign for.
+    pub region: &'a str,
+    /// How many policies apply.
+    pub policies: usize,
+    /// The digest of the policies, to compare gates by.
+    pub digest: &'a str,
+    /// How many accounts there are, the administrator's included.
+    pub accounts: usize,
+}
+
+impl Started<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(
+            event = "started",
+            address = %self.address,
+            upstream = self.upstream,
+            region = self.region,
+            policies = self.policies,
+            digest = self.digest,
+            accounts = self.accounts,
+            version = env!("CARGO_PKG_VERSION"),
+            "takes requests"
+        );
+    }
+}
+
+/// The configuration has something that is allowed and probably not meant.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfigurationDoubtful<'a> {
+    /// What, and why that is doubtful.
+    pub warning: &'a str,
+}
+
+impl ConfigurationDoubtful<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(event = "configuration_doubtful", warning = self.warning, "the configuration is doubtful");
+    }
+}
+
+/// A request came from nobody that the gate knows.
+#[derive(Debug, Clone, Copy)]
+pub struct CallerUnknown<'a> {
+    /// The request's id, as the caller has it.
+    pub request_id: &'a str,
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// The error that the caller got, such as `InvalidSignatureException`.
+    pub code: &'a str,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl CallerUnknown<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            event = "caller_unknown",
+            request_id = self.request_id,
+            peer = %self.peer,
+            code = self.code,
+            reason = self.reason,
+            "a caller could not be identified"
+        );
+    }
+}
+
+/// A known caller's whole request was refused, before or after its findings were decided.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestDenied<'a> {
+    /// The request's id, as the caller has it.
+    pub request_id: &'a str,
+    /// The caller's account.
+    pub account: &'a str,
+    /// The caller's principal.
+    pub principal: &'a str,
+    /// The operation, or what was asked for in its place.
+    pub operation: &'a str,
+    /// The error that the caller got, such as `AccessDeniedException`.
+    pub code: &'a str,
+    /// Why: names the deciding policy where one decided.
+    pub reason: &'a str,
+}
+
+impl RequestDenied<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            event = "request_denied",
+            request_id = self.request_id,
+            account = self.account,
+            principal = self.principal,
+            operation = self.operation,
+            code = self.code,
+            reason = self.reason,
+            "a request was denied"
+        );
+    }
+}
+
+/// A request was decided and answered.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestServed<'a> {
+    /// The request's id, as the caller has it.
+    pub request_id: &'a str,
+    /// The caller's account.
+    pub account: &'a str,
+    /// The caller's principal.
+    pub principal: &'a str,
+    /// The operation.
+    pub operation: &'a str,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// The findings that the request named.
+    pub findings: usize,
+    /// Those of them that lost at least one field, or were not forwarded.
+    pub denied: usize,
+    /// From the request's head to its answer.
+    pub elapsed: Duration,
+}
+
+impl RequestServed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(
+            event = "request_served",
+            request_id = self.request_id,
+            account = self.account,
+            principal = self.principal,
+            operation = self.operation,
+            status = self.status,
+            findings = self.findings,
+            denied = self.denied,
+            elapsed_ms = millis(self.elapsed),
+            "a request was served"
+        );
+    }
+}
+
+/// With the shadow policies in force, a change would have been decided otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct ShadowDiffers<'a> {
+    /// The request's id, as the caller has it.
+    pub request_id: &'a str,
+    /// The caller's account.
+    pub account: &'a str,
+    /// The caller's principal.
+    pub principal: &'a str,
+    /// The finding's id.
+    pub finding: &'a str,
+    /// The change's action, such as `Workflow.Status`.
+    pub action: &'a str,
+    /// The verdict that was enforced.
+    pub enforced: &'a str,
+    /// The verdict that would have been.
+    pub shadow: &'a str,
+    /// The ids of the policies that would have decided.
+    pub policies: &'a str,
+}
+
+impl ShadowDiffers<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(
+            event = "shadow_differs",
+            request_id = self.request_id,
+            account = self.account,
+            principal = self.principal,
+            finding = self.finding,
+            action = self.action,
+            enforced = self.enforced,
+            shadow = self.shadow,
+            policies = self.policies,
+            "a shadow policy would have decided otherwise"
+        );
+    }
+}
+
+/// A policy could not be evaluated, and the change that it was asked about was denied for that.
+#[derive(Debug, Clone, Copy)]
+pub struct PolicyFailed<'a> {
+    /// The request's id, as the caller has it.
+    pub request_id: &'a str,
+    /// The change's action, such as `Workflow.Status`.
+    pub action: &'a str,
+    /// The policy and what went wrong in it.
+    pub reason: &'a str,
+}
+
+impl PolicyFailed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(
+            event = "policy_failed",
+            request_id = self.request_id,
+            action = self.action,
+            reason = self.reason,
+            "a policy could not be evaluated: the change is denied"
+        );
+    }
+}
+
+/// The findings backend gave no answer, or not one to a request.
+#[derive(Debug, Clone, Copy)]
+pub struct UpstreamFailed<'a> {
+    /// The request's id, as the caller has it.
+    pub request_id: &'a str,
+    /// The operation that was asked of the backend.
+    pub operation: &'a str,
+    /// The HTTP status that came, if one came.
+    pub status: Option<u16>,
+    /// What went wrong.
+    pub reason: &'a str,
+    /// From the request to the backend to the failure.
+    pub elapsed: Duration,
+}
+
+impl UpstreamFailed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(
+            event = "upstream_failed",
+            request_id = self.request_id,
+            operation = self.operation,
+            status = self.status,
+            reason = self.reason,
+            elapsed_ms = millis(self.elapsed),
+            "the findings backend failed"
+        );
+    }
+}
+
+/// A connection ended before its request was whole: too slow, too large, or not HTTP.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionFailed<'a> {
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// What went wrong.
+    pub reason: &'a str,
+}
+
+impl ConnectionFailed<'_> {
+    /// Writes the line: anybody can cause it, so it is for who looks for it.
+    pub fn emit(&self) {
+        debug!(event = "connection_failed", peer = %self.peer, reason = self.reason, "a connection failed");
+    }
+}
+
+/// The gate was told to stop: it takes no more connections and finishes what is under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Draining<'a> {
+    /// What told it, such as `SIGTERM`.
+    pub cause: &'a str,
+    /// The connections that are open.
+    pub connections: usize,
+    /// How long they have.
+    pub limit: Duration,
+}
+
+impl Draining<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(
+            event = "draining",
+            cause = self.cause,
+            connections = self.connections,
+            limit_ms = millis(self.limit),
+            "stops: finishes what is under way"
+        );
+    }
+}
+
+/// The gate has stopped.
+#[derive(Debug, Clone, Copy)]
+pub struct Drained {
+    /// From being told to stop until now.
+    pub elapsed: Duration,
+    /// The connections that were cut off, because their time was up.
+    pub cut_off: usize,
+}
+
+impl Drained {
+    /// Writes the line: a warning if a request may have lost its answer.
+    pub fn emit(&self) {
+        let (event, elapsed_ms, cut_off) = ("drained", millis(self.elapsed), self.cut_off);
+        if cut_off == 0 {
+            info!(event, elapsed_ms, cut_off, "stopped");
+        } else {
+            warn!(event, elapsed_ms, cut_off, "stopped before everything under way was finished");
+        }
+    }
+}
