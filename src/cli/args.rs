@@ -1,6 +1,11 @@
 //! The verbs, and the arguments that they share.
 
-use super::{BackendArgs, CheckArgs, DemoArgs, ServeArgs};
+use super::{
+    backend::{self, BackendArgs},
+    check::{self, CheckArgs},
+    demo::{self, DemoArgs},
+    serve::{self, ServeArgs},
+};
 use crate::config::{Level, Url};
 use clap::{Args, Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
@@ -15,10 +20,10 @@ do.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate demo                          See it work: a gate, a backend and sample findings in one process
-  findings-gate check                         Is findings-gate.toml right? Binds nothing
+  findings-gate demo                          Try it: gate, backend and sample findings
+  findings-gate check                         Is findings-gate.toml right?
   findings-gate serve --config gate.toml      Run the gate
-  findings-gate backend --data findings.db    Run a findings backend to try the gate against
+  findings-gate backend --data findings.db    Run a findings backend for trying things
 
 Exit codes:
   0   fine
@@ -28,7 +33,7 @@ Exit codes:
   64  wrong usage of the command line
 
 Environment:
-  FINDINGS_GATE_LOG                 What is logged, such as `debug` or `info,findings_gate::proxy=trace`
+  FINDINGS_GATE_LOG                 What is logged: `debug`, `info,findings_gate::proxy=trace`
   FINDINGS_GATE__LISTEN__ADDRESS    Any key of the configuration: here `listen.address`
   NO_COLOR                          Print without colour
 
@@ -57,12 +62,16 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gate
+    #[command(long_about = serve::ABOUT)]
     Serve(ServeArgs),
     /// Check the configuration and the policies; bind nothing
+    #[command(long_about = check::ABOUT)]
     Check(CheckArgs),
     /// Run the findings backend that speaks Security Hub's API
+    #[command(long_about = backend::ABOUT)]
     Backend(BackendArgs),
     /// Run a gate, a backend and sample findings in one process
+    #[command(long_about = demo::ABOUT)]
     Demo(DemoArgs),
 }
 

@@ -4,7 +4,7 @@ use super::args;
 use clap::Args;
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
-const ABOUT: &str = "\
+pub(super) const ABOUT: &str = "\
 Run the findings backend that speaks Security Hub's API.
 
 It keeps findings in memory or in a file, answers BatchUpdateFindings, BatchImportFindings and GetFindings as Security \
@@ -27,7 +27,7 @@ Exit codes: 0 stopped as told · 1 broke · 3 the accounts file is invalid · 64
 
 /// Arguments of `backend`.
 #[derive(Debug, Args)]
-#[command(long_about = ABOUT, after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub struct BackendArgs {
     /// Where the gate connects; on loopback unless you know who else can reach it
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000", value_parser = args::socket)]

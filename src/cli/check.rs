@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::{collections::HashSet, fmt::Write};
 
-const ABOUT: &str = "\
+pub(super) const ABOUT: &str = "\
 Check the configuration and the policies; bind nothing.
 
 It does what `serve` does before it binds its port: reads the configuration with the environment over it, the accounts, \
@@ -25,7 +25,7 @@ Exit codes: 0 valid · 1 broke · 3 invalid · 64 usage";
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
-#[command(long_about = ABOUT, after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
     /// The configuration file.
     #[command(flatten)]

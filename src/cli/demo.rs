@@ -4,7 +4,7 @@ use super::args;
 use clap::Args;
 use std::net::SocketAddr;
 
-const ABOUT: &str = "\
+pub(super) const ABOUT: &str = "\
 Run a gate, a backend and sample findings in one process.
 
 Nothing is configured and nothing is kept: an administrator and member accounts, keys for them, findings and policies \
@@ -20,7 +20,7 @@ Exit codes: 0 stopped as told · 1 broke · 3 a policy is invalid · 64 usage";
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
-#[command(long_about = ABOUT, after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
     /// Where callers connect
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = args::socket)]

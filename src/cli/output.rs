@@ -115,7 +115,7 @@ impl Printer {
             Ok(exit) => return exit,
             Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return Exit::Fine,
             Err(Failure::Invalid(diagnostic)) => {
-                let mut report = String::from("Error: ");
+                let mut report = String::new();
                 let rendered = self.reports.render_report(&mut report, &*diagnostic);
                 // Formatting into a string fails only by a bug of a `Display`; the plain message is better than none.
                 let report = rendered.map_or_else(|_| format!("Error: {diagnostic}\n"), |()| report);

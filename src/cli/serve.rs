@@ -4,7 +4,7 @@ use super::{ConfigArgs, args};
 use crate::config::Flags;
 use clap::Args;
 
-const ABOUT: &str = "\
+pub(super) const ABOUT: &str = "\
 Run the gate.
 
 It reads the configuration and the policies, checks both completely, and only then binds its port. On SIGTERM or SIGINT \
@@ -21,7 +21,7 @@ Exit codes: 0 stopped as told · 1 broke · 3 the configuration or a policy is i
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
-#[command(long_about = ABOUT, after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub struct ServeArgs {
     /// The configuration file.
     #[command(flatten)]

@@ -143,8 +143,8 @@ impl Diagnostic for Problem {
 
 /// Everything that is wrong with a configuration.
 ///
-/// Rendered with `miette` it shows each problem with an excerpt of its file; printed plainly, one line a problem. No
-/// value of a secret is ever in it.
+/// Rendered with `miette` it shows each problem with an excerpt of its file; printed plainly it tells a
+/// single problem, or how many there are. No value of a secret is ever in it.
 #[derive(Debug)]
 pub struct ConfigError {
     problems: Vec<Problem>,
@@ -163,26 +163,41 @@ impl ConfigError {
         Self { problems: vec![Problem::new(Origin::Default, message)], untold: 0 }
     }
 
-    fn title(&self) -> String {
-        match (self.problems.len(), self.untold) {
-            (1, 0) => "the configuration has a problem".into(),
-            (told, 0) => format!("the configuration has {told} problems"),
-            (told, untold) => format!("the configuration has {} problems; the first {told}:", told + untold),
-        }
+    /// The problem, if it is the only one: it then needs no heading.
+    fn only(&self) -> Option<&Problem> {
+        if let [only] = &self.problems[..] { Some(only) } else { None }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.title())
+        let told = self.problems.len();
+        match (self.only(), self.untold) {
+            (Some(problem), 0) => problem.fmt(f),
+            (_, 0) => write!(f, "the configuration has {told} problems"),
+            (_, untold) => write!(f, "the configuration has {} problems; the first {told}:", told + untold),
+        }
     }
 }
 
 impl std::error::Error for ConfigError {}
 
 impl Diagnostic for ConfigError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.only()?.help()
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.only()?.source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.only()?.labels()
+    }
+
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
+        let several = if self.only().is_some() { &[] } else { &self.problems[..] };
+        Some(Box::new(several.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }
 

@@ -222,7 +222,7 @@ fn a_report_shows_each_problem_in_its_file() {
     let text = report(error);
     assert_eq!(
         place.without_directory(&text),
-        r#"Error:   × the configuration has 2 problems
+        r#"  × the configuration has 2 problems
 
 Error: 
   × gate.toml:2:1: `listen.adress` is no key of the configuration

@@ -12,34 +12,34 @@ fn told_with(from: &str, to: &str) -> String {
 /// What is replaced in [`SMALLEST`], by what, and what is told of the result.
 #[rustfmt::skip]
 const CASES: &[(&str, &str, &str)] = &[
-    ("[policies]", r#"[polices]
+    ("[policies]", r"[polices]
 x = 1
-[policies]"#,
-r#"gate.toml:2:2: `polices` is no key of the configuration
+[policies]",
+r"gate.toml:2:2: `polices` is no key of the configuration
   help: did you mean `policies`?
-"#),
-    ("[policies]", r#"adress = 1
-[policies]"#,
-r#"gate.toml:2:1: `adress` is no key of the configuration
+"),
+    ("[policies]", r"adress = 1
+[policies]",
+r"gate.toml:2:1: `adress` is no key of the configuration
   help: did you mean `listen.address`?
-"#),
-    ("[policies]", r#"timeout = 1
-[policies]"#,
-r#"gate.toml:2:1: `timeout` is no key of the configuration
+"),
+    ("[policies]", r"timeout = 1
+[policies]",
+r"gate.toml:2:1: `timeout` is no key of the configuration
   help: did you mean `upstream.timeout`?
-"#),
-    ("[policies]", r#"listen = 1
-[policies]"#,
-r#"gate.toml:2:10: `listen` is an integer: expected a table, written `[listen]`
-"#),
+"),
+    ("[policies]", r"listen = 1
+[policies]",
+r"gate.toml:2:10: `listen` is an integer: expected a table, written `[listen]`
+"),
     ("[policies]", r#"listen.tls.certificate = "x"
 listen.tls.key = "x"
 [admin]
 address = "127.0.0.1:1"
 [policies]"#,
-r#"gate.toml:2:8: `listen.tls`: TLS on the listener is not in this version: remove it, and let a proxy in front end TLS
+r"gate.toml:2:8: `listen.tls`: TLS on the listener is not in this version: remove it, and let a proxy in front end TLS
 gate.toml:4:2: `admin`: the admin listener is not in this version: remove it
-"#),
+"),
     ("[policies]", r#"[listen]
 address = "localhost:8080"
 workers = 0
@@ -55,8 +55,8 @@ r#"gate.toml:3:11: `listen.address` is 8080: expected an IP address and a port, 
 gate.toml:4:11: `listen.workers` is "two": expected a whole number from 1 to 1024
 "#),
     (r#"["policies"]"#, "[]",
-r#"gate.toml:3:8: `policies.path` is empty: expected at least one; without policies every change is denied
-"#),
+r"gate.toml:3:8: `policies.path` is empty: expected at least one; without policies every change is denied
+"),
     (r#"["policies"]"#, r#""policies""#,
 r#"gate.toml:3:8: `policies.path` is "policies": expected a list of directories, `.cedar` files, `pack:baseline` or `pack:strict`
 "#),
@@ -70,14 +70,14 @@ gate.toml:3:47: `policies.path` names `pack:strict` twice
 gate.toml:4:23: `policies.default_enforcement` is "deny": expected `strip`, `reject` or `refuse`
 "#),
     (r#"path = ["policies"]"#, "",
-r#"gate.toml: `policies.path` is missing: expected a list of directories, `.cedar` files, `pack:baseline` or `pack:strict`
-"#),
+r"gate.toml: `policies.path` is missing: expected a list of directories, `.cedar` files, `pack:baseline` or `pack:strict`
+"),
     (r#""accounts.toml""#, r#""missing.toml""#,
-r#"gate.toml:5:8: the accounts file: cannot read `missing.toml`: there is no such file
-"#),
+r"gate.toml:5:8: the accounts file: cannot read `missing.toml`: there is no such file
+"),
     (r#""accounts.toml""#, r#""""#,
-r#"gate.toml:5:8: `accounts.file` is empty: expected the path of an accounts file
-"#),
+r"gate.toml:5:8: `accounts.file` is empty: expected the path of an accounts file
+"),
     (r#"kind = "sigv4""#, r#"kind = "sigv5""#,
 r#"gate.toml:7:8: `identity.0.kind` is "sigv5": expected `sigv4` or `fixed`
   help: did you mean `sigv4`?
@@ -87,30 +87,30 @@ r#"gate.toml:7:8: `identity.0.kind` is "jwt", which is not in this version
   help: expected `sigv4` or `fixed`
 "#),
     (r#"kind = "sigv4""#, "",
-r#"gate.toml: `identity.0.kind` is missing: expected `sigv4` or `fixed`
-"#),
+r"gate.toml: `identity.0.kind` is missing: expected `sigv4` or `fixed`
+"),
     (r#"keys = "keys.toml""#, "",
-r#"gate.toml: `identity.0.keys` is missing: expected the path of a keys file
-"#),
+r"gate.toml: `identity.0.keys` is missing: expected the path of a keys file
+"),
     (r#"keys = "keys.toml""#, r#"keys = "keys.toml"
 account = "222222222222"
 key = 1"#,
-r#"gate.toml:9:11: `identity.0.account` is no key of an identity that is `sigv4`
+r"gate.toml:9:11: `identity.0.account` is no key of an identity that is `sigv4`
 gate.toml:10:1: `identity.0.key` is no key of the configuration
   help: did you mean `identity.0.keys`?
-"#),
+"),
     ("[[identity]]", "[identity]",
-r#"gate.toml:6:2: `identity` is a table: expected one or more tables, written `[[identity]]`
-"#),
+r"gate.toml:6:2: `identity` is a table: expected one or more tables, written `[[identity]]`
+"),
     ("[accounts]", "[[accounts]]",
-r#"gate.toml: `accounts.file` is missing: expected the path of an accounts file
+r"gate.toml: `accounts.file` is missing: expected the path of an accounts file
 gate.toml:4:1: `accounts` is a list: expected a table, written `[accounts]`
-"#),
+"),
     (r#"[[identity]]
 kind = "sigv4"
 keys = "keys.toml""#, "",
-r#"gate.toml: `identity` is missing: expected at least one `[[identity]]` table: without one, nobody can call
-"#),
+r"gate.toml: `identity` is missing: expected at least one `[[identity]]` table: without one, nobody can call
+"),
     (r#"[[identity]]
 kind = "sigv4"
 keys = "keys.toml""#, r#"[[identity]]
@@ -140,15 +140,15 @@ keys = "keys.toml"
 [[identity]]
 kind = "sigv4"
 keys = "keys.toml""#,
-r#"keys.toml:2:1: `key.0.id` is the id of `key.0` of `keys.toml` too: an id stands for one key
-"#),
+r"keys.toml:2:1: `key.0.id` is the id of `key.0` of `keys.toml` too: an id stands for one key
+"),
     (r#"url = "embedded""#, r#"url = "embeded""#,
 r#"gate.toml:10:7: `upstream.url` is "embeded": expected `embedded`, or `http://` or `https://` with a host and perhaps a port
   help: did you mean `embedded`?
 "#),
     (r#"url = "embedded""#, r#"url = "https://user:hunter2@host""#,
-r#"gate.toml:10:7: `upstream.url` has an `@`: expected a URL without a user name and password
-"#),
+r"gate.toml:10:7: `upstream.url` has an `@`: expected a URL without a user name and password
+"),
     (r#"url = "embedded""#, r#"url = "https://host/findings""#,
 r#"gate.toml:10:7: `upstream.url` is "https://host/findings": expected `embedded`, or a URL without a path: the paths are those of Security Hub's API
 "#),
@@ -163,13 +163,13 @@ gate.toml:11:8: `upstream.data` is for the embedded backend, and `upstream.url` 
 "#),
     (r#"url = "embedded""#, r#"url = "http://host"
 ca = "accounts.toml""#,
-r#"gate.toml:11:6: `upstream.ca` is for an `https://` backend, and `upstream.url` is an `http://` one
+r"gate.toml:11:6: `upstream.ca` is for an `https://` backend, and `upstream.url` is an `http://` one
   help: remove it, or write `https://`
-"#),
+"),
     (r#"url = "embedded""#, r#"url = "https://host"
 ca = "accounts.toml""#,
-r#"gate.toml:11:6: `upstream.ca`: `accounts.toml` has no line `-----BEGIN CERTIFICATE-----`
-"#),
+r"gate.toml:11:6: `upstream.ca`: `accounts.toml` has no line `-----BEGIN CERTIFICATE-----`
+"),
     (r#"url = "embedded""#, r#"url = "embedded"
 ca = "accounts.toml"
 sign = "gateway""#,
@@ -223,17 +223,17 @@ gate.toml:11:10: `log.format` is "yaml": expected `auto`, `human` or `json`
     ("[upstream]", r#"[log
 level = "x
 [upstream]"#,
-r#"gate.toml:9:5: not valid TOML: unclosed table, expected `]`
-"#),
+r"gate.toml:9:5: not valid TOML: unclosed table, expected `]`
+"),
     ("[upstream]", r#"[upstream]
 region = "us-east-1""#,
-r#"gate.toml:12:1: not valid TOML: duplicate key
-"#),
+r"gate.toml:12:1: not valid TOML: duplicate key
+"),
     ("[upstream]", r#"[upstream]
 secret_key = "hunter2""#,
-r#"gate.toml:10:1: `upstream.secret_key` is no key of the configuration
+r"gate.toml:10:1: `upstream.secret_key` is no key of the configuration
   help: known here: url, data, region, sign, ca, connect_timeout, timeout, concurrency
-"#),
+"),
 ];
 
 #[test]
