@@ -44,7 +44,7 @@ pub fn load(
     check::check(file, settings)
 }
 
-/// What is logged by a verb that reads no configuration: [`FINDINGS_GATE_LOG`](LOG_VARIABLE) or the defaults.
+/// What is logged by a verb that reads no configuration: `FINDINGS_GATE_LOG` or the defaults.
 pub fn log_from(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Log, ConfigError> {
     let mut settings = Settings::default();
     settings.add_environment(environment.into_iter().filter(|(name, _)| name == LOG_VARIABLE));

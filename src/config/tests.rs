@@ -6,17 +6,12 @@ mod reference;
 mod told;
 
 use super::*;
-use crate::{
-    cli::{Exit, Failure, Printer},
-    finding::{Enforcement, Operation, Role},
-};
+use crate::finding::{Enforcement, Operation, Role};
 use std::{
     ffi::OsString,
     fmt::Write as _,
     fs,
-    io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -103,22 +98,12 @@ impl Place {
     }
 }
 
-/// An error as the program shows it, without colour.
-fn report(error: ConfigError) -> String {
-    struct Shared(Arc<Mutex<Vec<u8>>>);
-    impl Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let written = Arc::new(Mutex::new(Vec::new()));
-    let mut printer = Printer::new(Box::new(io::sink()), Box::new(Shared(Arc::clone(&written))), false);
-    assert_eq!(printer.finish(Err(Failure::from(error))), Exit::Invalid);
-    let bytes = written.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+/// An error with its excerpts, without colour.
+fn report(error: &ConfigError) -> String {
+    let theme = miette::GraphicalTheme::unicode_nocolor();
+    let mut report = String::new();
+    miette::GraphicalReportHandler::new_themed(theme).with_width(120).render_report(&mut report, error).unwrap();
+    report
 }
 
 #[test]
@@ -219,7 +204,7 @@ fn every_key_is_read() {
 fn a_report_shows_each_problem_in_its_file() {
     let place = Place::new(&format!("[listen]\nadress = \"127.0.0.1:80\"\n{SMALLEST}[limits]\nbody = \"1Mb\"\n"));
     let Err(error) = place.load() else { panic!("valid") };
-    let text = report(error);
+    let text = report(&error);
     assert_eq!(
         place.without_directory(&text),
         r#"  × the configuration has 2 problems

@@ -141,7 +141,7 @@ proptest! {
         place.write("keys.toml", &format!("{}{replacement}{}", &KEYS[..at], &KEYS[at + 1..]));
         let shown = match place.load() {
             Ok(config) => format!("{config:?}"),
-            Err(error) => format!("{error:?}") + &report(error),
+            Err(error) => format!("{error:?}") + &report(&error),
         };
         prop_assert!(!shown.contains(SECRET), "{}", shown);
     }

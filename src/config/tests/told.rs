@@ -257,7 +257,6 @@ fn a_file_that_is_not_there_is_one_problem() {
 
 #[test]
 fn many_problems_are_counted() {
-    use std::fmt::Write;
     let mut text = SMALLEST.to_owned();
     for index in 0..30 {
         writeln!(text, "unknown{index} = 1").unwrap();
@@ -272,7 +271,7 @@ fn many_problems_are_counted() {
 fn a_secret_in_the_wrong_file_is_not_shown() {
     for line in ["secret = \"hunter2\"", "SESSION_TOKEN = \"hunter2\"", "url2 = \"https://me:hunter2@host\""] {
         let place = Place::new(&format!("{SMALLEST}{line}\n"));
-        let report = report(place.load().unwrap_err());
+        let report = report(&place.load().unwrap_err());
         assert!(report.contains("is no key of the configuration"), "{report}");
         assert!(!report.contains("hunter2"), "{report}");
     }
