@@ -97,7 +97,7 @@ fn each_verb_has_help_that_teaches() {
         ("serve", "only then binds its port | --config | --listen | --upstream | --policies | --log-level"),
         ("check", "Nothing is bound, sent or changed | --config | findings-gate.toml | --format | human | json"),
         ("backend", "belongs behind the gate | --listen | --data | --accounts | --region | --quotas | --fault | slow:"),
-        ("demo", "for looking, not for work | --listen | --policies"),
+        ("demo", "keys for the accounts are made anew at each start | --listen | --policies | pack:baseline"),
     ] {
         for arguments in [[verb, "--help"], ["help", verb]] {
             let output = run(here.path(), &arguments);
@@ -139,8 +139,14 @@ fn check_sums_up_what_is_valid() {
     let output = run(place.path(), &["check"]);
     ends(&output, 0);
     assert_eq!(err(&output), "");
+    // What is decided by has a digest, which changes with every policy.
+    let (summary, digest) = out(&output).split_once("  digest    ").unwrap();
+    assert!(
+        digest.trim_end().len() == 64 && digest.trim_end().bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{digest}"
+    );
     assert_eq!(
-        out(&output),
+        summary,
         "\
 findings-gate.toml is valid
 
@@ -149,7 +155,7 @@ findings-gate.toml is valid
   doors     BatchUpdateFindings, GetFindings
   callers   sigv4: 1 key of 1 account
   accounts  administrator 111111111111, 1 member
-  policies  policies/all.cedar, reject unless a policy says otherwise
+  policies  1 policy of policies/all.cedar; reject unless a policy says otherwise
 "
     );
 }
@@ -160,6 +166,8 @@ fn check_prints_json_for_programs() {
     let output = run(place.path(), &["check", "--format", "json"]);
     ends(&output, 0);
     let printed: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
+    let digest = printed["policies"]["digest"].clone();
+    assert_eq!(digest.as_str().unwrap().len(), 64);
     let expected = serde_json::json!({
         "valid": true,
         "file": "findings-gate.toml",
@@ -168,7 +176,7 @@ fn check_prints_json_for_programs() {
         "doors": ["BatchUpdateFindings", "GetFindings"],
         "callers": [{ "kind": "sigv4", "keys": 1, "accounts": 1 }],
         "accounts": { "administrator": "111111111111", "members": 1 },
-        "policies": { "packs": [], "files": ["policies/all.cedar"], "default_enforcement": "reject" },
+        "policies": { "packs": [], "files": ["policies/all.cedar"], "default_enforcement": "reject", "count": 1, "digest": digest },
         "warnings": [],
     });
     assert_eq!(printed, expected);

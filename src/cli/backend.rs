@@ -1,8 +1,24 @@
 //! `findings-gate backend`
 
-use super::args;
+use super::{Exit, Failure, Printer, args, embedded::BackendService, serve::broke};
+use crate::{
+    backend::{Backend, Faults, Rate, Settings},
+    config,
+    finding::{AccountId, Accounts},
+    proxy::{Limits, Listener, RunError, Shutdown, run as run_workers},
+    telemetry::{self, events::Drained},
+};
 use clap::Args;
-use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    rc::Rc,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 pub(super) const ABOUT: &str = "\
 Run the findings backend that speaks Security Hub's API.
@@ -54,6 +70,52 @@ pub struct BackendArgs {
     pub faults: Vec<Fault>,
 }
 
+/// Without an accounts file: one administrator, and no members.
+const DEFAULT_ACCOUNT: &str = "111111111111";
+
+/// Serves until it is told to stop.
+pub(super) fn run(args: &BackendArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let accounts = match &args.accounts {
+        Some(file) => config::read_accounts(file)?,
+        None => Accounts::new(DEFAULT_ACCOUNT.parse::<AccountId>().map_err(broke)?, []),
+    };
+    telemetry::init(&config::log_from(std::env::vars_os())?).map_err(broke)?;
+    let administrator = accounts.administrator();
+    let settings = Settings {
+        data: args.data.clone(),
+        quotas: args.quotas,
+        faults: faults(&args.faults),
+        ..Settings::new(&*args.region, accounts)
+    };
+    let backend = Arc::new(Backend::open(settings).map_err(broke)?);
+    let listener = Listener::bind(args.listen, NonZeroUsize::MIN).map_err(broke)?;
+    let (_trigger, shutdown) = Shutdown::by_signal().map_err(broke)?;
+    printer.out(&format!("listening on http://{}\n", listener.address()))?;
+    let limits = Limits { body: BackendService::BODY, ..Limits::default() };
+    let make = |_worker| {
+        BackendService::new(backend.clone(), administrator)
+            .map(Rc::new)
+            .map_err(|_| "the system gives no random numbers")
+    };
+    let report = run_workers(listener, &limits, make, &shutdown).map_err(|error: RunError<_>| broke(error))?;
+    Drained { finished: report.finished, cut: report.cut }.emit();
+    Ok(Exit::Fine)
+}
+
+fn faults(asked: &[Fault]) -> Faults {
+    let rate = |chance: Chance| Rate::Probability(f64::from(chance.hits) / f64::from(chance.of.get()));
+    let mut faults = Faults::default();
+    for fault in asked {
+        match *fault {
+            Fault::Throttle(chance) => faults.throttle = rate(chance),
+            Fault::Error(chance) => faults.internal = rate(chance),
+            Fault::Slow(delay) => faults.slow = (Rate::ALWAYS, delay),
+            Fault::Concurrent(chance) => faults.concurrent_update = rate(chance),
+        }
+    }
+    faults
+}
+
 /// A way to fail on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -87,7 +149,7 @@ impl FromStr for Fault {
             "error" => value.parse().map(Self::Error),
             "concurrent" => value.parse().map(Self::Concurrent),
             "slow" => {
-                let wait = crate::config::duration(value).filter(|wait| *wait <= Duration::from_secs(3600));
+                let wait = config::duration(value).filter(|wait| *wait <= Duration::from_secs(3600));
                 wait.map(Self::Slow).ok_or("expected a duration of at most `1h`, such as `200ms`")
             }
             _ => Err(KINDS),

@@ -1,13 +1,15 @@
 //! `findings-gate check`
 
-use super::{ConfigArgs, Exit, Failure, Printer};
+use super::{ConfigArgs, Exit, Failure, Printer, assemble};
 use crate::{
-    config::{self, Backend, Config, ConfigError, Flags, Identity, PolicyText},
+    config::{self, Backend, Config, Flags, Identity},
     finding::Operation,
+    policy::Snapshot,
 };
 use clap::{Args, ValueEnum};
+use miette::Diagnostic;
 use serde::Serialize;
-use std::{collections::HashSet, fmt::Write};
+use std::{collections::HashSet, fmt::Write, sync::Arc};
 
 pub(super) const ABOUT: &str = "\
 Check the configuration and the policies; bind nothing.
@@ -48,8 +50,9 @@ pub enum Format {
 /// Checks, and prints what was found.
 pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     match (read(args), args.format) {
-        (Ok((config, policies)), format) => {
-            let summary = Summary::of(&config, &policies);
+        (Ok(checked), format) => {
+            let config = &checked.config;
+            let summary = Summary::of(&checked);
             match format {
                 Format::Human => {
                     for warning in &config.warnings {
@@ -61,20 +64,33 @@ pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failu
             }
             Ok(Exit::Fine)
         }
-        (Err(error), Format::Human) => Err(error.into()),
-        (Err(error), Format::Json) => {
-            print_json(printer, &Invalid::of(&error))?;
+        (Err(Failure::Invalid(diagnostic)), Format::Json) => {
+            print_json(printer, &Invalid::of(&*diagnostic))?;
             Ok(Exit::Invalid)
         }
+        (Err(failure), _) => Err(failure),
     }
 }
 
-/// Everything that `serve` reads. The policies' own check belongs here, on these texts and those of
-/// `config.policies.packs`.
-fn read(args: &CheckArgs) -> Result<(Config, Vec<PolicyText>), ConfigError> {
+/// What `serve` would serve with.
+struct Checked {
+    config: Config,
+    /// The policy files that were read, besides the packs.
+    files: Vec<String>,
+    snapshot: Arc<Snapshot>,
+}
+
+/// Everything that `serve` reads, put together as `serve` does.
+fn read(args: &CheckArgs) -> Result<Checked, Failure> {
     let config = config::load(&args.config.config, std::env::vars_os(), &Flags::default())?;
-    let policies = config::read_policies(&config.policies.paths)?;
-    Ok((config, policies))
+    let files = match &*config.policies.paths {
+        [] => Vec::new(),
+        paths => config::read_policies(paths)?.into_iter().map(|file| file.name).collect(),
+    };
+    let accounts = Arc::new(config.accounts.clone());
+    let snapshot = assemble::snapshot(&config.policies, &accounts)?;
+    assemble::identity(&config, accounts)?;
+    Ok(Checked { config, files, snapshot })
 }
 
 fn print_json(printer: &mut Printer, value: &impl Serialize) -> Result<(), Failure> {
@@ -98,12 +114,14 @@ struct Told {
 }
 
 impl Invalid {
-    fn of(error: &ConfigError) -> Self {
-        let told = |problem: &config::Problem| Told {
+    /// A diagnostic stands for itself, or for the problems that it gathers.
+    fn of(diagnostic: &dyn Diagnostic) -> Self {
+        let told = |problem: &dyn Diagnostic| Told {
             message: problem.to_string(),
-            help: miette::Diagnostic::help(problem).map(|help| help.to_string()),
+            help: problem.help().map(|help| help.to_string()),
         };
-        Self { valid: false, problems: error.problems().iter().map(told).collect() }
+        let related: Vec<Told> = diagnostic.related().into_iter().flatten().map(told).collect();
+        Self { valid: false, problems: if related.is_empty() { vec![told(diagnostic)] } else { related } }
     }
 }
 
@@ -154,10 +172,12 @@ struct Policies {
     packs: Vec<&'static str>,
     files: Vec<String>,
     default_enforcement: &'static str,
+    count: usize,
+    digest: String,
 }
 
 impl Summary {
-    fn of(config: &Config, policies: &[PolicyText]) -> Self {
+    fn of(Checked { config, files, snapshot }: &Checked) -> Self {
         let (url, data) = match &config.upstream.backend {
             Backend::Embedded { data } => ("embedded".into(), data.as_ref().map(|path| path.display().to_string())),
             Backend::Remote { url, .. } => (url.to_string(), None),
@@ -176,8 +196,10 @@ impl Summary {
             },
             policies: Policies {
                 packs: config.policies.packs.iter().map(|pack| pack.name()).collect(),
-                files: policies.iter().map(|file| file.name.clone()).collect(),
+                files: files.clone(),
                 default_enforcement: config.policies.default_enforcement.as_str(),
+                count: snapshot.rules().len(),
+                digest: snapshot.digest().to_owned(),
             },
             warnings: config.warnings.clone(),
         }
@@ -206,7 +228,9 @@ impl Summary {
         let members = counted(accounts.members, "member");
         line("accounts", &format!("administrator {}, {members}", accounts.administrator));
         let default = policies.default_enforcement;
-        line("policies", &format!("{}, {default} unless a policy says otherwise", sources.join(", ")));
+        let count = if policies.count == 1 { "1 policy".to_owned() } else { format!("{} policies", policies.count) };
+        line("policies", &format!("{count} of {}; {default} unless a policy says otherwise", sources.join(", ")));
+        line("digest", &policies.digest);
         text
     }
 }

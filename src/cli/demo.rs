@@ -1,14 +1,32 @@
 //! `findings-gate demo`
 
-use super::args;
+use super::{Exit, Failure, Printer, args, assemble, embedded::Embedded, serve};
+use crate::{
+    backend::{self, Backend, sample_findings},
+    config,
+    finding::{AccountId, Accounts, BatchUpdate, Caller, Enforcement, Member, Operation, Proof, Role},
+    gate::{Decision, Fate, decide},
+    identity::{Identity, Key, Keys, Kind, SigV4, sign},
+    policy::{Answer, Engine},
+    proxy::{Doors, GateSettings, Limits, Listener, Shutdown, read_body},
+    upstream::Upstream,
+};
+use bytes::Bytes;
 use clap::Args;
-use std::net::SocketAddr;
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use http_body_util::Full;
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::Value;
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 pub(super) const ABOUT: &str = "\
 Run a gate, a backend and sample findings in one process.
 
-Nothing is configured and nothing is kept: an administrator and member accounts, keys for them, findings and policies \
-come with the program. It prints commands to try. It is for looking, not for work: its keys are known to everybody.";
+Nothing is configured and nothing is kept: an administrator and two member accounts, findings and policies come with \
+the program, and keys for the accounts are made anew at each start. It sends itself one sample batch, prints what became \
+of every field and commands to try, and serves until Ctrl-C.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +45,285 @@ pub struct DemoArgs {
     pub listen: SocketAddr,
 
     /// Directories of policies, `.cedar` files, `pack:baseline` or `pack:strict`, in place of the demo's own
-    #[arg(long, value_name = "PATH", num_args = 1..)]
+    #[arg(long, value_name = "PATH", num_args = 1.., default_value = "pack:baseline")]
     pub policies: Vec<String>,
+}
+
+const REGION: &str = "eu-west-1";
+const ADMINISTRATOR: &str = "111111111111";
+/// The members: account and name.
+const MEMBERS: [(&str, &str); 2] = [("222222222222", "payments"), ("333333333333", "search")];
+/// Columns that a table may take.
+const TABLE_WIDTH: u16 = 132;
+/// How long the demo waits for its own answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An access key that the demo issued.
+struct Issued {
+    id: String,
+    secret: String,
+    account: AccountId,
+    /// `security`, `payments`, `search`
+    name: &'static str,
+    principal: Arc<str>,
+}
+
+/// Runs the demo until it is told to stop.
+pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let policies = config::policies_from(&args.policies)?;
+    let accounts = Arc::new(accounts()?);
+    let snapshot = assemble::snapshot(&policies, &accounts)?;
+    let keys = issue_keys()?;
+    let backend = Arc::new(Backend::open(backend::Settings::new(REGION, (*accounts).clone())).map_err(serve::broke)?);
+    let mut fleet: Vec<AccountId> = accounts.members().map(|(account, _)| account).collect();
+    fleet.sort_unstable();
+    fleet.insert(0, accounts.administrator());
+    for (account, findings) in sample_findings(REGION, &fleet, Timestamp::now()) {
+        backend.call(Operation::BatchImportFindings, account, &findings, Timestamp::now()).map_err(serve::broke)?;
+    }
+    let settings = GateSettings {
+        identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, REGION))], accounts.clone())),
+        doors: Doors::new(&[Operation::GetFindings]),
+        snapshot,
+        upstream: Upstream::embedded(Arc::new(Embedded::new(backend.clone()))),
+        body_limit: Limits::default().body,
+        body_timeout: Limits::default().body_timeout,
+        concurrency: 4,
+    };
+    let listener = Listener::bind(args.listen, NonZeroUsize::MIN).map_err(serve::broke)?;
+    let address = listener.address();
+    let (trigger, shutdown) = Shutdown::by_signal().map_err(serve::broke)?;
+    thread::scope(|scope| {
+        let gate = scope.spawn(|| serve::gate_workers(listener, &Limits::default(), &settings, &shutdown));
+        let told = tell(printer, address, &keys, &settings, &backend);
+        if let Err(error) = told {
+            // Without its first words the demo is of no use; the gate would serve on for nobody.
+            trigger.immediate();
+            let _ = gate.join();
+            return Err(error);
+        }
+        match gate.join() {
+            Ok(served) => served.map(|_| Exit::Fine),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn accounts() -> Result<Accounts, Failure> {
+    let account = |id: &str| id.parse::<AccountId>().map_err(serve::broke);
+    let mut members = Vec::new();
+    for (id, name) in MEMBERS {
+        members.push((account(id)?, Member { name: name.to_owned(), groups: vec!["ou/prod".to_owned()] }));
+    }
+    Ok(Accounts::new(account(ADMINISTRATOR)?, members))
+}
+
+fn issue_keys() -> Result<Vec<Issued>, Failure> {
+    let random = SystemRandom::new();
+    let mut keys = Vec::new();
+    for (id, name, role) in [
+        (ADMINISTRATOR, "security", "security"),
+        (MEMBERS[0].0, MEMBERS[0].1, "triage"),
+        (MEMBERS[1].0, MEMBERS[1].1, "triage"),
+    ] {
+        let mut bytes = [0; 20];
+        random.fill(&mut bytes).map_err(|_| serve::broke("the system gives no random numbers"))?;
+        keys.push(Issued {
+            id: format!("AKIADEMO{}", name.to_uppercase()),
+            secret: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            account: id.parse().map_err(serve::broke)?,
+            name,
+            principal: format!("arn:aws:iam::{id}:role/{role}").into(),
+        });
+    }
+    Ok(keys)
+}
+
+fn keys_of(issued: &[Issued]) -> Result<Keys, Failure> {
+    let key = |key: &Issued| Key::new(&*key.id, &key.secret, key.account, key.principal.clone()).map_err(serve::broke);
+    Keys::new(issued.iter().map(key).collect::<Result<Vec<_>, _>>()?).map_err(serve::broke)
+}
+
+/// Says where the gate is, who may call, what became of a sample batch, and what to try.
+fn tell(
+    printer: &mut Printer,
+    address: SocketAddr,
+    keys: &[Issued],
+    settings: &GateSettings,
+    backend: &Backend,
+) -> Result<(), Failure> {
+    let administrator = settings.snapshot.accounts().administrator();
+    let payments = &keys[1];
+    let own = identifiers(backend, payments.account)?;
+    let all = identifiers(backend, administrator)?;
+    let foreign = all.iter().find(|finding| !own.contains(finding)).cloned();
+    let findings: Vec<Value> = own.iter().take(2).cloned().chain(foreign).collect();
+    let body = sample_batch(&findings).to_string();
+
+    printer.out(&format!("findings-gate demo: listening on http://{address}\n\n"))?;
+    printer.out(&format!("{}\n\n", keys_table(keys)))?;
+    let response = send(address, payments, &body)?;
+    let request = BatchUpdate::parse(body.as_bytes()).map_err(serve::broke)?;
+    let caller = Caller {
+        account: payments.account,
+        role: settings.snapshot.accounts().role(payments.account).unwrap_or(Role::Member),
+        principal: payments.principal.clone(),
+        proof: Proof::SigV4 { access_key_id: payments.id.as_str().into() },
+        minimum_enforcement: Enforcement::Strip,
+    };
+    let decision = decide(&mut Engine::new(settings.snapshot.clone()), &caller, &request);
+    printer.out(&format!(
+        "A sample batch, sent with the key of {} (member {}), about two of its findings and one of another account:\n\n{}\n\n",
+        payments.name,
+        payments.account,
+        fates_table(&request, &decision, &response)
+    ))?;
+    printer.out(&commands(address, keys, &findings))?;
+    Ok(())
+}
+
+/// The identifiers of the findings that an account sees.
+fn identifiers(backend: &Backend, account: AccountId) -> Result<Vec<Value>, Failure> {
+    let query = br#"{"SortCriteria":[{"Field":"Id","SortOrder":"asc"}],"MaxResults":100}"#;
+    let answer = backend.call(Operation::GetFindings, account, query, Timestamp::now()).map_err(serve::broke)?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(serve::broke)?;
+    let identifier = |finding: &Value| serde_json::json!({"Id": finding["Id"], "ProductArn": finding["ProductArn"]});
+    Ok(answer["Findings"].as_array().into_iter().flatten().map(identifier).collect())
+}
+
+fn sample_batch(findings: &[Value]) -> Value {
+    serde_json::json!({
+        "FindingIdentifiers": findings,
+        "Note": {"Text": "Patched in release 42, see SEC-7", "UpdatedBy": "payments on-call"},
+        "Severity": {"Label": "LOW"},
+        "UserDefinedFields": {"ticket": "SEC-7"},
+        "Workflow": {"Status": "NOTIFIED"},
+    })
+}
+
+/// Sends a signed request to the gate, over its own socket.
+fn send(address: SocketAddr, key: &Issued, body: &str) -> Result<Value, Failure> {
+    let operation = Operation::BatchUpdateFindings;
+    let request = http::Request::builder().method(operation.method()).uri(operation.path());
+    let request = request.header("content-type", "application/json").body(Full::new(Bytes::from(body.to_owned())));
+    let (mut head, content) = request.map_err(serve::broke)?.into_parts();
+    sign(&mut head, body.as_bytes(), &address.to_string(), (&key.id, &key.secret), REGION, Timestamp::now())
+        .map_err(serve::broke)?;
+    let exchange = async move {
+        let stream = tokio::net::TcpStream::connect(address).await.map_err(serve::broke)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(serve::broke)?;
+        let connection = tokio::spawn(connection);
+        let response = sender.send_request(http::Request::from_parts(head, content)).await.map_err(serve::broke)?;
+        let status = response.status();
+        let body = read_body(response.into_body(), 1 << 20, PATIENCE).await.map_err(serve::broke)?;
+        connection.abort();
+        let answer: Value = serde_json::from_slice(&body).map_err(serve::broke)?;
+        if status.is_success() {
+            Ok(answer)
+        } else {
+            Err(serve::broke(format!("the gate answered {status}: {answer}")))
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(serve::broke)?;
+    runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, exchange).await })
+        .unwrap_or_else(|_| Err(serve::broke("the gate gave no answer")))
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(TABLE_WIDTH);
+    table.set_header(header);
+    table
+}
+
+fn keys_table(keys: &[Issued]) -> Table {
+    let mut table = table(&["who", "account", "role", "access key id", "secret access key"]);
+    for (at, key) in keys.iter().enumerate() {
+        let role = if at == 0 { Role::Administrator } else { Role::Member };
+        table.add_row([key.name, key.account.as_str(), role.as_str(), &key.id, &key.secret]);
+    }
+    table
+}
+
+/// What became of every field of every finding: decided by the gate, and answered by the backend.
+fn fates_table(request: &BatchUpdate<'_>, decision: &Decision<'_>, response: &Value) -> Table {
+    let processed = |id: &str| {
+        let findings = response["ProcessedFindings"].as_array().into_iter().flatten();
+        findings.into_iter().any(|finding| finding["Id"] == id)
+    };
+    let mut table = table(&["finding", "asked for", "verdict", "because", "so the backend"]);
+    for (identifier, fate) in request.identifiers.iter().zip(&decision.fates) {
+        let finding = format!(
+            "{}\n(account {})",
+            short(&identifier.id),
+            identifier.owner().map_or("unknown".into(), |owner| owner.to_string())
+        );
+        let Fate::Ruled(ruling) = fate else {
+            table.add_row([finding, "everything".into(), "reject".into(), format!("{fate:?}"), "was not asked".into()]);
+            continue;
+        };
+        for (at, (change, verdict)) in decision.changes.iter().zip(&ruling.verdicts).enumerate() {
+            let (said, because) = match &verdict.enforced {
+                Answer::Allowed { by } => ("allow".to_owned(), by.join(", ")),
+                Answer::Denied(denial) if denial.policies.is_empty() => {
+                    (denial.enforcement.to_string(), denial.reason.to_string())
+                }
+                Answer::Denied(denial) => (denial.enforcement.to_string(), denial.policies.join(", ")),
+            };
+            let became =
+                if ruling.forwards() && ruling.kept.contains(change.action().field()) && processed(&identifier.id) {
+                    "changed it"
+                } else {
+                    "never saw it"
+                };
+            let finding = if at == 0 { Cell::new(&finding) } else { Cell::new("") };
+            table.add_row([finding, Cell::new(change), Cell::new(said), Cell::new(because), Cell::new(became)]);
+        }
+    }
+    table
+}
+
+/// The end of an id, which tells findings apart.
+fn short(id: &str) -> String {
+    const SHOWN: usize = 30;
+    let length = id.chars().count();
+    if length <= SHOWN { id.to_owned() } else { format!("…{}", id.chars().skip(length - SHOWN).collect::<String>()) }
+}
+
+fn commands(address: SocketAddr, keys: &[Issued], findings: &[Value]) -> String {
+    let [administrator, payments, _] = keys else { return String::new() };
+    let (id, product) =
+        (findings[0]["Id"].as_str().unwrap_or_default(), findings[0]["ProductArn"].as_str().unwrap_or_default());
+    format!(
+        r#"Try it. {payments} may not suppress:
+
+  AWS_ACCESS_KEY_ID={payments_id} AWS_SECRET_ACCESS_KEY={payments_secret} \
+  aws securityhub batch-update-findings --endpoint-url http://{address} --region {REGION} \
+    --finding-identifiers 'Id={id},ProductArn={product}' \
+    --workflow Status=SUPPRESSED --note 'Text=accepted,UpdatedBy=ana'
+
+{administrator} may:
+
+  curl --aws-sigv4 aws:amz:{REGION}:securityhub --user {administrator_id}:{administrator_secret} \
+    -X PATCH http://{address}/findings/batchupdate -H 'content-type: application/json' \
+    -d '{{"FindingIdentifiers":[{{"Id":"{id}","ProductArn":"{product}"}}],"Workflow":{{"Status":"SUPPRESSED"}}}}'
+
+What {payments} sees of its findings:
+
+  python3 -c 'import boto3; [print(f["Severity"]["Label"], f["Workflow"]["Status"], f["Title"]) for f in boto3.client(
+    "securityhub", endpoint_url="http://{address}", region_name="{REGION}", aws_access_key_id="{payments_id}",
+    aws_secret_access_key="{payments_secret}").get_findings()["Findings"]]'
+
+Ctrl-C ends it.
+"#,
+        payments = payments.name,
+        payments_id = payments.id,
+        payments_secret = payments.secret,
+        administrator = administrator.name,
+        administrator_id = administrator.id,
+        administrator_secret = administrator.secret,
+    )
 }

@@ -4,9 +4,11 @@
 //! of [`Exit`].
 
 mod args;
+mod assemble;
 mod backend;
 mod check;
 mod demo;
+mod embedded;
 mod output;
 mod serve;
 
@@ -33,9 +35,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(&args, printer),
-        Command::Serve(_) | Command::Backend(_) | Command::Demo(_) => {
-            Err(Failure::Broke("this build has no such part: only `check` works".into()))
-        }
+        Command::Serve(args) => serve::run(&args, printer),
+        Command::Backend(args) => backend::run(&args, printer),
+        Command::Demo(args) => demo::run(&args, printer),
     }
 }
 

@@ -1,8 +1,16 @@
 //! `findings-gate serve`
 
-use super::{ConfigArgs, args};
-use crate::config::Flags;
+use super::{ConfigArgs, Exit, Failure, Printer, args, assemble};
+use crate::{
+    config::{self, Backend, Flags},
+    proxy::{DrainReport, Gate, GateSettings, Limits, Listener, RunError, Shutdown, run as run_workers},
+    telemetry::{
+        self,
+        events::{ConfigurationDoubtful, Drained, Started},
+    },
+};
 use clap::Args;
+use std::rc::Rc;
 
 pub(super) const ABOUT: &str = "\
 Run the gate.
@@ -57,4 +65,49 @@ impl ServeArgs {
             log_level: self.log_level.clone(),
         }
     }
+}
+
+/// Serves until it is told to stop.
+pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let config = config::load(&args.config.config, std::env::vars_os(), &args.flags())?;
+    let settings = assemble::gate(&config)?;
+    telemetry::init(&config.log).map_err(|error| Failure::Broke(error.to_string()))?;
+    for warning in &config.warnings {
+        ConfigurationDoubtful { warning }.emit();
+    }
+    let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(broke)?;
+    let (_trigger, shutdown) = Shutdown::by_signal().map_err(broke)?;
+    let upstream = match &config.upstream.backend {
+        Backend::Embedded { .. } => "embedded".to_owned(),
+        Backend::Remote { url, .. } => url.to_string(),
+    };
+    Started {
+        address: listener.address(),
+        upstream: &upstream,
+        region: &config.upstream.region,
+        policies: settings.snapshot.rules().len(),
+        digest: settings.snapshot.digest(),
+        accounts: config.accounts.members().len() + 1,
+    }
+    .emit();
+    // On standard output, for whoever started it with port 0.
+    printer.out(&format!("listening on http://{}\n", listener.address()))?;
+    let report = gate_workers(listener, &assemble::limits(&config.limits), &settings, &shutdown)?;
+    Drained { finished: report.finished, cut: report.cut }.emit();
+    Ok(Exit::Fine)
+}
+
+/// Runs a gate's workers to their end.
+pub(super) fn gate_workers(
+    listener: Listener,
+    limits: &Limits,
+    settings: &GateSettings,
+    shutdown: &Shutdown,
+) -> Result<DrainReport, Failure> {
+    let make = |_worker| Gate::new(settings.clone()).map(Rc::new).map_err(|_| "the system gives no random numbers");
+    run_workers(listener, limits, make, shutdown).map_err(|error: RunError<_>| broke(error))
+}
+
+pub(super) fn broke(error: impl std::fmt::Display) -> Failure {
+    Failure::Broke(error.to_string())
 }

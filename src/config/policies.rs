@@ -4,6 +4,7 @@ use super::{
     problem::{ConfigError, Origin, Problem, Problems},
     read,
 };
+use crate::policy::PolicyText;
 use std::path::{Path, PathBuf};
 
 /// The most policy files in all.
@@ -52,15 +53,6 @@ impl From<PathBuf> for PolicyPath {
     fn from(path: PathBuf) -> Self {
         Self { path, origin: Origin::Default }
     }
-}
-
-/// One policy file as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyText {
-    /// Its path, for messages.
-    pub name: String,
-    /// What it says.
-    pub text: String,
 }
 
 /// Reads the policies: of a directory the files directly in it that end in `.cedar`, sorted by name; all else there

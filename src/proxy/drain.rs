@@ -70,17 +70,18 @@ impl Shutdown {
         (Trigger(sender), Self(receiver))
     }
 
-    /// A stop by signal: the first SIGTERM or SIGINT is graceful, the second immediate.
+    /// A stop by signal, or by the program itself: the first SIGTERM or SIGINT is graceful, the second immediate.
     ///
     /// From here on these signals no longer end the process by themselves. They are waited for on a thread of their own,
     /// so no worker has to.
-    pub fn by_signal() -> io::Result<Self> {
+    pub fn by_signal() -> io::Result<(Trigger, Self)> {
         let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
         let (mut terminate, mut interrupt) = {
             let _inside = runtime.enter();
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
         };
-        let (trigger, shutdown) = Self::by_trigger();
+        let (by_hand, shutdown) = Self::by_trigger();
+        let trigger = Trigger(by_hand.0.clone());
         let wait = async move {
             for stop in [Stop::Graceful, Stop::Immediate] {
                 tokio::select! {
@@ -93,7 +94,7 @@ impl Shutdown {
             trigger.0.closed().await;
         };
         thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(wait))?;
-        Ok(shutdown)
+        Ok((by_hand, shutdown))
     }
 
     /// Waits for a stop of either kind.
@@ -124,7 +125,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_signal_is_graceful_and_the_second_immediate() {
-        let mut shutdown = Shutdown::by_signal().unwrap();
+        let (_trigger, mut shutdown) = Shutdown::by_signal().unwrap();
         let kill = |name: &str| {
             let status = Command::new("kill").args([name, &process::id().to_string()]).status();
             assert!(status.unwrap().success());

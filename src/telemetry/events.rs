@@ -11,6 +11,11 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Microseconds, for a field of a line.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// The gate takes requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Started<'a> {
@@ -141,20 +146,29 @@ pub struct RequestServed<'a> {
 }
 
 impl RequestServed<'_> {
-    /// Writes the line.
+    /// Writes the line: at `info` where something was denied, else at `debug`, so that ordinary traffic costs nothing.
     pub fn emit(&self) {
-        info!(
-            event = "request_served",
-            request_id = self.request_id,
-            account = self.account,
-            principal = self.principal,
-            operation = self.operation,
-            status = self.status,
-            findings = self.findings,
-            denied = self.denied,
-            elapsed_ms = millis(self.elapsed),
-            "a request was served"
-        );
+        macro_rules! line {
+            ($level:ident) => {
+                $level!(
+                    event = "request_served",
+                    request_id = self.request_id,
+                    account = self.account,
+                    principal = self.principal,
+                    operation = self.operation,
+                    status = self.status,
+                    findings = self.findings,
+                    denied = self.denied,
+                    elapsed_us = micros(self.elapsed),
+                    "a request was served"
+                )
+            };
+        }
+        if self.denied > 0 {
+            line!(info);
+        } else {
+            line!(debug);
+        }
     }
 }
 
@@ -171,12 +185,10 @@ pub struct ShadowDiffers<'a> {
     pub finding: &'a str,
     /// The change's action, such as `Workflow.Status`.
     pub action: &'a str,
-    /// The verdict that was enforced.
+    /// The verdict that was enforced, with its policies.
     pub enforced: &'a str,
-    /// The verdict that would have been.
+    /// The verdict that would have been, with its policies.
     pub shadow: &'a str,
-    /// The ids of the policies that would have decided.
-    pub policies: &'a str,
 }
 
 impl ShadowDiffers<'_> {
@@ -191,7 +203,6 @@ impl ShadowDiffers<'_> {
             action = self.action,
             enforced = self.enforced,
             shadow = self.shadow,
-            policies = self.policies,
             "a shadow policy would have decided otherwise"
         );
     }
@@ -251,63 +262,51 @@ impl UpstreamFailed<'_> {
     }
 }
 
-/// A connection ended before its request was whole: too slow, too large, or not HTTP.
+/// The findings backend answered for findings that nobody had asked it about, or not for all that it was asked about.
 #[derive(Debug, Clone, Copy)]
-pub struct ConnectionFailed<'a> {
-    /// The other end of the connection.
-    pub peer: SocketAddr,
-    /// What went wrong.
-    pub reason: &'a str,
+pub struct AnswerDoubtful<'a> {
+    /// The request's id, as the caller has it.
+    pub request_id: &'a str,
+    /// Findings that it named and was not asked about. They are left out of the answer.
+    pub not_asked: usize,
+    /// Findings that it was asked about and did not name. The caller is told that they failed.
+    pub not_answered: usize,
 }
 
-impl ConnectionFailed<'_> {
-    /// Writes the line: anybody can cause it, so it is for who looks for it.
-    pub fn emit(&self) {
-        debug!(event = "connection_failed", peer = %self.peer, reason = self.reason, "a connection failed");
-    }
-}
-
-/// The gate was told to stop: it takes no more connections and finishes what is under way.
-#[derive(Debug, Clone, Copy)]
-pub struct Draining<'a> {
-    /// What told it, such as `SIGTERM`.
-    pub cause: &'a str,
-    /// The connections that are open.
-    pub connections: usize,
-    /// How long they have.
-    pub limit: Duration,
-}
-
-impl Draining<'_> {
+impl AnswerDoubtful<'_> {
     /// Writes the line.
     pub fn emit(&self) {
-        info!(
-            event = "draining",
-            cause = self.cause,
-            connections = self.connections,
-            limit_ms = millis(self.limit),
-            "stops: finishes what is under way"
+        error!(
+            event = "answer_doubtful",
+            request_id = self.request_id,
+            not_asked = self.not_asked,
+            not_answered = self.not_answered,
+            "the findings backend's answer does not fit what it was asked"
         );
     }
 }
 
-/// The gate has stopped.
+/// The gate was told to stop, and has stopped.
 #[derive(Debug, Clone, Copy)]
 pub struct Drained {
-    /// From being told to stop until now.
-    pub elapsed: Duration,
-    /// The connections that were cut off, because their time was up.
-    pub cut_off: usize,
+    /// Requests that were answered after the gate was told to stop.
+    pub finished: u64,
+    /// Requests that were given up, because their time was up or a second signal came.
+    pub cut: u64,
 }
 
 impl Drained {
-    /// Writes the line: a warning if a request may have lost its answer.
+    /// Writes the line: a warning if a request lost its answer.
     pub fn emit(&self) {
-        let (event, elapsed_ms, cut_off) = ("drained", millis(self.elapsed), self.cut_off);
-        if cut_off == 0 {
-            info!(event, elapsed_ms, cut_off, "stopped");
+        macro_rules! line {
+            ($level:ident, $message:literal) => {
+                $level!(event = "drained", finished = self.finished, cut = self.cut, $message)
+            };
+        }
+        if self.cut == 0 {
+            line!(info, "stopped");
         } else {
-            warn!(event, elapsed_ms, cut_off, "stopped before everything under way was finished");
+            line!(warn, "stopped before everything under way was finished");
         }
     }
 }

@@ -16,6 +16,7 @@
 
 mod canonical;
 mod parse;
+mod sign;
 mod signing;
 mod verify;
 
@@ -23,5 +24,7 @@ mod verify;
 mod tests;
 
 pub(super) use parse::is_present;
+pub use sign::sign;
 pub(super) use verify::Claim;
+use verify::SERVICE;
 pub use verify::SigV4;

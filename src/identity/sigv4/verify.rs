@@ -22,7 +22,7 @@ use ring::{digest, hmac};
 use std::{collections::HashMap, fmt, sync::Arc};
 
 /// The service of the scope: Security Hub's signing name (API model).
-const SERVICE: &str = "securityhub";
+pub(super) const SERVICE: &str = "securityhub";
 
 /// How far the client's clock may be from ours, both ways. Security Hub's "Common Errors" say 15 minutes.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);

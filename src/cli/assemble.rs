@@ -1,0 +1,109 @@
+//! Putting the parts together, as the configuration says: what `serve`, `check` and `demo` share.
+
+use super::{Failure, embedded::Embedded};
+use crate::{
+    backend::{self, Backend},
+    config::{self, Config},
+    finding::Accounts,
+    identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
+    policy::{self, PolicyText, Rule, Snapshot},
+    proxy::{Doors, GateSettings, Limits},
+    upstream::{HttpSettings, Upstream},
+};
+use std::sync::Arc;
+
+/// Reads and loads the policies of the packs and the paths.
+pub(super) fn rules(policies: &config::Policies) -> Result<Vec<Rule>, Failure> {
+    let mut texts: Vec<PolicyText> =
+        policies.packs.iter().filter_map(|pack| policy::pack(pack.name())).flatten().collect();
+    if !policies.paths.is_empty() {
+        texts.extend(config::read_policies(&policies.paths)?);
+    }
+    let loaded = policy::load(&texts).map_err(|error| Failure::Invalid(Box::new(error)))?;
+    Ok(loaded.rules().to_vec())
+}
+
+/// Rules and accounts as the snapshot that decides.
+pub(super) fn snapshot(policies: &config::Policies, accounts: &Arc<Accounts>) -> Result<Arc<Snapshot>, Failure> {
+    let snapshot = Snapshot::new(rules(policies)?, accounts.clone(), policies.default_enforcement);
+    snapshot.map(Arc::new).map_err(|error| Failure::Invalid(miette::miette!("{error}").into()))
+}
+
+/// Everything that the workers share.
+pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
+    let accounts = Arc::new(config.accounts.clone());
+    Ok(GateSettings {
+        snapshot: snapshot(&config.policies, &accounts)?,
+        identity: Arc::new(identity(config, accounts)?),
+        doors: Doors::new(&config.doors),
+        upstream: upstream(config)?,
+        body_limit: config.limits.body,
+        body_timeout: config.limits.body_timeout,
+        concurrency: config.upstream.concurrency.get(),
+    })
+}
+
+/// Who may call.
+pub(super) fn identity(config: &Config, accounts: Arc<Accounts>) -> Result<Identity, Failure> {
+    let mut kinds = Vec::with_capacity(config.identities.len());
+    for identity in &config.identities {
+        kinds.push(match identity {
+            config::Identity::SigV4 { keys } => {
+                let keys = keys.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+                let keys = Keys::new(keys).map_err(invalid)?;
+                Kind::SigV4(SigV4::new(keys, &*config.upstream.region))
+            }
+            config::Identity::Fixed { account, principal, minimum_enforcement } => {
+                Kind::Fixed(Fixed::new(*account, &**principal).minimum_enforcement(*minimum_enforcement))
+            }
+        });
+    }
+    Ok(Identity::new(kinds, accounts))
+}
+
+fn key(issued: &config::Key) -> Result<Key, Failure> {
+    let key = Key::new(&*issued.id, issued.secret.expose(), issued.account, &*issued.principal).map_err(invalid)?;
+    let key = match &issued.session_token {
+        Some(token) => key.session_token(token.expose()).map_err(invalid)?,
+        None => key,
+    };
+    Ok(key.minimum_enforcement(issued.minimum_enforcement))
+}
+
+fn invalid(error: impl std::fmt::Display) -> Failure {
+    Failure::Invalid(miette::miette!("{error}").into())
+}
+
+/// Where decided updates go.
+fn upstream(config: &Config) -> Result<Upstream, Failure> {
+    match &config.upstream.backend {
+        config::Backend::Embedded { data } => {
+            let mut settings = backend::Settings::new(&*config.upstream.region, config.accounts.clone());
+            settings.data.clone_from(data);
+            let backend = Backend::open(settings).map_err(|error| Failure::Broke(error.to_string()))?;
+            Ok(Upstream::embedded(Arc::new(Embedded::new(Arc::new(backend)))))
+        }
+        config::Backend::Remote { url, ca } => {
+            let mut settings = HttpSettings::new(url.to_string().parse().map_err(invalid)?);
+            settings.ca = ca.as_ref().map(|ca| ca.pem.clone().into_bytes());
+            settings.connect_timeout = config.upstream.connect_timeout;
+            settings.timeout = config.upstream.timeout;
+            Upstream::http(settings).map_err(invalid)
+        }
+    }
+}
+
+/// What a caller may take.
+pub(super) fn limits(config: &config::Limits) -> Limits {
+    Limits {
+        body: config.body,
+        header_count: config.headers,
+        header_bytes: config.header_bytes,
+        head_timeout: config.head_timeout,
+        body_timeout: config.body_timeout,
+        idle_timeout: config.idle_timeout,
+        connections: config.connections,
+        drain_timeout: config.drain,
+        ..Limits::default()
+    }
+}

@@ -1,0 +1,192 @@
+//! The way of a request through the gate: identify, door, parse, decide, forward, merge, reply.
+
+use super::{Doors, RequestId, RequestIds, Service, error_response, read_body};
+use crate::{
+    finding::{ApiError, Caller, Document, Operation},
+    identity::Identity,
+    policy::{Engine, Snapshot},
+    telemetry::events::{CallerUnknown, RequestDenied},
+    upstream::{Answer, Call, Upstream},
+};
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+/// The header that names the decision: the id that also stands in messages, logs and `x-amzn-RequestId`.
+pub const DECISION: HeaderName = HeaderName::from_static("x-findings-gate-decision");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What all workers of a gate share.
+#[derive(Debug, Clone)]
+pub struct GateSettings {
+    /// Who is calling.
+    pub identity: Arc<Identity>,
+    /// Which operations go through.
+    pub doors: Doors,
+    /// What decides.
+    pub snapshot: Arc<Snapshot>,
+    /// Where to.
+    pub upstream: Upstream,
+    /// Bytes of a body that are read.
+    pub body_limit: usize,
+    /// Time for a body to arrive.
+    pub body_timeout: Duration,
+    /// Upstream calls that one request makes at once, at the most.
+    pub concurrency: usize,
+}
+
+/// One worker's gate.
+#[derive(Debug)]
+pub struct Gate {
+    pub(super) settings: GateSettings,
+    pub(super) engine: RefCell<Engine>,
+    pub(super) upstream: Upstream,
+    ids: RequestIds,
+}
+
+impl Gate {
+    /// A gate for one worker: engine, cache and upstream connections are its own.
+    pub fn new(settings: GateSettings) -> Result<Self, ring::error::Unspecified> {
+        Ok(Self {
+            engine: RefCell::new(Engine::new(settings.snapshot.clone())),
+            upstream: settings.upstream.for_worker(),
+            ids: RequestIds::new()?,
+            settings,
+        })
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, id: &RequestId) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        // What the head proves wrong is refused before the body costs anything.
+        let unknown = |error: &ApiError| {
+            CallerUnknown { request_id: id.as_str(), peer, code: error.code, reason: &error.message }.emit();
+            error_response(error, id)
+        };
+        let pending = match self.settings.identity.begin(&head, Timestamp::now()) {
+            Ok(pending) => pending,
+            Err(error) => return unknown(&error),
+        };
+        let body = match read_body(body, self.settings.body_limit, self.settings.body_timeout).await {
+            Ok(body) => body,
+            Err(error) => return error_response(&error.into(), id),
+        };
+        let caller = match pending.finish(&body) {
+            Ok(caller) => caller,
+            Err(error) => return unknown(&error),
+        };
+        let operation = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
+            Ok(operation) => operation,
+            Err(error) => return self.deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error, id),
+        };
+        let answer = match operation {
+            Operation::BatchUpdateFindings => self.batch_update_findings(&caller, &body, id).await,
+            Operation::BatchImportFindings | Operation::GetFindings => self.pass(operation, &caller, &body).await,
+        };
+        answer.map_or_else(|error| self.deny(&caller, operation.name(), &error, id), |reply| reply.into_response(id))
+    }
+
+    fn deny(&self, caller: &Caller, operation: &str, error: &ApiError, id: &RequestId) -> Response<Full<Bytes>> {
+        // Failures of the backend have events of their own.
+        if error.status < 500 {
+            RequestDenied {
+                request_id: id.as_str(),
+                account: caller.account.as_str(),
+                principal: &caller.principal,
+                operation,
+                code: error.code,
+                reason: &error.message,
+            }
+            .emit();
+        }
+        error_response(error, id)
+    }
+
+    /// Carries a request through that no policy speaks of. It is read strictly and written anew all the same; the
+    /// backend holds each account to its own findings.
+    async fn pass(&self, operation: Operation, caller: &Caller, body: &Bytes) -> Result<Reply, ApiError> {
+        let document = Document::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
+        let call = Call { operation, account: caller.account, body: document.to_json().into() };
+        match self.upstream.call(call).await {
+            Ok(answer) => Reply::passed(answer),
+            Err(failure) => Err(failure.to_api_error()),
+        }
+    }
+}
+
+impl Service for Gate {
+    fn call(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + 'static {
+        async move {
+            let id = self.ids.next();
+            self.answer(request, peer, &id).await
+        }
+    }
+}
+
+/// An answer that is ready to be sent.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+    pub(super) error_type: Option<HeaderValue>,
+    pub(super) retry_after: Option<HeaderValue>,
+    pub(super) decided: bool,
+}
+
+impl Reply {
+    /// A 200 about a decision.
+    pub(super) fn decided(body: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, body: body.into(), error_type: None, retry_after: None, decided: true }
+    }
+
+    /// What the backend answered, as it is: a success, or an error that it gave in JSON.
+    pub(super) fn passed(answer: Answer) -> Result<Self, ApiError> {
+        let status = StatusCode::from_u16(answer.status).ok();
+        let Some(status) = status.filter(|status| *status == StatusCode::OK || status.as_u16() >= 400) else {
+            return Err(ApiError::bad_upstream(format!(
+                "the findings backend answered with status {}, which Security Hub's API does not have",
+                answer.status
+            )));
+        };
+        if !answer.body.trim_ascii_start().starts_with(b"{") {
+            return Err(ApiError::bad_upstream(format!(
+                "the findings backend answered with status {status} and something that is no JSON object"
+            )));
+        }
+        Ok(Self {
+            status,
+            body: answer.body,
+            error_type: answer.error_type.and_then(|kind| HeaderValue::from_str(&kind).ok()),
+            retry_after: answer.retry_after,
+            decided: false,
+        })
+    }
+
+    fn into_response(self, id: &RequestId) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(REQUEST_ID, id.header_value());
+        if self.decided {
+            headers.insert(DECISION, id.header_value());
+        }
+        if let Some(kind) = self.error_type {
+            headers.insert(ERROR_TYPE, kind);
+        }
+        if let Some(after) = self.retry_after {
+            headers.insert(RETRY_AFTER, after);
+        }
+        response
+    }
+}
