@@ -7,10 +7,10 @@ use crate::{
     finding::Accounts,
     identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
     policy::{self, PolicyText, Rule, Snapshot},
-    proxy::{Doors, GateSettings, Limits},
+    proxy::{Doors, DrainReport, Gate, GateSettings, Limits, Listener, Shutdown},
     upstream::{HttpSettings, Upstream},
 };
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 /// Reads and loads the policies of the packs and the paths.
 pub(super) fn rules(policies: &config::Policies) -> Result<Vec<Rule>, Failure> {
@@ -26,7 +26,7 @@ pub(super) fn rules(policies: &config::Policies) -> Result<Vec<Rule>, Failure> {
 /// Rules and accounts as the snapshot that decides.
 pub(super) fn snapshot(policies: &config::Policies, accounts: &Arc<Accounts>) -> Result<Arc<Snapshot>, Failure> {
     let snapshot = Snapshot::new(rules(policies)?, accounts.clone(), policies.default_enforcement);
-    snapshot.map(Arc::new).map_err(|error| Failure::Invalid(miette::miette!("{error}").into()))
+    snapshot.map(Arc::new).map_err(Failure::invalid)
 }
 
 /// Everything that the workers share.
@@ -50,7 +50,7 @@ pub(super) fn identity(config: &Config, accounts: Arc<Accounts>) -> Result<Ident
         kinds.push(match identity {
             config::Identity::SigV4 { keys } => {
                 let keys = keys.iter().map(key).collect::<Result<Vec<_>, _>>()?;
-                let keys = Keys::new(keys).map_err(invalid)?;
+                let keys = Keys::new(keys).map_err(Failure::invalid)?;
                 Kind::SigV4(SigV4::new(keys, &*config.upstream.region))
             }
             config::Identity::Fixed { account, principal, minimum_enforcement } => {
@@ -62,16 +62,13 @@ pub(super) fn identity(config: &Config, accounts: Arc<Accounts>) -> Result<Ident
 }
 
 fn key(issued: &config::Key) -> Result<Key, Failure> {
-    let key = Key::new(&*issued.id, issued.secret.expose(), issued.account, &*issued.principal).map_err(invalid)?;
+    let key =
+        Key::new(&*issued.id, issued.secret.expose(), issued.account, &*issued.principal).map_err(Failure::invalid)?;
     let key = match &issued.session_token {
-        Some(token) => key.session_token(token.expose()).map_err(invalid)?,
+        Some(token) => key.session_token(token.expose()).map_err(Failure::invalid)?,
         None => key,
     };
     Ok(key.minimum_enforcement(issued.minimum_enforcement))
-}
-
-fn invalid(error: impl std::fmt::Display) -> Failure {
-    Failure::Invalid(miette::miette!("{error}").into())
 }
 
 /// Where decided updates go.
@@ -80,15 +77,15 @@ fn upstream(config: &Config) -> Result<Upstream, Failure> {
         config::Backend::Embedded { data } => {
             let mut settings = backend::Settings::new(&*config.upstream.region, config.accounts.clone());
             settings.data.clone_from(data);
-            let backend = Backend::open(settings).map_err(|error| Failure::Broke(error.to_string()))?;
+            let backend = Backend::open(settings).map_err(Failure::broke)?;
             Ok(Upstream::embedded(Arc::new(Embedded::new(Arc::new(backend)))))
         }
         config::Backend::Remote { url, ca } => {
-            let mut settings = HttpSettings::new(url.to_string().parse().map_err(invalid)?);
+            let mut settings = HttpSettings::new(url.to_string().parse().map_err(Failure::invalid)?);
             settings.ca = ca.as_ref().map(|ca| ca.pem.clone().into_bytes());
             settings.connect_timeout = config.upstream.connect_timeout;
             settings.timeout = config.upstream.timeout;
-            Upstream::http(settings).map_err(invalid)
+            Upstream::http(settings).map_err(Failure::invalid)
         }
     }
 }
@@ -106,4 +103,15 @@ pub(super) fn limits(config: &config::Limits) -> Limits {
         drain_timeout: config.drain,
         ..Limits::default()
     }
+}
+
+/// Runs a gate's workers to their end.
+pub(super) fn run(
+    listener: Listener,
+    limits: &Limits,
+    settings: &GateSettings,
+    shutdown: &Shutdown,
+) -> Result<DrainReport, Failure> {
+    let make = |_worker| Gate::new(settings.clone()).map(Rc::new).map_err(|_| "the system gives no random numbers");
+    crate::proxy::run(listener, limits, make, shutdown).map_err(Failure::broke)
 }

@@ -1,11 +1,11 @@
 //! `findings-gate backend`
 
-use super::{Exit, Failure, Printer, args, embedded::BackendService, serve::broke};
+use super::{Exit, Failure, Printer, embedded::BackendService, shared};
 use crate::{
     backend::{Backend, Faults, Rate, Settings},
     config,
     finding::{AccountId, Accounts},
-    proxy::{Limits, Listener, RunError, Shutdown, run as run_workers},
+    proxy::{Limits, Listener, Shutdown, run as run_workers},
     telemetry::{self, events::Drained},
 };
 use clap::Args;
@@ -46,7 +46,7 @@ Exit codes: 0 stopped as told · 1 broke · 3 the accounts file is invalid · 64
 #[command(after_help = EXAMPLES)]
 pub struct BackendArgs {
     /// Where the gate connects; on loopback unless you know who else can reach it
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000", value_parser = args::socket)]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000", value_parser = shared::socket)]
     pub listen: SocketAddr,
 
     /// The database file; made when it is not there. Without it, findings are kept in memory
@@ -77,9 +77,9 @@ const DEFAULT_ACCOUNT: &str = "111111111111";
 pub(super) fn run(args: &BackendArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let accounts = match &args.accounts {
         Some(file) => config::read_accounts(file)?,
-        None => Accounts::new(DEFAULT_ACCOUNT.parse::<AccountId>().map_err(broke)?, []),
+        None => Accounts::new(DEFAULT_ACCOUNT.parse::<AccountId>().map_err(Failure::broke)?, []),
     };
-    telemetry::init(&config::log_from(std::env::vars_os())?).map_err(broke)?;
+    telemetry::init(&config::log_from(std::env::vars_os())?).map_err(Failure::broke)?;
     let administrator = accounts.administrator();
     let settings = Settings {
         data: args.data.clone(),
@@ -87,9 +87,9 @@ pub(super) fn run(args: &BackendArgs, printer: &mut Printer) -> Result<Exit, Fai
         faults: faults(&args.faults),
         ..Settings::new(&*args.region, accounts)
     };
-    let backend = Arc::new(Backend::open(settings).map_err(broke)?);
-    let listener = Listener::bind(args.listen, NonZeroUsize::MIN).map_err(broke)?;
-    let (_trigger, shutdown) = Shutdown::by_signal().map_err(broke)?;
+    let backend = Arc::new(Backend::open(settings).map_err(Failure::broke)?);
+    let listener = Listener::bind(args.listen, NonZeroUsize::MIN).map_err(Failure::broke)?;
+    let (_trigger, shutdown) = Shutdown::by_signal().map_err(Failure::broke)?;
     printer.out(&format!("listening on http://{}\n", listener.address()))?;
     let limits = Limits { body: BackendService::BODY, ..Limits::default() };
     let make = |_worker| {
@@ -97,7 +97,7 @@ pub(super) fn run(args: &BackendArgs, printer: &mut Printer) -> Result<Exit, Fai
             .map(Rc::new)
             .map_err(|_| "the system gives no random numbers")
     };
-    let report = run_workers(listener, &limits, make, &shutdown).map_err(|error: RunError<_>| broke(error))?;
+    let report = run_workers(listener, &limits, make, &shutdown).map_err(Failure::broke)?;
     Drained { finished: report.finished, cut: report.cut }.emit();
     Ok(Exit::Fine)
 }

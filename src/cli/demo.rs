@@ -1,6 +1,6 @@
 //! `findings-gate demo`
 
-use super::{Exit, Failure, Printer, args, assemble, embedded::Embedded, serve};
+use super::{Exit, Failure, Printer, assemble, embedded::Embedded, shared};
 use crate::{
     backend::{self, Backend, sample_findings},
     config,
@@ -41,7 +41,7 @@ Exit codes: 0 stopped as told · 1 broke · 3 a policy is invalid · 64 usage";
 #[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
     /// Where callers connect
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = args::socket)]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = shared::socket)]
     pub listen: SocketAddr,
 
     /// Directories of policies, `.cedar` files, `pack:baseline` or `pack:strict`, in place of the demo's own
@@ -74,12 +74,12 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
     let accounts = Arc::new(accounts()?);
     let snapshot = assemble::snapshot(&policies, &accounts)?;
     let keys = issue_keys()?;
-    let backend = Arc::new(Backend::open(backend::Settings::new(REGION, (*accounts).clone())).map_err(serve::broke)?);
+    let backend = Arc::new(Backend::open(backend::Settings::new(REGION, (*accounts).clone())).map_err(Failure::broke)?);
     let mut fleet: Vec<AccountId> = accounts.members().map(|(account, _)| account).collect();
     fleet.sort_unstable();
     fleet.insert(0, accounts.administrator());
     for (account, findings) in sample_findings(REGION, &fleet, Timestamp::now()) {
-        backend.call(Operation::BatchImportFindings, account, &findings, Timestamp::now()).map_err(serve::broke)?;
+        backend.call(Operation::BatchImportFindings, account, &findings, Timestamp::now()).map_err(Failure::broke)?;
     }
     let settings = GateSettings {
         identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, REGION))], accounts.clone())),
@@ -90,11 +90,11 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
         body_timeout: Limits::default().body_timeout,
         concurrency: 4,
     };
-    let listener = Listener::bind(args.listen, NonZeroUsize::MIN).map_err(serve::broke)?;
+    let listener = Listener::bind(args.listen, NonZeroUsize::MIN).map_err(Failure::broke)?;
     let address = listener.address();
-    let (trigger, shutdown) = Shutdown::by_signal().map_err(serve::broke)?;
+    let (trigger, shutdown) = Shutdown::by_signal().map_err(Failure::broke)?;
     thread::scope(|scope| {
-        let gate = scope.spawn(|| serve::gate_workers(listener, &Limits::default(), &settings, &shutdown));
+        let gate = scope.spawn(|| assemble::run(listener, &Limits::default(), &settings, &shutdown));
         let told = tell(printer, address, &keys, &settings, &backend);
         if let Err(error) = told {
             // Without its first words the demo is of no use; the gate would serve on for nobody.
@@ -110,7 +110,7 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
 }
 
 fn accounts() -> Result<Accounts, Failure> {
-    let account = |id: &str| id.parse::<AccountId>().map_err(serve::broke);
+    let account = |id: &str| id.parse::<AccountId>().map_err(Failure::broke);
     let mut members = Vec::new();
     for (id, name) in MEMBERS {
         members.push((account(id)?, Member { name: name.to_owned(), groups: vec!["ou/prod".to_owned()] }));
@@ -127,11 +127,11 @@ fn issue_keys() -> Result<Vec<Issued>, Failure> {
         (MEMBERS[1].0, MEMBERS[1].1, "triage"),
     ] {
         let mut bytes = [0; 20];
-        random.fill(&mut bytes).map_err(|_| serve::broke("the system gives no random numbers"))?;
+        random.fill(&mut bytes).map_err(|_| Failure::broke("the system gives no random numbers"))?;
         keys.push(Issued {
             id: format!("AKIADEMO{}", name.to_uppercase()),
             secret: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-            account: id.parse().map_err(serve::broke)?,
+            account: id.parse().map_err(Failure::broke)?,
             name,
             principal: format!("arn:aws:iam::{id}:role/{role}").into(),
         });
@@ -140,8 +140,9 @@ fn issue_keys() -> Result<Vec<Issued>, Failure> {
 }
 
 fn keys_of(issued: &[Issued]) -> Result<Keys, Failure> {
-    let key = |key: &Issued| Key::new(&*key.id, &key.secret, key.account, key.principal.clone()).map_err(serve::broke);
-    Keys::new(issued.iter().map(key).collect::<Result<Vec<_>, _>>()?).map_err(serve::broke)
+    let key =
+        |key: &Issued| Key::new(&*key.id, &key.secret, key.account, key.principal.clone()).map_err(Failure::broke);
+    Keys::new(issued.iter().map(key).collect::<Result<Vec<_>, _>>()?).map_err(Failure::broke)
 }
 
 /// Says where the gate is, who may call, what became of a sample batch, and what to try.
@@ -163,7 +164,7 @@ fn tell(
     printer.out(&format!("findings-gate demo: listening on http://{address}\n\n"))?;
     printer.out(&format!("{}\n\n", keys_table(keys)))?;
     let response = send(address, payments, &body)?;
-    let request = BatchUpdate::parse(body.as_bytes()).map_err(serve::broke)?;
+    let request = BatchUpdate::parse(body.as_bytes()).map_err(Failure::broke)?;
     let caller = Caller {
         account: payments.account,
         role: settings.snapshot.accounts().role(payments.account).unwrap_or(Role::Member),
@@ -185,8 +186,8 @@ fn tell(
 /// The identifiers of the findings that an account sees.
 fn identifiers(backend: &Backend, account: AccountId) -> Result<Vec<Value>, Failure> {
     let query = br#"{"SortCriteria":[{"Field":"Id","SortOrder":"asc"}],"MaxResults":100}"#;
-    let answer = backend.call(Operation::GetFindings, account, query, Timestamp::now()).map_err(serve::broke)?;
-    let answer: Value = serde_json::from_slice(&answer).map_err(serve::broke)?;
+    let answer = backend.call(Operation::GetFindings, account, query, Timestamp::now()).map_err(Failure::broke)?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(Failure::broke)?;
     let identifier = |finding: &Value| serde_json::json!({"Id": finding["Id"], "ProductArn": finding["ProductArn"]});
     Ok(answer["Findings"].as_array().into_iter().flatten().map(identifier).collect())
 }
@@ -206,29 +207,29 @@ fn send(address: SocketAddr, key: &Issued, body: &str) -> Result<Value, Failure>
     let operation = Operation::BatchUpdateFindings;
     let request = http::Request::builder().method(operation.method()).uri(operation.path());
     let request = request.header("content-type", "application/json").body(Full::new(Bytes::from(body.to_owned())));
-    let (mut head, content) = request.map_err(serve::broke)?.into_parts();
+    let (mut head, content) = request.map_err(Failure::broke)?.into_parts();
     sign(&mut head, body.as_bytes(), &address.to_string(), (&key.id, &key.secret), REGION, Timestamp::now())
-        .map_err(serve::broke)?;
+        .map_err(Failure::broke)?;
     let exchange = async move {
-        let stream = tokio::net::TcpStream::connect(address).await.map_err(serve::broke)?;
+        let stream = tokio::net::TcpStream::connect(address).await.map_err(Failure::broke)?;
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(serve::broke)?;
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(Failure::broke)?;
         let connection = tokio::spawn(connection);
-        let response = sender.send_request(http::Request::from_parts(head, content)).await.map_err(serve::broke)?;
+        let response = sender.send_request(http::Request::from_parts(head, content)).await.map_err(Failure::broke)?;
         let status = response.status();
-        let body = read_body(response.into_body(), 1 << 20, PATIENCE).await.map_err(serve::broke)?;
+        let body = read_body(response.into_body(), 1 << 20, PATIENCE).await.map_err(Failure::broke)?;
         connection.abort();
-        let answer: Value = serde_json::from_slice(&body).map_err(serve::broke)?;
+        let answer: Value = serde_json::from_slice(&body).map_err(Failure::broke)?;
         if status.is_success() {
             Ok(answer)
         } else {
-            Err(serve::broke(format!("the gate answered {status}: {answer}")))
+            Err(Failure::broke(format!("the gate answered {status}: {answer}")))
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(serve::broke)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
     runtime
         .block_on(async { tokio::time::timeout(PATIENCE, exchange).await })
-        .unwrap_or_else(|_| Err(serve::broke("the gate gave no answer")))
+        .unwrap_or_else(|_| Err(Failure::broke("the gate gave no answer")))
 }
 
 fn table(header: &[&str]) -> Table {

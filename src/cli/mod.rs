@@ -11,13 +11,15 @@ mod demo;
 mod embedded;
 mod output;
 mod serve;
+mod shared;
 
-pub use args::{Cli, Command, ConfigArgs};
+pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
 pub use check::{CheckArgs, Format};
 pub use demo::DemoArgs;
 pub use output::{Exit, Failure, Printer};
 pub use serve::ServeArgs;
+pub use shared::ConfigArgs;
 
 use clap::{Parser, error::ErrorKind};
 use std::{ffi::OsString, process::ExitCode};

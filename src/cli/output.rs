@@ -56,6 +56,18 @@ pub enum Failure {
     Output(#[from] io::Error),
 }
 
+impl Failure {
+    /// Something broke.
+    pub(super) fn broke(error: impl fmt::Display) -> Self {
+        Self::Broke(error.to_string())
+    }
+
+    /// What was given is invalid, and has no excerpt to show.
+    pub(super) fn invalid(error: impl fmt::Display) -> Self {
+        Self::Invalid(miette::miette!("{error}").into())
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::Invalid(Box::new(error))

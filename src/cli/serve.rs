@@ -1,16 +1,15 @@
 //! `findings-gate serve`
 
-use super::{ConfigArgs, Exit, Failure, Printer, args, assemble};
+use super::{ConfigArgs, Exit, Failure, Printer, assemble, shared};
 use crate::{
     config::{self, Backend, Flags},
-    proxy::{DrainReport, Gate, GateSettings, Limits, Listener, RunError, Shutdown, run as run_workers},
+    proxy::{Listener, Shutdown},
     telemetry::{
         self,
         events::{ConfigurationDoubtful, Drained, Started},
     },
 };
 use clap::Args;
-use std::rc::Rc;
 
 pub(super) const ABOUT: &str = "\
 Run the gate.
@@ -36,14 +35,14 @@ pub struct ServeArgs {
     pub config: ConfigArgs,
 
     /// Where callers connect; overrides `listen.address`
-    #[arg(long, value_name = "ADDRESS", value_parser = args::address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = shared::address)]
     pub listen: Option<String>,
 
     /// The findings backend: `embedded` or a URL; overrides `upstream.url`
     ///
     /// `upstream.data` and `upstream.ca` of the configuration file belong to its own `upstream.url`, and do not count
     /// when this is given.
-    #[arg(long, value_name = "URL", value_parser = args::upstream)]
+    #[arg(long, value_name = "URL", value_parser = shared::upstream)]
     pub upstream: Option<String>,
 
     /// Directories of policies, `.cedar` files, `pack:baseline` or `pack:strict`; overrides `policies.path`
@@ -51,7 +50,7 @@ pub struct ServeArgs {
     pub policies: Vec<String>,
 
     /// What is logged: off, error, warn, info, debug, trace, or directives; overrides `log.level`
-    #[arg(long, value_name = "LEVEL", value_parser = args::level)]
+    #[arg(long, value_name = "LEVEL", value_parser = shared::level)]
     pub log_level: Option<String>,
 }
 
@@ -71,12 +70,12 @@ impl ServeArgs {
 pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let config = config::load(&args.config.config, std::env::vars_os(), &args.flags())?;
     let settings = assemble::gate(&config)?;
-    telemetry::init(&config.log).map_err(|error| Failure::Broke(error.to_string()))?;
+    telemetry::init(&config.log).map_err(Failure::broke)?;
     for warning in &config.warnings {
         ConfigurationDoubtful { warning }.emit();
     }
-    let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(broke)?;
-    let (_trigger, shutdown) = Shutdown::by_signal().map_err(broke)?;
+    let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(Failure::broke)?;
+    let (_trigger, shutdown) = Shutdown::by_signal().map_err(Failure::broke)?;
     let upstream = match &config.upstream.backend {
         Backend::Embedded { .. } => "embedded".to_owned(),
         Backend::Remote { url, .. } => url.to_string(),
@@ -92,22 +91,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     .emit();
     // On standard output, for whoever started it with port 0.
     printer.out(&format!("listening on http://{}\n", listener.address()))?;
-    let report = gate_workers(listener, &assemble::limits(&config.limits), &settings, &shutdown)?;
+    let report = assemble::run(listener, &assemble::limits(&config.limits), &settings, &shutdown)?;
     Drained { finished: report.finished, cut: report.cut }.emit();
     Ok(Exit::Fine)
-}
-
-/// Runs a gate's workers to their end.
-pub(super) fn gate_workers(
-    listener: Listener,
-    limits: &Limits,
-    settings: &GateSettings,
-    shutdown: &Shutdown,
-) -> Result<DrainReport, Failure> {
-    let make = |_worker| Gate::new(settings.clone()).map(Rc::new).map_err(|_| "the system gives no random numbers");
-    run_workers(listener, limits, make, shutdown).map_err(|error: RunError<_>| broke(error))
-}
-
-pub(super) fn broke(error: impl std::fmt::Display) -> Failure {
-    Failure::Broke(error.to_string())
 }

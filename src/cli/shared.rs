@@ -1,0 +1,41 @@
+//! Arguments that several verbs share, and how their values are read.
+
+use crate::config::{Level, Url};
+use clap::Args;
+use std::{net::SocketAddr, path::PathBuf};
+
+const AN_ADDRESS: &str = "expected an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`";
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file
+    ///
+    /// Every key in it may be overridden by an environment variable: `listen.address` by
+    /// FINDINGS_GATE__LISTEN__ADDRESS. Paths in the file are relative to the file.
+    #[arg(long, value_name = "FILE", default_value = "findings-gate.toml")]
+    pub config: PathBuf,
+}
+
+/// An address to listen on; the text is kept, for it is checked once more with the rest of the configuration.
+pub(super) fn address(text: &str) -> Result<String, &'static str> {
+    socket(text).map(|_| text.to_owned())
+}
+
+/// An address to listen on.
+pub(super) fn socket(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| AN_ADDRESS)
+}
+
+/// `embedded`, or the URL of a backend.
+pub(super) fn upstream(text: &str) -> Result<String, String> {
+    if text == "embedded" {
+        return Ok(text.to_owned());
+    }
+    text.parse::<Url>().map(|_| text.to_owned()).map_err(|expected| format!("expected `embedded`, or {expected}"))
+}
+
+/// A log level or directives.
+pub(super) fn level(text: &str) -> Result<String, String> {
+    text.parse::<Level>().map(|_| text.to_owned()).map_err(|expected| format!("expected {expected}"))
+}

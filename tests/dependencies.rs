@@ -1,0 +1,99 @@
+//! What may come into the program: the rules of `deny.toml`, held with nothing but cargo.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
+
+struct Rules {
+    licences: BTreeSet<String>,
+    banned: BTreeMap<String, String>,
+}
+
+fn rules() -> Rules {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deny.toml")).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    let strings = |value: &toml::Value| value.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect();
+    let ban = |entry: &toml::Value| {
+        (entry["crate"].as_str().unwrap().to_owned(), entry["reason"].as_str().unwrap().to_owned())
+    };
+    Rules {
+        licences: strings(&table["licenses"]["allow"]),
+        banned: table["bans"]["deny"].as_array().unwrap().iter().map(ban).collect(),
+    }
+}
+
+/// The packages that end up in the program, with what their manifests say.
+fn packages() -> Vec<serde_json::Value> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let run = |arguments: &[&str]| {
+        let output =
+            Command::new(&cargo).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let tree = run(&["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    let used: BTreeSet<(String, String)> = tree
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?.to_owned(), words.next()?.trim_start_matches('v').to_owned()))
+        })
+        .collect();
+    let metadata = run(&["metadata", "--locked", "--offline", "--format-version", "1"]);
+    let mut metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    let packages = metadata["packages"].take();
+    let is_used = |package: &serde_json::Value| {
+        used.contains(&(package["name"].as_str().unwrap().to_owned(), package["version"].as_str().unwrap().to_owned()))
+    };
+    packages.as_array().unwrap().iter().filter(|package| is_used(package)).cloned().collect()
+}
+
+/// Whether one of the ways that a licence expression offers is allowed. (No expression here nests deeper than
+/// `(A OR B) AND C`.)
+fn allowed(expression: &str, licences: &BTreeSet<String>) -> bool {
+    let expression = expression.replace(" / ", " OR ").replace('/', " OR ");
+    expression.split(" AND ").all(|part| {
+        let part = part.trim().trim_start_matches('(').trim_end_matches(')');
+        part.split(" OR ").any(|licence| licences.contains(licence.trim()))
+    })
+}
+
+#[test]
+fn licences_are_read() {
+    let licences = ["MIT", "Unicode-3.0"].map(str::to_owned).into();
+    for (expression, expected) in [
+        ("MIT", true),
+        ("MIT/Apache-2.0", true),
+        ("GPL-3.0", false),
+        ("GPL-3.0 OR MIT", true),
+        ("(MIT OR Apache-2.0) AND Unicode-3.0", true),
+        ("(MIT OR Apache-2.0) AND GPL-3.0", false),
+    ] {
+        assert_eq!(allowed(expression, &licences), expected, "{expression}");
+    }
+}
+
+#[test]
+fn what_comes_in_keeps_to_the_rules() {
+    let rules = rules();
+    let packages = packages();
+    assert!(packages.len() > 50, "{} packages: the list is not whole", packages.len());
+    let mut wrong = Vec::new();
+    for package in &packages {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"].as_str().unwrap_or("none");
+        if !allowed(licence, &rules.licences) {
+            wrong.push(format!("{name}: licence {licence}"));
+        }
+        if let Some(reason) = rules.banned.get(name) {
+            wrong.push(format!("{name} is banned: {reason}"));
+        }
+        let source = package["source"].as_str();
+        if name != env!("CARGO_PKG_NAME") && !source.is_some_and(|source| source.starts_with("registry+")) {
+            wrong.push(format!("{name} comes from {source:?}, not from the registry"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
