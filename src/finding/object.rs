@@ -56,6 +56,9 @@ macro_rules! object {
 }
 pub(super) use object;
 
+/// Names from this many bytes on are like none of the API's.
+const LONGEST_COMPARED: usize = 64;
+
 /// A member that came twice.
 pub(super) fn repeated<E: de::Error>(name: &str) -> E {
     E::custom(format_args!("member `{}` came twice", name.escape_debug()))
@@ -68,9 +71,11 @@ pub(super) fn required<T, E: de::Error>(member: Option<T>, name: &str) -> Result
 
 /// A member that the API does not have here.
 pub(super) fn unknown<E: de::Error>(name: &str, known: &[&str]) -> E {
-    let close = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
+    // A distance costs time and memory by the product of both lengths, and the name may be as long as the body.
+    let comparable = known.iter().filter(|_| name.len() < LONGEST_COMPARED);
+    let close = comparable.map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
     let hint = match close {
-        Some((distance, known)) if distance <= 3 && name.len() < 64 => format!(" (did you mean `{known}`?)"),
+        Some((distance, known)) if distance <= 3 => format!(" (did you mean `{known}`?)"),
         _ => String::new(),
     };
     let name: String = name.chars().take(64).collect();

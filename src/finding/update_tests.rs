@@ -231,6 +231,15 @@ fn bodies_that_are_no_request_are_refused() {
     );
 }
 
+/// Comparing this name with those of the API would take gigabytes and many minutes.
+#[test]
+fn a_name_as_long_as_the_body_is_refused_without_comparing_it() {
+    let (done, refusal) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(refused(with(&format!(r#""{}":1"#, "A".repeat(10_000_000))).as_bytes())));
+    let error = refusal.recv_timeout(std::time::Duration::from_secs(20)).expect("it is refused soon");
+    assert!(error.contains("unknown member `AAAA"), "{error}");
+}
+
 #[test]
 fn messages_quote_little_of_a_hostile_body() {
     let error = refused(with(&format!(r#""{}":1"#, "A".repeat(100_000))).as_bytes());
