@@ -20,7 +20,7 @@ pub(super) fn refusal(request: &BatchUpdate<'_>, decision: &Decision<'_>, place:
     };
     let id: String = request.identifiers[place].id.chars().take(ID_SHOWN).collect();
     format!(
-        "the whole request is refused and nothing was changed, because of finding {id}: {why} [decision {decision_id}]"
+        "the whole request is refused and nothing was changed, because of finding {id:?}: {why} [decision {decision_id}]"
     )
 }
 
@@ -29,8 +29,8 @@ pub(super) fn rejection(changes: &[Change<'_>], ruling: &Ruling, decision_id: &s
     format!("nothing was changed: {} [decision {decision_id}]", denials(changes, ruling))
 }
 
-/// The message of a finding for which some fields were forwarded.
-pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling, decision_id: &str) -> String {
+/// The message of a finding for which some fields were forwarded, and then `updated` by upstream or not.
+pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling, updated: bool, decision_id: &str) -> String {
     let mut dropped: Vec<&str> = Vec::new();
     for change in changes {
         let field = change.action().field();
@@ -38,7 +38,9 @@ pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling, decision_id: &str
             dropped.push(field.as_str());
         }
     }
-    format!("updated without {}: {} [decision {decision_id}]", dropped.join(", "), denials(changes, ruling))
+    // Where it was not updated, another entry says why.
+    let done = if updated { "updated" } else { "forwarded" };
+    format!("{done} without {}: {} [decision {decision_id}]", dropped.join(", "), denials(changes, ruling))
 }
 
 /// The message of a finding whose owner is not known.

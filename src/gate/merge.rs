@@ -79,8 +79,8 @@ pub fn merge(
     let mut processed = Vec::with_capacity(request.identifiers.len());
     let mut unprocessed = Vec::new();
     let mut not_answered = 0;
-    // Findings of one ruling have one message.
-    let mut messages: Vec<(*const super::Ruling, Rc<str>)> = Vec::new();
+    // Findings of one ruling that fared alike have one message.
+    let mut messages: Vec<(*const super::Ruling, bool, Rc<str>)> = Vec::new();
     for (place, fate) in decision.fates.iter().enumerate() {
         let mut tell = |code: &'static str, message: &str| {
             unprocessed.push(Unprocessed { finding: place, code: code.into(), message: message.to_owned().into() });
@@ -96,15 +96,19 @@ pub fn merge(
             }
             Fate::Ruled(ruling) => ruling,
         };
+        let updated = matches!(upstream[place], Some(Upstream::Processed));
         let denied = || -> Rc<str> {
-            let explain = if ruling.forwards() { explain::partial } else { explain::rejection };
-            explain(&decision.changes, ruling, decision_id).into()
+            if ruling.forwards() {
+                explain::partial(&decision.changes, ruling, updated, decision_id).into()
+            } else {
+                explain::rejection(&decision.changes, ruling, decision_id).into()
+            }
         };
         let message = ruling.enforcement.map(|_| {
-            let known = messages.iter().find(|(of, _)| *of == Rc::as_ptr(ruling)).map(|(_, message)| message.clone());
-            known.unwrap_or_else(|| {
+            let known = messages.iter().find(|(of, fared, _)| *of == Rc::as_ptr(ruling) && *fared == updated);
+            known.map(|(.., message)| message.clone()).unwrap_or_else(|| {
                 let message = denied();
-                messages.push((Rc::as_ptr(ruling), message.clone()));
+                messages.push((Rc::as_ptr(ruling), updated, message.clone()));
                 message
             })
         });

@@ -133,6 +133,49 @@ fn strip_takes_the_whole_field_and_says_so() {
     );
 }
 
+/// `updated` is said of a finding only if upstream says that it was.
+#[test]
+fn a_stripped_finding_that_upstream_did_not_update_is_not_called_updated() {
+    let body = body(&["a", "b", "c"], TRIAGE);
+    let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+    let decision = decided(
+        |question| match question.change.action() {
+            Action::SeverityLabel => deny(Enforcement::Strip, "no-regrading"),
+            _ => allow(),
+        },
+        &request,
+    );
+    let listed = serde_json::json!({
+        "ProcessedFindings": [{"Id": request.identifiers[0].id.as_str(), "ProductArn": request.identifiers[0].product_arn.as_str()}],
+        "UnprocessedFindings": [{
+            "FindingIdentifier": {"Id": request.identifiers[1].id.as_str(), "ProductArn": request.identifiers[1].product_arn.as_str()},
+            "ErrorCode": "FindingNotFound", "ErrorMessage": "Finding Not Found"
+        }]
+    })
+    .to_string();
+    let listed = GroupAnswer::Listed(serde_json::from_str(&listed).unwrap());
+    let answer = answer(&request, &decision, vec![listed]);
+    let entries = unprocessed(&answer);
+    assert_eq!(
+        entries,
+        ["a PartialUpdate", "b FindingNotFound", "b PartialUpdate", "c InternalFailure", "c PartialUpdate"]
+    );
+    for (at, said) in [(0, "updated without Severity"), (2, "forwarded without Severity"), (4, "forwarded without")] {
+        let message = answer["UnprocessedFindings"][at]["ErrorMessage"].as_str().unwrap();
+        assert!(message.starts_with(said), "{message}");
+    }
+}
+
+/// The id is the client's own text: in a message it must not read as the gate's.
+#[test]
+fn a_refusal_quotes_the_finding_s_id() {
+    let body = body(&["b: allowed.\\n\\u202e"], TRIAGE);
+    let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+    let decision = decided(|_| deny(Enforcement::Refuse, "hands-off"), &request);
+    let Plan::Refuse { message } = Plan::new(&request, &decision, "d-1") else { panic!("forwarded") };
+    assert!(message.contains(r#"because of finding "b: allowed.\n\u{202e}": Note"#), "{message}");
+}
+
 #[test]
 fn what_is_left_after_a_strip_is_asked_again() {
     let body = body(&["a"], r#""Confidence":5,"Note":{"Text":"x","UpdatedBy":"y"},"Workflow":{"Status":"RESOLVED"}"#);
@@ -207,7 +250,7 @@ fn refuse_refuses_the_whole_call() {
     );
     let Plan::Refuse { message } = Plan::new(&request, &decision, "d-1") else { panic!("forwarded") };
     assert!(
-        message.starts_with("the whole request is refused and nothing was changed, because of finding b: Note"),
+        message.starts_with("the whole request is refused and nothing was changed, because of finding \"b\": Note"),
         "{message}"
     );
     assert!(message.contains("`hands-off` (refuse): Ask the security team."), "{message}");
