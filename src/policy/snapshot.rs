@@ -50,7 +50,8 @@ pub enum SnapshotError {
 
 impl Snapshot {
     /// Puts rules and accounts together, and asks one known question for each role and action: policies that cannot
-    /// answer it are refused now and not when the first request comes.
+    /// answer it are refused now and not when the first request comes. (Policies whose scope names a caller, an account, a
+    /// group or a fleet are not asked here.)
     pub fn new(
         rules: Vec<Rule>,
         accounts: Arc<Accounts>,
@@ -96,6 +97,9 @@ impl Snapshot {
         if self.accounts.role(caller.account).is_some() {
             lineage.push(request::fleet_uid(&self.accounts));
         }
+        // A group that the accounts file names twice would bring its policies in twice, which makes no set.
+        lineage.sort_unstable();
+        lineage.dedup();
         lineage
     }
 

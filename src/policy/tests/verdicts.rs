@@ -2,9 +2,10 @@
 
 use super::{ADMINISTRATOR, PAYMENTS, SEARCH, accounts, body, caller, snapshot};
 use crate::{
-    finding::{BatchUpdate, Enforcement, Target},
+    finding::{Accounts, BatchUpdate, Enforcement, Member, Target},
     policy::{Answer, Engine, Judge, Naive, PolicyText, Question, Reason, Snapshot, Verdict, load},
 };
+use std::sync::Arc;
 
 /// The verdict of both judges on the first change.
 fn verdict(policies: &str, account: &str, owner: &str, members: &str) -> Verdict {
@@ -107,6 +108,19 @@ fn scopes_that_name_somebody_apply_to_nobody_else() {
 }
 
 #[test]
+fn a_group_that_an_account_names_twice_counts_once() {
+    let member = Member { name: String::new(), groups: vec!["pci".into(), "ou/prod".into(), "pci".into()] };
+    let fleet = Accounts::new(ADMINISTRATOR.parse().unwrap(), [(PAYMENTS.parse().unwrap(), member)]);
+    let text = r#"@id("group") permit (principal in Group::"pci", action, resource);"#;
+    let rules = load(&[PolicyText { name: "t".into(), text: text.into() }]).unwrap().rules().to_vec();
+    let snapshot = Arc::new(Snapshot::new(rules, Arc::new(fleet), Enforcement::Reject).unwrap());
+    let body = body(&[PAYMENTS], r#""Confidence":1"#);
+    let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+    let decision = crate::gate::decide(&mut Engine::new(snapshot), &caller(PAYMENTS), &request);
+    assert_eq!(decision.fates[0].enforcement(), None);
+}
+
+#[test]
 fn the_digest_tells_sets_apart_and_nothing_else() {
     let of = |texts: &[(&str, &str)], enforcement| {
         let texts: Vec<PolicyText> =
@@ -122,6 +136,9 @@ fn the_digest_tells_sets_apart_and_nothing_else() {
     assert_ne!(of(&[("a.cedar", PERMIT)], Enforcement::Reject), digest);
     assert_ne!(of(&[("a.cedar", &both)], Enforcement::Strip), digest);
     assert_ne!(of(&[("a.cedar", &both.replace("is Member", "is Administrator"))], Enforcement::Reject), digest);
+    // What annotations say counts, too.
+    let shadowed = both.replace(r#"@id("other")"#, r#"@id("other") @shadow"#);
+    assert_ne!(of(&[("a.cedar", &shadowed)], Enforcement::Reject), digest);
 }
 
 #[test]
