@@ -51,9 +51,16 @@ impl Rules {
         let response = Authorizer::new().is_authorized(request, policies, entities);
         let mut failed = response.diagnostics().errors().peekable();
         if failed.peek().is_some() {
-            return self.error(
+            let mut denial = self.denial(
+                Reason::PolicyError,
                 failed.map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| error.policy_id().clone()),
             );
+            // That one policy fails must not soften what another says.
+            if response.decision() == Decision::Deny && response.diagnostics().reason().next().is_some() {
+                let forbidden = self.denial(Reason::Forbidden, response.diagnostics().reason().cloned());
+                denial.enforcement = denial.enforcement.max(forbidden.enforcement);
+            }
+            return Answer::Denied(denial);
         }
         let ids = response.diagnostics().reason().cloned();
         match response.decision() {

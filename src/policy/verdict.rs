@@ -29,7 +29,8 @@ pub enum Answer {
 pub struct Denial {
     /// Why.
     pub reason: Reason,
-    /// What it does: the strictest enforcement of the policies that forbid.
+    /// What it does: the strictest enforcement of the policies that forbid; where one fails, at least
+    /// [`Enforcement::Reject`]; where none permits, the configured default.
     pub enforcement: Enforcement,
     /// The ids of the policies that forbid or that failed, sorted; none where no policy permits.
     pub policies: Vec<Arc<str>>,

@@ -113,6 +113,23 @@ fn a_number_that_overflows() {
     assert!(error.to_string().contains("policy `scaled` cannot be evaluated"), "{error}");
 }
 
+/// Else a caller could choose a value that makes one policy fail, to get away from another's `refuse`.
+#[test]
+fn a_failure_does_not_soften_what_another_policy_says() {
+    let overflows = r#"@id("scaled") forbid (principal, action == Action::"Confidence", resource) when { context.value * 100000000000000000 > 10 };"#;
+    for (enforcement, expected) in
+        [("strip", Enforcement::Reject), ("reject", Enforcement::Reject), ("refuse", Enforcement::Refuse)]
+    {
+        let forbids = format!(r#"@id("no") @enforce("{enforcement}") forbid (principal, action, resource);"#);
+        with_question(PAYMENTS, r#""Confidence":100"#, |question, _| {
+            let verdict = Engine::new(snapshot(&format!("{PERMIT}{overflows}{forbids}"))).verdict(question);
+            let denial = verdict.enforced.denial().unwrap();
+            assert_eq!((denial.reason, denial.enforcement), (Reason::PolicyError, expected));
+            assert_eq!(denial.policies, ["scaled".into()]);
+        });
+    }
+}
+
 #[test]
 fn a_stack_that_is_too_small() {
     let forbid = r#"@id("never") forbid (principal, action, resource) when { context has fields };"#;
