@@ -97,6 +97,12 @@ impl Footprint {
                     self.read_in(target);
                 }
             }
+            // What an entity lies in that is spelt out is known only while it is in the store: that depends on the finding.
+            Expr::BinaryOp { op: BinaryOp::In, left, .. } | Expr::Is { expr: left, in_expr: Some(_), .. }
+                if !matches!(**left, Expr::Var(_) | Expr::GetAttr { .. }) =>
+            {
+                self.everything();
+            }
             Expr::Is { expr, in_expr, .. } => {
                 self.read(expr);
                 if let Some(target) = in_expr {
@@ -133,8 +139,11 @@ impl Footprint {
                 "note" => self.note = true,
                 _ => self.value = true,
             }
-        } else {
+        } else if matches!(of, Expr::Var(_) | Expr::GetAttr { .. }) {
             self.read(of);
+        } else {
+            // An entity that is spelt out is in the store for some findings only.
+            self.everything();
         }
     }
 
@@ -197,6 +206,8 @@ mod tests {
         for (condition, expected) in [
             ("principal.arn like \"*admin*\"", Footprint::default()),
             ("context.value > 5", Footprint { value: true, ..Footprint::default() }),
+            ("context.value in [SeverityLabel::\"HIGH\"]", Footprint { value: true, ..Footprint::default() }),
+            ("principal in Group::\"g\"", Footprint::default()),
             ("context.rank > 5 || context has note", Footprint { value: true, note: true, ..Footprint::default() }),
             ("context.note.text like \"*SEC*\"", Footprint { note: true, ..Footprint::default() }),
             ("context.fields.contains(Field::\"Note\")", Footprint { fields: true, ..Footprint::default() }),
@@ -238,6 +249,14 @@ mod tests {
             "context == {value: 1}",
             "resource.other == 1",
             "resource.hasTag(\"x\")",
+            "{a: resource}.a.id == \"x\"",
+            "(if principal is Member then resource else resource).id == \"x\"",
+            "Account::\"111122223333\" in Group::\"g\"",
+            "Finding::\"x\" is Finding in Group::\"g\"",
+            "{a: Account::\"111122223333\"}.a in Group::\"g\"",
+            "Finding::\"x\".id == \"x\"",
+            "Finding::\"x\" has id",
+            "principal in [Finding::\"x\", resource]",
         ] {
             assert!(footprint(condition).identity, "{condition}");
         }
