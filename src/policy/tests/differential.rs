@@ -18,7 +18,7 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("", "!(resource in principal.account)"),
     ("", r#"resource in Account::"222222222222""#),
     ("", r#"resource in Group::"ou/prod""#),
-    ("", r#"resource in [Group::"pci", Account::"333333333333"]"#),
+    ("", r#"resource in [Account::"222222222222", Account::"333333333333"]"#),
     ("", r#"resource in Fleet::"111111111111""#),
     ("", r#"resource is Finding in Group::"pci""#),
     ("", r#"resource.id like "*-1""#),
@@ -36,6 +36,32 @@ const CONDITIONS: &[(&str, &str)] = &[
         "",
         r#"if resource in principal.account then context.fields.contains(Field::"Workflow") else resource.id like "*-2""#,
     ),
+    // Forms that the footprint does not follow, and other spellings of those that it does.
+    ("", r#"resource["id"] like "*-1" && resource has productArn"#),
+    ("", r#"{a: resource}.a.id like "*-2""#),
+    ("", r#"(if principal is Member then resource else resource) in principal.account"#),
+    ("", r#"{a: context}.a.fields.contains(Field::"Workflow")"#),
+    ("", r#"resource in (if resource.id like "*-1" then Group::"pci" else Group::"ou/prod")"#),
+    ("", r#"resource in [Group::"we\"ird\\\u{e9}", Group::"none"]"#),
+    ("", r#"resource in Group::"we\"ird\\\u{e9}""#),
+    ("", r#"principal has fleet && resource in principal.fleet"#),
+    ("", r#"principal is Member && resource in principal.account"#),
+    ("", r#"principal.account == Account::"222222222222""#),
+    ("", r#"action in Action::"Triage" || resource.id like "*-1""#),
+    ("", r#"[action, Action::"Note"].containsAll([action]) && action != Action::"Types""#),
+    ("", r#"context.fields == [Field::"Confidence"]"#),
+    ("", r#"context has note && context.fields.containsAll([Field::"Note", Field::"Severity"])"#),
+    ("", r#"context has note.updatedBy && context.note.updatedBy == "bob""#),
+    ("", r#"context has note"#),
+    ("Note", r#"context == {value: {text: "see SEC-1", updatedBy: "ana"}, fields: [Field::"Note"]}"#),
+    ("Confidence", r#"context["value"] == 7 && resource in principal.account"#),
+    ("Confidence", r#"{v: context.value}.v > 50"#),
+    ("Severity.Normalized", "context.value >= 70 || -context.value < -90"),
+    ("Severity.Label", r#"context.value in [SeverityLabel::"HIGH", SeverityLabel::"CRITICAL"]"#),
+    ("Note", r#"context.value == {text: "see SEC-1", updatedBy: "ana"}"#),
+    ("Note", r#"context.value has text && context.value.updatedBy == "bob""#),
+    ("RelatedFindings", r#"context.productArn like "*guardduty" && context.fields.containsAny([Field::"Note"])"#),
+    ("UserDefinedFields", r#"context has key && context["key"] != "ticket""#),
     ("Confidence", "context.value > 50"),
     ("Confidence", "context.value * 100000000000000000 > 10"),
     ("Confidence", "context.value * 100000000000000000 > 10"),
@@ -65,6 +91,9 @@ const PRINCIPALS: &[&str] = &[
     r#"principal in Account::"333333333333""#,
     r#"principal == Member::"arn:aws:iam::222222222222:role/triage""#,
     r#"principal in Fleet::"111111111111""#,
+    r#"principal in Group::"we\"ird\\\u{e9}""#,
+    r#"principal is Administrator in Fleet::"111111111111""#,
+    r#"principal == Administrator::"arn:aws:iam::111111111111:role/triage""#,
 ];
 
 const RESOURCES: &[&str] = &[
@@ -74,6 +103,8 @@ const RESOURCES: &[&str] = &[
     r#"resource in Account::"222222222222""#,
     r#"resource in Group::"ou/prod""#,
     r#"resource in Fleet::"111111111111""#,
+    r#"resource is Finding in Group::"we\"ird\\\u{e9}""#,
+    r#"resource == Finding::"arn:aws:securityhub:eu-west-1:222222222222:product/222222222222/default/x-1""#,
 ];
 
 const ACTIONS: &[&str] = &[
@@ -141,6 +172,10 @@ const MEMBERS: &[&str] = &[
     r#""VerificationState":"FALSE_POSITIVE""#,
     r#""Workflow":{"Status":"SUPPRESSED"}"#,
     r#""Workflow":{"Status":"RESOLVED"}"#,
+    r#""Confidence":51"#,
+    r#""UserDefinedFields":{"owner":"SEC-1","ticket":"x"}"#,
+    r#""Types":["Effects"]"#,
+    r#""RelatedFindings":[{"Id":"r2","ProductArn":"arn:aws:securityhub:eu-west-1::product/aws/inspector"},{"Id":"r1","ProductArn":"arn:aws:securityhub:eu-west-1::product/aws/guardduty"}]"#,
     r#""RelatedFindings":[{"Id":"r1","ProductArn":"arn:aws:securityhub:eu-west-1::product/aws/guardduty"}]"#,
 ];
 
@@ -181,19 +216,46 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_engine_agrees_with_the_plain_way(snapshot in policies(), requests in prop::collection::vec((request(), 0..3usize), 1..6)) {
+    fn the_engine_agrees_with_the_plain_way(snapshot in policies(), requests in prop::collection::vec((request(), 0..3usize, any::<bool>(), 0..3usize), 1..6)) {
         let mut engine = Engine::new(snapshot.clone());
         let mut naive = Naive::new(snapshot).unwrap();
         for round in 0..2 {
-            for (body, account) in &requests {
+            for (body, account, another, least) in &requests {
                 let request = BatchUpdate::parse(body.as_bytes()).unwrap();
-                let caller = caller([ADMINISTRATOR, PAYMENTS, SEARCH][*account]);
+                let mut caller = caller([ADMINISTRATOR, PAYMENTS, SEARCH][*account]);
+                caller.minimum_enforcement = Enforcement::ALL[*least];
+                if *another {
+                    // One name for principals of different accounts, and not the one that scopes name.
+                    caller.principal = "arn:aws:iam::222222222222:role/other".into();
+                }
                 let fast = plainly(&decide(&mut engine, &caller, &request));
                 let plain = plainly(&decide(&mut naive, &caller, &request));
                 prop_assert_eq!(fast, plain, "round {} {}", round, body);
             }
         }
     }
+}
+
+/// A condition or a scope that the loader refuses would be left out in silence.
+#[test]
+fn every_condition_and_scope_takes_part() {
+    let question =
+        |only: &str| if only.is_empty() { "action".into() } else { format!(r#"action == Action::"{only}""#) };
+    let with_condition = CONDITIONS
+        .iter()
+        .map(|(only, condition)| format!("(principal, {}, resource) when {{ {condition} }}", question(only)));
+    let scopes = (PRINCIPALS.iter().map(|principal| format!("({principal}, action, resource)")))
+        .chain(ACTIONS.iter().map(|action| format!("(principal, {action}, resource)")))
+        .chain(RESOURCES.iter().map(|resource| format!("(principal, action, {resource})")));
+    let refused: Vec<String> = with_condition
+        .chain(scopes)
+        .filter_map(|policy| {
+            let text = format!(r#"@id("x") permit {policy};"#);
+            let error = load(&[PolicyText { name: "generated.cedar".into(), text }]).err()?;
+            Some(format!("{policy}: {}", error.problems()[0].message))
+        })
+        .collect();
+    assert!(refused.is_empty(), "{refused:#?}");
 }
 
 /// The strategies above are worth something only if what they generate is mixed.

@@ -13,12 +13,14 @@ pub(super) const PAYMENTS: &str = "222222222222";
 pub(super) const SEARCH: &str = "333333333333";
 pub(super) const STRANGER: &str = "999999999999";
 
-/// The administrator, a member in two groups, a member in one.
+/// The administrator, a member in two groups, a member in one of them and one whose name needs escapes.
 pub(super) fn accounts() -> Arc<Accounts> {
     let member =
         |groups: &[&str]| Member { name: String::new(), groups: groups.iter().map(ToString::to_string).collect() };
-    let members =
-        [(PAYMENTS.parse().unwrap(), member(&["ou/prod", "pci"])), (SEARCH.parse().unwrap(), member(&["ou/prod"]))];
+    let members = [
+        (PAYMENTS.parse().unwrap(), member(&["ou/prod", "pci"])),
+        (SEARCH.parse().unwrap(), member(&["ou/prod", "we\"ird\\é"])),
+    ];
     Arc::new(Accounts::new(ADMINISTRATOR.parse().unwrap(), members))
 }
 
