@@ -150,13 +150,17 @@ const UPDATED_BY: TextRule = TextRule {
     holds: |text| not_blank(text) && length_within(text, 1, if text.starts_with("arn:") { 2048 } else { 512 }),
     expected: "a name of 1 to 512 characters, or an ARN of up to 2048, not blank",
 };
-/// CloudFormation schema: `^([^/]+)(/[^/]+){0,2}$`.
+/// CloudFormation schema: `^([^/]+)(/[^/]+){0,2}$`. It has no greatest length; the one here is the gate's own, the greatest
+/// of any other text of a request, so that a request cannot make a `like` on types as costly as its body is long.
 const TYPE: TextRule = TextRule {
     holds: |text| {
+        if !length_within(text, 1, 2048) {
+            return false;
+        }
         let parts = text.split('/');
         parts.clone().count() <= 3 && parts.into_iter().all(|part| !part.is_empty()) && not_blank(text)
     },
-    expected: "a type of one to three parts, namespace/category/classifier, none empty",
+    expected: "a type of one to three parts, namespace/category/classifier, none empty, and at most 2048 characters",
 };
 /// CloudFormation schema: `^[-_+=.:/@\w\s]{1,128}$`.
 const USER_DEFINED_KEY: TextRule = TextRule {

@@ -141,6 +141,7 @@ fn limits_hold_at_the_edge() {
     let types = |count| {
         with(&format!(r#""Types":[{}]"#, (0..count).map(|i| format!("\"t{i}\"")).collect::<Vec<_>>().join(",")))
     };
+    let kind = |count| with(&format!(r#""Types":["{}"]"#, text(count)));
     let fields = |count| {
         with(&format!(
             r#""UserDefinedFields":{{{}}}"#,
@@ -165,6 +166,7 @@ fn limits_hold_at_the_edge() {
         (by(&"u".repeat(512)), by(&"u".repeat(513))),
         (by(&format!("arn:{}", "u".repeat(2044))), by(&format!("arn:{}", "u".repeat(2045)))),
         (types(50), types(51)),
+        (kind(2048), kind(2049)),
         (fields(50), fields(51)),
         (key(128), key(129)),
         (value(1024), value(1025)),
