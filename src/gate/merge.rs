@@ -105,8 +105,9 @@ pub fn merge(
             }
         };
         let message = ruling.enforcement.map(|_| {
-            let known = messages.iter().find(|(of, fared, _)| *of == Rc::as_ptr(ruling) && *fared == updated);
-            known.map(|(.., message)| message.clone()).unwrap_or_else(|| {
+            let same = |(of, fared, _): &&(_, bool, _)| *of == Rc::as_ptr(ruling) && *fared == updated;
+            let known = messages.iter().find(same).map(|(.., message)| message.clone());
+            known.unwrap_or_else(|| {
                 let message = denied();
                 messages.push((Rc::as_ptr(ruling), updated, message.clone()));
                 message
