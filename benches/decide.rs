@@ -1,0 +1,172 @@
+//! What a decision costs: [`decide`] and [`Plan::new`] on a request for all nine fields, and so ten questions a finding.
+//!
+//! `naive` hands every question to Cedar with all policies. `cold` is an engine that has forgotten everything, the caller
+//! included; `warm` one that met the request before.
+#![expect(clippy::print_stdout, reason = "its tables are what it is for")]
+
+mod support {
+    pub(crate) mod scene;
+
+    mod harness;
+    pub(crate) use harness::{Case, Cost, Effort};
+}
+
+use findings_gate::{
+    finding::{BatchUpdate, Caller, Role},
+    gate::{Plan, decide},
+    policy::{Engine, Judge, Naive, Snapshot},
+};
+use std::sync::Arc;
+use support::{Case, Cost, Effort, scene};
+
+/// Policies that tell findings apart. None ever matches: then every condition is evaluated to its end.
+///
+/// For changes of triage by product and by group of the account, of which there are eight.
+const EIGHT: &str = r#"@id("site") forbid (principal, action in Action::"Triage", resource)
+    when { resource.productArn like "*/frozen" ||
+           resource in [Group::"ou/0", Group::"ou/1", Group::"ou/2", Group::"ou/3"] && resource.productArn like "*/cold" };"#;
+/// For changes of triage by id.
+const EACH: &str = r#"@id("site") forbid (principal, action in Action::"Triage", resource)
+    when { resource.id like "*/frozen/*" };"#;
+/// For every change by id.
+const EACH_ALWAYS: &str = r#"@id("site") forbid (principal, action, resource) when { resource.id like "*/frozen/*" };"#;
+
+fn main() {
+    let effort = Effort::from_args();
+    println!("CPU microseconds a request, medians; x: times as much, medians of ratios within rounds");
+    by_policies(&effort);
+    by_kinds(&effort);
+    by_accounts(&effort);
+    println!("\nan engine with nothing in it\n  to make one {:>12.2} us", {
+        let snapshot = scene::snapshot(13, 3, scene::ALIKE);
+        let [cost] = effort.measure([Case::new(move || Engine::new(snapshot.clone()))]);
+        cost.micros()
+    });
+}
+
+/// Decides and plans.
+fn gate<'a>(mut judge: impl Judge + 'a, caller: &'a Caller, request: &'a BatchUpdate<'a>) -> impl FnMut() -> Plan + 'a {
+    move || Plan::new(request, &decide(&mut judge, caller, request), "00000000-0000-4000-8000-000000000000")
+}
+
+fn naive<'a>(snapshot: &Arc<Snapshot>, caller: &'a Caller, request: &'a BatchUpdate<'a>) -> Case<'a> {
+    Case::new(gate(Naive::new(snapshot.clone()).expect("the policies fit together"), caller, request))
+}
+
+fn cold<'a>(snapshot: &Arc<Snapshot>, caller: &'a Caller, request: &'a BatchUpdate<'a>) -> Case<'a> {
+    let mut engine = Engine::new(snapshot.clone());
+    Case::new(move || {
+        engine.forget();
+        Plan::new(request, &decide(&mut engine, caller, request), "00000000-0000-4000-8000-000000000000")
+    })
+}
+
+fn warm<'a>(snapshot: &Arc<Snapshot>, caller: &'a Caller, request: &'a BatchUpdate<'a>) -> Case<'a> {
+    Case::new(gate(Engine::new(snapshot.clone()), caller, request))
+}
+
+fn by_policies(effort: &Effort) {
+    let sets = [13, 100, 1_000].map(|policies| scene::snapshot(policies, 3, EIGHT));
+    for role in [Role::Member, Role::Administrator] {
+        let caller = scene::caller(role);
+        println!("\n{role}, 3 accounts, findings of 8 kinds");
+        println!(
+            "{:>9} {:>8} {:>12} {:>9} {:>9} {:>13} {:>13} {:>26}",
+            "findings",
+            "policies",
+            "naive",
+            "cold",
+            "warm",
+            "naive x cold",
+            "naive x warm",
+            "x 13: naive   cold   warm"
+        );
+        for findings in [1, 10, 100] {
+            let body = scene::body(findings, role, 3);
+            let request = BatchUpdate::parse(body.as_bytes()).expect("a request");
+            let [small, middle, large] = &sets;
+            let of = |set| [naive(set, &caller, &request), cold(set, &caller, &request), warm(set, &caller, &request)];
+            let [[a, b, c], [d, e, f], [g, h, i]] = [of(small), of(middle), of(large)];
+            let costs = effort.measure([a, b, c, d, e, f, g, h, i]);
+            for (policies, of) in [13, 100, 1_000].into_iter().zip(costs.chunks(3)) {
+                let [naive, cold, warm] = of else { continue };
+                println!(
+                    "{findings:>9} {policies:>8} {:>12.1} {:>9.1} {:>9.2} {:>13.0} {:>13.0} {:>13.2} {:>6.2} {:>6.2}",
+                    naive.micros(),
+                    cold.micros(),
+                    warm.micros(),
+                    naive.over(cold),
+                    naive.over(warm),
+                    naive.over(&costs[0]),
+                    cold.over(&costs[1]),
+                    warm.over(&costs[2]),
+                );
+            }
+        }
+    }
+}
+
+fn by_kinds(effort: &Effort) {
+    println!("\n100 findings, 3 accounts, by what tells findings apart");
+    println!(
+        "{:<14} {:<32} {:>9} {:>9} {:>9} {:>9} {:>20}",
+        "", "the policies read", "cold, 13", "warm, 13", "cold, 1k", "warm, 1k", "1k x 13: cold   warm"
+    );
+    for role in [Role::Member, Role::Administrator] {
+        let caller = scene::caller(role);
+        let body = scene::body(100, role, 3);
+        let request = BatchUpdate::parse(body.as_bytes()).expect("a request");
+        for (site, name) in [
+            (scene::ALIKE, "nothing else: all alike"),
+            (EIGHT, "product and group: 8 kinds"),
+            (EACH, "the id, for triage: all differ"),
+            (EACH_ALWAYS, "the id, always: all differ"),
+        ] {
+            let [small, large] = [13, 1_000].map(|policies| scene::snapshot(policies, 3, site));
+            let costs = effort.measure([
+                cold(&small, &caller, &request),
+                warm(&small, &caller, &request),
+                cold(&large, &caller, &request),
+                warm(&large, &caller, &request),
+            ]);
+            let [a, b, c, d] = costs.each_ref().map(Cost::micros);
+            println!(
+                "{:<14} {name:<32} {a:>9.1} {b:>9.2} {c:>9.1} {d:>9.2} {:>13.2} {:>6.2}",
+                role.as_str(),
+                costs[2].over(&costs[0]),
+                costs[3].over(&costs[1])
+            );
+        }
+    }
+}
+
+fn by_accounts(effort: &Effort) {
+    println!("\n100 findings, 13 policies, findings of 8 kinds, by accounts in the fleet");
+    println!(
+        "{:<14} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>30}",
+        "", "naive, 3", "cold, 3", "warm, 3", "naive 11k", "cold, 11k", "warm, 11k", "11k x 3: naive   cold   warm"
+    );
+    let [few, many] = [3, 11_000].map(|accounts| scene::snapshot(13, accounts, EIGHT));
+    for role in [Role::Member, Role::Administrator] {
+        let caller = scene::caller(role);
+        let [few_body, many_body] = [3, 11_000].map(|accounts| scene::body(100, role, accounts));
+        let few_request = BatchUpdate::parse(few_body.as_bytes()).expect("a request");
+        let many_request = BatchUpdate::parse(many_body.as_bytes()).expect("a request");
+        let costs = effort.measure([
+            naive(&few, &caller, &few_request),
+            cold(&few, &caller, &few_request),
+            warm(&few, &caller, &few_request),
+            naive(&many, &caller, &many_request),
+            cold(&many, &caller, &many_request),
+            warm(&many, &caller, &many_request),
+        ]);
+        let [a, b, c, d, e, f] = costs.each_ref().map(Cost::micros);
+        println!(
+            "{:<14} {a:>9.0} {b:>9.1} {c:>9.2} {d:>9.0} {e:>9.1} {f:>9.2} {:>16.2} {:>6.2} {:>6.2}",
+            role.as_str(),
+            costs[3].over(&costs[0]),
+            costs[4].over(&costs[1]),
+            costs[5].over(&costs[2])
+        );
+    }
+}
