@@ -27,8 +27,11 @@ fn main() {
     println!(
         "CPU microseconds, medians; x value: times the cost of serde_json's Value, medians of ratios within rounds"
     );
-    requests(&effort);
-    answers(&effort);
+    for (name, table) in [("requests", requests as fn(&Effort)), ("answers", answers)] {
+        if effort.wants(name) {
+            table(&effort);
+        }
+    }
 }
 
 fn value(json: &[u8]) -> Vec<u8> {
@@ -45,7 +48,7 @@ fn requests(effort: &Effort) {
     for findings in [1, 10, 100] {
         let body = scene::body(findings, Role::Member, 3);
         let body = body.as_bytes();
-        let [value, parse, both] = effort.measure([
+        let costs = effort.measure(vec![
             Case::new(|| value(body)),
             Case::new(|| drop(std::hint::black_box(BatchUpdate::parse(body)))),
             Case::new(|| {
@@ -55,14 +58,15 @@ fn requests(effort: &Effort) {
                 (out, identifiers)
             }),
         ]);
+        let [value, parse, both] = &*costs else { continue };
         println!(
             "{findings:>9} {:>8} {:>9.2} {:>9.2} {:>11.2} {:>9.2} {:>13.2}",
             body.len(),
             value.micros(),
             parse.micros(),
             both.micros(),
-            both.over(&value),
-            parse.over(&value)
+            both.over(value),
+            parse.over(value)
         );
     }
 }
@@ -96,7 +100,7 @@ fn answers(effort: &Effort) {
         let mut sent = Vec::new();
         let identifiers = request.write_json(0..findings, request.update.fields(), &mut sent);
         let answer = write_answer(&request.identifiers, 0..findings, &[]);
-        let [value, expected, listed, denials] = effort.measure([
+        let costs = effort.measure(vec![
             Case::new(|| value(&answer)),
             Case::new(|| {
                 assert!(is_all_processed(&answer, &sent[identifiers.clone()]));
@@ -111,16 +115,17 @@ fn answers(effort: &Effort) {
                 merge_one(&request, &denied, GroupAnswer::AllProcessed)
             }),
         ]);
+        let [value, expected, listed, denials] = &*costs else { continue };
         println!(
             "{findings:>9} {:>8} {:>9.2} {:>11.2} {:>9.2} {:>14.2} {:>9.2} {:>9.2} {:>9.2}",
             answer.len(),
             value.micros(),
             expected.micros(),
-            expected.over(&value),
+            expected.over(value),
             listed.micros(),
-            listed.over(&value),
+            listed.over(value),
             denials.micros(),
-            denials.over(&value)
+            denials.over(value)
         );
     }
 }

@@ -66,6 +66,7 @@ pub(crate) struct Effort {
     rounds: usize,
     /// The least length of a batch, in nanoseconds.
     batch: f64,
+    tables: Vec<String>,
 }
 
 impl Effort {
@@ -78,16 +79,24 @@ impl Effort {
             (true, true) => (3, 2e5),
             (true, false) => (11, 2e6),
         };
-        Self { rounds, batch }
+        Self { rounds, batch, tables: std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect() }
+    }
+
+    /// Whether a table is wanted: all are, unless some are named.
+    pub(crate) fn wants(&self, table: &str) -> bool {
+        self.tables.is_empty() || self.tables.iter().any(|name| name == table)
     }
 
     /// Runs all cases in every round.
-    pub(crate) fn measure<const N: usize>(&self, mut cases: [Case<'_>; N]) -> [Cost; N] {
-        cases.iter_mut().for_each(|case| case.prepare(self.batch));
-        let mut costs = [(); N].map(|()| Cost(Vec::with_capacity(self.rounds)));
+    pub(crate) fn measure(&self, mut cases: Vec<Case<'_>>) -> Vec<Cost> {
+        for case in &mut cases {
+            case.prepare(self.batch);
+        }
+        let mut costs: Vec<Cost> = cases.iter().map(|_| Cost(Vec::with_capacity(self.rounds))).collect();
+        let last = cases.len() - 1;
         for round in 0..self.rounds {
-            for at in 0..N {
-                let at = if round % 2 == 0 { at } else { N - 1 - at };
+            for at in 0..cases.len() {
+                let at = if round % 2 == 0 { at } else { last - at };
                 let case = &mut cases[at];
                 costs[at].0.push(case.time() / f64::from(case.batch) / 1e3);
             }
