@@ -2,7 +2,7 @@
 
 use super::Identifier;
 use serde::Deserialize;
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 /// Codes of `UnprocessedFindings` that the gate itself gives. The API model has no closed list of codes, and SDKs pass
 /// unknown ones on.
@@ -44,13 +44,20 @@ pub fn write_answer(
         identifiers[finding].write_json(&mut out);
     }
     out.extend_from_slice(UNPROCESSED);
+    // Many findings get the same message one after the other: it is escaped once.
+    let mut last: Option<(&str, Range<usize>)> = None;
     for (count, entry) in unprocessed.iter().enumerate() {
         out.extend_from_slice(if count > 0 { br#",{"FindingIdentifier":"# } else { br#"{"FindingIdentifier":"# });
         identifiers[entry.finding].write_json(&mut out);
         out.extend_from_slice(br#","ErrorCode":"#);
         serde_json::to_writer(&mut out, &entry.code).expect("strings serialise");
         out.extend_from_slice(br#","ErrorMessage":"#);
-        serde_json::to_writer(&mut out, &entry.message).expect("strings serialise");
+        let start = out.len();
+        match &last {
+            Some((message, written)) if *message == entry.message => out.extend_from_within(written.clone()),
+            _ => serde_json::to_writer(&mut out, &entry.message).expect("strings serialise"),
+        }
+        last = Some((&entry.message, start..out.len()));
         out.push(b'}');
     }
     out.extend_from_slice(END);
@@ -161,6 +168,16 @@ mod tests {
             String::from_utf8(written).unwrap(),
             r#"{"ProcessedFindings":[{"Id":"a","ProductArn":"arn:aws:x"}],"UnprocessedFindings":[{"FindingIdentifier":{"Id":"b\"","ProductArn":"arn:aws:x"},"ErrorCode":"AccessDenied","ErrorMessage":"no \"suppression\""}]}"#
         );
+    }
+
+    #[test]
+    fn every_finding_gets_its_own_message() {
+        let identifiers = [identifier("a")];
+        let messages = ["no", "no", "\"so\"", "\"so\"", "no"];
+        let unprocessed = messages.map(|message| Unprocessed { finding: 0, code: "x".into(), message: message.into() });
+        let written: serde_json::Value = serde_json::from_slice(&write_answer(&identifiers, [], &unprocessed)).unwrap();
+        let read = written["UnprocessedFindings"].as_array().unwrap().iter().map(|entry| &entry["ErrorMessage"]);
+        assert!(read.eq(&messages), "{written}");
     }
 
     #[test]
