@@ -70,8 +70,8 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// `cargo bench` asks with `--bench`; `--quick` is for trying something out. Otherwise (`cargo test --benches`) every case
-    /// runs once, which only shows that it still runs.
+    /// `cargo bench` asks with `--bench`; `--quick` is for trying something out. Otherwise (`cargo test --benches`) each case
+    /// runs twice, which only shows that it still runs.
     pub(crate) fn from_args() -> Self {
         let given = |name: &str| std::env::args().any(|arg| arg == name);
         let (rounds, batch) = match (given("--bench"), given("--quick")) {

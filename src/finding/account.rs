@@ -95,14 +95,14 @@ pub struct Member {
 #[derive(Debug, Clone)]
 pub struct Accounts {
     administrator: AccountId,
-    members: HashMap<AccountId, Member>,
+    members: HashMap<AccountId, Member, foldhash::quality::RandomState>,
 }
 
 impl Accounts {
     /// A fleet. The administrator is no member of its own; the configuration refuses one that says so, and here it is
     /// left out.
     pub fn new(administrator: AccountId, members: impl IntoIterator<Item = (AccountId, Member)>) -> Self {
-        let mut members: HashMap<_, _> = members.into_iter().collect();
+        let mut members: HashMap<_, _, _> = members.into_iter().collect();
         members.remove(&administrator);
         Self { administrator, members }
     }

@@ -2,24 +2,32 @@
 //!
 //! Three things make it fast, all from what the policies can read (`footprint`):
 //! policies that cannot apply to the caller are not asked (`slice`); findings that the policies cannot tell apart are
-//! asked about once (`kinds`); and a verdict is kept, under exactly those parts of the question that were read.
+//! asked about once (`kinds`); and a verdict is kept, under exactly those parts of the question that were read. What that
+//! wins is in `docs/performance.md`.
 
 use super::{
     Judge, Question, Snapshot, Verdict,
     evaluate::evaluate,
-    footprint::{Ancestor, Footprint},
+    footprint::{Ancestor, Footprint, TextRead},
     request,
     slice::Slice,
 };
 use crate::finding::{AccountId, Accounts, Action, Caller, Change, Identifier, Note, Role, Target, Value};
 use cedar_policy::Entities;
-use quick_cache::unsync::Cache;
-use std::{rc::Rc, sync::Arc};
+use quick_cache::unsync::{Cache, DefaultLifecycle};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
 
 /// How many verdicts an engine keeps. A key takes tens of bytes, a few hundred where policies read notes.
 const VERDICTS: usize = 65_536;
 /// How many callers an engine keeps slices for.
 const CALLERS: usize = 1_024;
+/// For how many sets of actions a view keeps what they read.
+const MOST_FOOTPRINTS: usize = 16;
 /// A key that is longer than this is not kept, so that memory is bounded in bytes, too.
 const LONGEST_KEY: usize = 1_024;
 
@@ -47,6 +55,44 @@ struct View {
     caller: CallerKey,
     /// One for each action, in the order of [`Action::ALL`].
     slices: Vec<Arc<Slice>>,
+    /// What sets of actions read together, each set as a bit an action: a caller's requests change much the same fields.
+    footprints: RefCell<Vec<(u16, Rc<Footprint>)>>,
+    /// The caller's own entities, from the first question on that Cedar is asked.
+    entities: OnceCell<Entities>,
+}
+
+impl View {
+    /// What the policies for these changes read, together.
+    fn footprint(&self, changes: &[Change<'_>]) -> Rc<Footprint> {
+        let set = changes.iter().fold(0, |set, change| set | 1 << change.action() as u16);
+        let mut known = self.footprints.borrow_mut();
+        if let Some((_, footprint)) = known.iter().find(|(actions, _)| *actions == set) {
+            return footprint.clone();
+        }
+        let mut footprint = Footprint::default();
+        for (action, slice) in self.slices.iter().enumerate() {
+            if set & 1 << action != 0 {
+                footprint.extend(&slice.footprint);
+            }
+        }
+        let footprint = Rc::new(footprint);
+        if known.len() == MOST_FOOTPRINTS {
+            known.remove(0);
+        }
+        known.push((set, footprint.clone()));
+        footprint
+    }
+
+    /// All that a question about this finding can reach.
+    fn entities(&self, caller: &Caller, target: &Target<'_>, accounts: &Accounts) -> Result<Entities, String> {
+        let of_caller = if let Some(made) = self.entities.get() {
+            made
+        } else {
+            let made = request::caller_entities(caller, accounts)?;
+            self.entities.get_or_init(|| made)
+        };
+        request::with_finding(of_caller.clone(), caller, target, accounts)
+    }
 }
 
 /// Entities, and whom and what they hold.
@@ -64,7 +110,8 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Judges by a snapshot.
+    /// Judges by a snapshot. Nothing is allocated before the first question.
+    #[expect(clippy::missing_panics_doc, reason = "both capacities are given")]
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         let options = |capacity: usize| {
             quick_cache::OptionsBuilder::new()
@@ -76,8 +123,18 @@ impl Engine {
         let hasher = foldhash::quality::RandomState::default;
         Self {
             snapshot,
-            callers: Cache::with_options(options(CALLERS), quick_cache::UnitWeighter, hasher(), Default::default()),
-            verdicts: Cache::with_options(options(VERDICTS), quick_cache::UnitWeighter, hasher(), Default::default()),
+            callers: Cache::with_options(
+                options(CALLERS),
+                quick_cache::UnitWeighter,
+                hasher(),
+                DefaultLifecycle::default(),
+            ),
+            verdicts: Cache::with_options(
+                options(VERDICTS),
+                quick_cache::UnitWeighter,
+                hasher(),
+                DefaultLifecycle::default(),
+            ),
             views: 0,
             last_view: None,
             last_entities: None,
@@ -112,16 +169,21 @@ impl Engine {
             return Ok(view.clone());
         }
         let key = (caller.role, caller.account, caller.principal.clone());
-        let view = match self.callers.get(&key) {
-            Some(view) => view.clone(),
-            None => {
-                let slices =
-                    Action::ALL.iter().map(|action| self.snapshot.slice(caller, *action)).collect::<Result<_, _>>()?;
-                self.views += 1;
-                let view = Rc::new(View { serial: self.views, caller: key.clone(), slices });
-                self.callers.insert(key, view.clone());
-                view
-            }
+        let view = if let Some(view) = self.callers.get(&key) {
+            view.clone()
+        } else {
+            let slices =
+                Action::ALL.iter().map(|action| self.snapshot.slice(caller, *action)).collect::<Result<_, _>>()?;
+            self.views += 1;
+            let view = Rc::new(View {
+                serial: self.views,
+                caller: key.clone(),
+                slices,
+                footprints: RefCell::default(),
+                entities: OnceCell::new(),
+            });
+            self.callers.insert(key, view.clone());
+            view
         };
         self.last_view = Some(view.clone());
         Ok(view)
@@ -136,7 +198,7 @@ impl Engine {
         });
         let store = match known {
             Some(store) => store,
-            None => match request::entities(question.caller, target, self.snapshot.accounts()) {
+            None => match view.entities(question.caller, target, self.snapshot.accounts()) {
                 Ok(entities) => {
                     let identifier = target.identifier.to_owned();
                     Store { view: view.serial, owner: target.owner, identifier, entities }
@@ -144,7 +206,7 @@ impl Engine {
                 Err(_) => return Verdict { enforced: rules.error([]), shadow: None },
             },
         };
-        let verdict = evaluate(rules, &slice.enforced, slice.with_shadow.as_ref(), question, &store.entities);
+        let verdict = evaluate(rules, slice, question, &store.entities);
         self.last_entities = Some(store);
         verdict
     }
@@ -153,20 +215,12 @@ impl Engine {
 impl Judge for Engine {
     fn kinds(&mut self, caller: &Caller, changes: &[Change<'_>], targets: &[Target<'_>]) -> Vec<usize> {
         let Ok(view) = self.view(caller) else { return (0..targets.len()).collect() };
-        let mut footprint = Footprint::default();
-        let mut seen = 0u16;
-        for change in changes {
-            let bit = 1 << change.action() as u16;
-            if seen & bit == 0 {
-                seen |= bit;
-                footprint.extend(&view.slices[change.action() as usize].footprint);
-            }
-        }
+        let footprint = view.footprint(changes);
         let accounts = self.snapshot.accounts();
         let mut kinds = Vec::with_capacity(targets.len());
         // The keys of all kinds so far, one after the other, and whose they are.
         let mut known: Vec<(usize, std::ops::Range<usize>)> = Vec::new();
-        let mut by_key: std::collections::HashMap<Vec<u8>, usize, foldhash::fast::RandomState> = Default::default();
+        let mut by_key = HashMap::<Vec<u8>, usize, foldhash::fast::RandomState>::default();
         self.key.clear();
         for (place, target) in targets.iter().enumerate() {
             let start = self.key.len();
@@ -200,15 +254,14 @@ impl Judge for Engine {
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         write_question(&mut key, &view, &slice.footprint, question, self.snapshot.accounts());
-        let verdict = match self.verdicts.get(&*key) {
-            Some(verdict) => verdict.clone(),
-            None => {
-                let verdict = Rc::new(self.ask(&view, slice, question));
-                if key.len() <= LONGEST_KEY {
-                    self.verdicts.insert(key.clone().into_boxed_slice(), verdict.clone());
-                }
-                verdict
+        let verdict = if let Some(verdict) = self.verdicts.get(&*key) {
+            verdict.clone()
+        } else {
+            let verdict = Rc::new(self.ask(&view, slice, question));
+            if key.len() <= LONGEST_KEY {
+                self.verdicts.insert(key.clone().into_boxed_slice(), verdict.clone());
             }
+            verdict
         };
         self.key = key;
         verdict
@@ -277,22 +330,38 @@ fn write_target(key: &mut Vec<u8>, footprint: &Footprint, caller: &Caller, targe
         key.extend_from_slice(target.owner.as_str().as_bytes());
         return;
     }
-    if footprint.id {
-        write_text(key, &target.identifier.id);
+    write_read(key, &footprint.id, &target.identifier.id);
+    write_read(key, &footprint.product_arn, &target.identifier.product_arn);
+    if !footprint.ancestors.is_empty() {
+        let owner =
+            Owner { account: target.owner, role: accounts.role(target.owner), groups: accounts.groups(target.owner) };
+        key.extend(footprint.ancestors.iter().map(|ancestor| u8::from(owner.lies_in(ancestor, caller, accounts))));
     }
-    if footprint.product_arn {
-        write_text(key, &target.identifier.product_arn);
-    }
-    key.extend(footprint.ancestors.iter().map(|ancestor| u8::from(lies_in(caller, target.owner, ancestor, accounts))));
 }
 
-/// Whether a finding of `owner` lies in `ancestor`, as [`request::entities`] would have it.
-fn lies_in(caller: &Caller, owner: AccountId, ancestor: &Ancestor, accounts: &Accounts) -> bool {
-    match ancestor {
-        Ancestor::CallerAccount => owner == caller.account,
-        Ancestor::CallerFleet => accounts.role(owner).is_some(),
-        Ancestor::Account(account) => owner == *account,
-        Ancestor::Fleet(fleet) => *fleet == accounts.administrator() && accounts.role(owner).is_some(),
-        Ancestor::Group(group) => accounts.groups(owner).contains(group),
+fn write_read(key: &mut Vec<u8>, read: &TextRead, text: &str) {
+    match read {
+        TextRead::Matches(patterns) => key.extend(patterns.iter().map(|pattern| u8::from(pattern.matches(text)))),
+        TextRead::Whole => write_text(key, text),
+    }
+}
+
+/// An account, and what is known of it.
+struct Owner<'a> {
+    account: AccountId,
+    role: Option<Role>,
+    groups: &'a [String],
+}
+
+impl Owner<'_> {
+    /// Whether a finding of this account lies in `ancestor`, as [`request::entities`] would have it.
+    fn lies_in(&self, ancestor: &Ancestor, caller: &Caller, accounts: &Accounts) -> bool {
+        match ancestor {
+            Ancestor::CallerAccount => self.account == caller.account,
+            Ancestor::CallerFleet => self.role.is_some(),
+            Ancestor::Account(account) => self.account == *account,
+            Ancestor::Fleet(fleet) => *fleet == accounts.administrator() && self.role.is_some(),
+            Ancestor::Group(group) => self.groups.contains(group),
+        }
     }
 }

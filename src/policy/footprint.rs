@@ -2,6 +2,7 @@
 //!
 //! The engine shares and caches verdicts by this. So whatever is not understood here counts as reading everything.
 
+use super::pattern::Pattern;
 use crate::finding::AccountId;
 use cedar_policy::{
     Policy,
@@ -10,14 +11,15 @@ use cedar_policy::{
 use std::collections::BTreeSet;
 
 /// What policies read of the finding and of the question.
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one thing is read; they depend on nothing")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Footprint {
     /// Which finding it is: both parts of its identifier, and its owner.
     pub(super) identity: bool,
     /// `resource.id`
-    pub(super) id: bool,
+    pub(super) id: TextRead,
     /// `resource.productArn`
-    pub(super) product_arn: bool,
+    pub(super) product_arn: TextRead,
     /// Whether it lies in these; their truth, one by one, is all that is read of the owner.
     pub(super) ancestors: BTreeSet<Ancestor>,
     /// The proposed value, in any of its parts.
@@ -26,6 +28,42 @@ pub(super) struct Footprint {
     pub(super) fields: bool,
     /// The note that travels with it.
     pub(super) note: bool,
+}
+
+/// What is read of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TextRead {
+    /// Whether it is like these; their truth, one by one, is all that is read of it.
+    Matches(BTreeSet<Pattern>),
+    /// All of it.
+    Whole,
+}
+
+impl Default for TextRead {
+    fn default() -> Self {
+        Self::Matches(BTreeSet::new())
+    }
+}
+
+impl TextRead {
+    /// With more patterns than this, it costs less to take the text as a whole.
+    const MOST: usize = 32;
+
+    fn add(&mut self, pattern: Pattern) {
+        if let Self::Matches(patterns) = self {
+            patterns.insert(pattern);
+            if patterns.len() > Self::MOST {
+                *self = Self::Whole;
+            }
+        }
+    }
+
+    fn extend(&mut self, other: &Self) {
+        match other {
+            Self::Matches(patterns) => patterns.iter().for_each(|pattern| self.add(pattern.clone())),
+            Self::Whole => *self = Self::Whole,
+        }
+    }
 }
 
 /// Something that a finding may lie in.
@@ -56,8 +94,8 @@ impl Footprint {
     /// Adds what `other` reads.
     pub(super) fn extend(&mut self, other: &Self) {
         self.identity |= other.identity;
-        self.id |= other.id;
-        self.product_arn |= other.product_arn;
+        self.id.extend(&other.id);
+        self.product_arn.extend(&other.product_arn);
         self.ancestors.extend(other.ancestors.iter().cloned());
         self.value |= other.value;
         self.fields |= other.fields;
@@ -109,7 +147,23 @@ impl Footprint {
                     self.read(target);
                 }
             }
-            Expr::Like { expr, .. } | Expr::UnaryOp { expr, .. } => self.read(expr),
+            Expr::Like { expr, pattern } => match self.text(expr) {
+                Some(text) => text.add(Pattern::of(pattern)),
+                None => self.read(expr),
+            },
+            Expr::BinaryOp { op: BinaryOp::Eq | BinaryOp::NotEq, left, right } => match (&**left, &**right) {
+                (text, Expr::Literal(Literal::String(literal))) | (Expr::Literal(Literal::String(literal)), text) => {
+                    match self.text(text) {
+                        Some(text) => text.add(Pattern::exactly(literal)),
+                        None => self.read(text),
+                    }
+                }
+                _ => {
+                    self.read(left);
+                    self.read(right);
+                }
+            },
+            Expr::UnaryOp { expr, .. } => self.read(expr),
             Expr::BinaryOp { left, right, .. } => {
                 self.read(left);
                 self.read(right);
@@ -126,11 +180,23 @@ impl Footprint {
         }
     }
 
+    /// What is read of the text that an expression stands for, if it is one of the finding's.
+    fn text(&mut self, expression: &Expr) -> Option<&mut TextRead> {
+        match expression {
+            Expr::GetAttr { expr, attr } if is_var(expr, &Var::Resource) => match &**attr {
+                "id" => Some(&mut self.id),
+                "productArn" => Some(&mut self.product_arn),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn read_attribute(&mut self, of: &Expr, attribute: &str) {
         if is_var(of, &Var::Resource) {
             match attribute {
-                "id" => self.id = true,
-                "productArn" => self.product_arn = true,
+                "id" => self.id = TextRead::Whole,
+                "productArn" => self.product_arn = TextRead::Whole,
                 _ => self.identity = true,
             }
         } else if is_var(of, &Var::Context) {
@@ -189,6 +255,7 @@ fn is_var(expression: &Expr, var: &Var) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cedar_policy::pst::PatternElem;
     use std::str::FromStr;
 
     fn footprint(condition: &str) -> Footprint {
@@ -202,6 +269,11 @@ mod tests {
     #[test]
     fn it_names_what_a_condition_reads() {
         let account = AccountId::parse("111122223333").unwrap();
+        let equals = |text| TextRead::Matches([Pattern::exactly(text)].into());
+        let like = |start: &str| {
+            let elements = start.chars().map(PatternElem::Char).chain([PatternElem::Wildcard]);
+            TextRead::Matches([Pattern::of(&elements.collect::<Vec<_>>())].into())
+        };
         let lies_in = |ancestor: Ancestor| Footprint { ancestors: [ancestor].into(), ..Footprint::default() };
         for (condition, expected) in [
             ("principal.arn like \"*admin*\"", Footprint::default()),
@@ -211,8 +283,18 @@ mod tests {
             ("context.rank > 5 || context has note", Footprint { value: true, note: true, ..Footprint::default() }),
             ("context.note.text like \"*SEC*\"", Footprint { note: true, ..Footprint::default() }),
             ("context.fields.contains(Field::\"Note\")", Footprint { fields: true, ..Footprint::default() }),
-            ("resource.id like \"x*\"", Footprint { id: true, ..Footprint::default() }),
-            ("resource.productArn == \"x\"", Footprint { product_arn: true, ..Footprint::default() }),
+            ("resource.id like \"x*\"", Footprint { id: like("x"), ..Footprint::default() }),
+            ("resource.productArn == \"x\"", Footprint { product_arn: equals("x"), ..Footprint::default() }),
+            ("!(\"x\" != resource.productArn)", Footprint { product_arn: equals("x"), ..Footprint::default() }),
+            (
+                "[\"x\"].contains(resource.id) && resource.id like \"x*\"",
+                Footprint { id: TextRead::Whole, ..Footprint::default() },
+            ),
+            ("resource.id == principal.arn", Footprint { id: TextRead::Whole, ..Footprint::default() }),
+            (
+                "resource.id == resource.productArn",
+                Footprint { id: TextRead::Whole, product_arn: TextRead::Whole, ..Footprint::default() },
+            ),
             ("resource in principal.account", lies_in(Ancestor::CallerAccount)),
             ("resource in principal.fleet", lies_in(Ancestor::CallerFleet)),
             ("resource in Account::\"111122223333\"", lies_in(Ancestor::Account(account))),
@@ -225,6 +307,14 @@ mod tests {
         ] {
             assert_eq!(footprint(condition), expected, "{condition}");
         }
+    }
+
+    #[test]
+    fn many_patterns_are_the_whole_text() {
+        let condition =
+            |count: usize| (0..count).map(|at| format!("resource.id like \"x{at}*\"")).collect::<Vec<_>>().join(" || ");
+        assert!(matches!(footprint(&condition(TextRead::MOST)).id, TextRead::Matches(_)));
+        assert_eq!(footprint(&condition(TextRead::MOST + 1)).id, TextRead::Whole);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod lint;
 mod load;
 mod naive;
 mod pack;
+mod pattern;
 mod problem;
 mod request;
 mod rule;

@@ -1,6 +1,10 @@
 //! The plain way to a verdict: the whole policy set, everything checked, nothing shared, nothing kept.
 
-use super::{Judge, Question, Snapshot, Verdict, evaluate, request};
+use super::{
+    Judge, Question, Snapshot, Verdict, evaluate,
+    request::{self, Parts},
+    schema,
+};
 use crate::finding::{Caller, Change, Target};
 use cedar_policy::PolicySet;
 use std::{rc::Rc, sync::Arc};
@@ -30,7 +34,7 @@ impl Judge for Naive {
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {
         let rules = self.snapshot.by_id();
         let entities = request::entities(question.caller, question.target, self.snapshot.accounts());
-        let verdict = match (entities, evaluate::cedar_request(question, true)) {
+        let verdict = match (entities, evaluate::cedar_request(question, Parts::ALL, Some(schema()))) {
             (Ok(entities), Ok(request)) => {
                 evaluate::answer(rules, &self.enforced, self.with_shadow.as_ref(), &request, &entities)
             }

@@ -98,11 +98,12 @@ fn account_entity(account: AccountId, accounts: &Accounts) -> Entity {
     Entity::new_no_attrs(account_uid(account), parents)
 }
 
-/// Everything that a question about this caller and this finding can reach: caller, finding, their accounts, and the
-/// action groups.
-///
-/// The schema is checked, so a finding without its attributes cannot get in.
-pub(super) fn entities(caller: &Caller, target: &Target<'_>, accounts: &Accounts) -> Result<Entities, String> {
+/// What every question of this caller can reach: the caller, its account, and the action groups.
+pub(super) fn caller_entities(caller: &Caller, accounts: &Accounts) -> Result<Entities, String> {
+    Entities::from_entities(of_caller(caller, accounts)?, Some(schema())).map_err(display)
+}
+
+fn of_caller(caller: &Caller, accounts: &Accounts) -> Result<[Entity; 2], String> {
     let own_account = account_uid(caller.account);
     let mut attributes = HashMap::from([
         ("account".to_owned(), RestrictedExpression::new_entity_uid(own_account.clone())),
@@ -112,29 +113,91 @@ pub(super) fn entities(caller: &Caller, target: &Target<'_>, accounts: &Accounts
         attributes.insert("fleet".to_owned(), RestrictedExpression::new_entity_uid(fleet_uid(accounts)));
     }
     let principal = Entity::new(caller_uid(caller), attributes, HashSet::from([own_account])).map_err(display)?;
+    Ok([principal, account_entity(caller.account, accounts)])
+}
+
+/// Everything that a question about this caller and this finding can reach: caller, finding, their accounts, and the
+/// action groups.
+///
+/// The schema is checked, so a finding without its attributes cannot get in.
+pub(super) fn entities(caller: &Caller, target: &Target<'_>, accounts: &Accounts) -> Result<Entities, String> {
+    let all = of_caller(caller, accounts)?.into_iter().chain(of_finding(caller, target, accounts)?);
+    Entities::from_entities(all, Some(schema())).map_err(display)
+}
+
+/// The same, made of what [`caller_entities`] made.
+pub(super) fn with_finding(
+    of_caller: Entities,
+    caller: &Caller,
+    target: &Target<'_>,
+    accounts: &Accounts,
+) -> Result<Entities, String> {
+    of_caller.add_entities(of_finding(caller, target, accounts)?, Some(schema())).map_err(display)
+}
+
+/// The finding, and its account if that is not the caller's.
+fn of_finding(
+    caller: &Caller,
+    target: &Target<'_>,
+    accounts: &Accounts,
+) -> Result<impl Iterator<Item = Entity>, String> {
     let attributes = HashMap::from([
         ("id".to_owned(), text(&target.identifier.id)),
         ("productArn".to_owned(), text(&target.identifier.product_arn)),
     ]);
     let owner = HashSet::from([account_uid(target.owner)]);
     let finding = Entity::new(finding_uid(target.identifier), attributes, owner).map_err(display)?;
-    let mut all = vec![principal, finding, account_entity(caller.account, accounts)];
-    if target.owner != caller.account {
-        all.push(account_entity(target.owner, accounts));
-    }
-    Entities::from_entities(all, Some(schema())).map_err(display)
+    let owner = (target.owner != caller.account).then(|| account_entity(target.owner, accounts));
+    Ok(std::iter::once(finding).chain(owner))
 }
 
 fn display(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// The context of a change: its value, the fields that travel with it, the note while it does.
-pub(super) fn context(change: &Change<'_>, update: &Update<'_>, kept: FieldSet) -> Result<Context, String> {
-    let types = &*TYPES;
+/// The parts of a context.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts {
+    /// The proposed value.
+    pub(super) value: bool,
+    /// The fields that travel with it.
+    pub(super) fields: bool,
+    /// The note, while it travels with it.
+    pub(super) note: bool,
+}
+
+impl Parts {
+    /// The context as the schema has it.
+    pub(super) const ALL: Self = Self { value: true, fields: true, note: true };
+}
+
+/// The context of a change, with the parts that are asked for.
+pub(super) fn context(
+    change: &Change<'_>,
+    update: &Update<'_>,
+    kept: FieldSet,
+    parts: Parts,
+) -> Result<Context, String> {
     let mut pairs: Vec<(String, RestrictedExpression)> = Vec::with_capacity(4);
+    if parts.value {
+        put_value(change.value(), &mut pairs)?;
+    }
     let mut put = |name: &str, value| pairs.push((name.to_owned(), value));
-    match change.value() {
+    if parts.fields {
+        let fields = kept.iter().map(|field| word(&TYPES.field, field.as_str()));
+        put("fields", RestrictedExpression::new_set(fields));
+    }
+    let travels = parts.note && change.action() != Action::Note && kept.contains(Field::Note);
+    if let Some(note) = update.note.as_ref().filter(|_| travels) {
+        put("note", note_record(note)?);
+    }
+    Context::from_pairs(pairs).map_err(display)
+}
+
+fn put_value(value: Value<'_>, pairs: &mut Vec<(String, RestrictedExpression)>) -> Result<(), String> {
+    let types = &*TYPES;
+    let mut put = |name: &str, value| pairs.push((name.to_owned(), value));
+    match value {
         Value::Label(label) => {
             put("value", word(&types.severity_label, label.as_str()));
             put("rank", RestrictedExpression::new_long(label.rank()));
@@ -154,11 +217,7 @@ pub(super) fn context(change: &Change<'_>, update: &Update<'_>, kept: FieldSet) 
         Value::Verification(state) => put("value", word(&types.verification_state, state.as_str())),
         Value::Workflow(status) => put("value", word(&types.workflow_status, status.as_str())),
     }
-    put("fields", RestrictedExpression::new_set(kept.iter().map(|field| word(&types.field, field.as_str()))));
-    if let Some(note) = update.note.as_ref().filter(|_| change.action() != Action::Note && kept.contains(Field::Note)) {
-        put("note", note_record(note)?);
-    }
-    Context::from_pairs(pairs).map_err(display)
+    Ok(())
 }
 
 fn note_record(note: &Note<'_>) -> Result<RestrictedExpression, String> {

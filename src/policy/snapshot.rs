@@ -132,7 +132,7 @@ impl Snapshot {
                     target: &target,
                 };
                 let entities = request::entities(&caller, &target, &self.accounts).map_err(SnapshotError::Assembly)?;
-                let verdict = evaluate(&self.by_id, &slice.enforced, slice.with_shadow.as_ref(), &question, &entities);
+                let verdict = evaluate(&self.by_id, slice, &question, &entities);
                 if let Some(policies) = evaluate::failed(&verdict) {
                     return Err(SnapshotError::Unanswerable { policies: policies.to_vec(), role, action });
                 }

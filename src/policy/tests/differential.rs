@@ -23,6 +23,9 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("", r#"resource is Finding in Group::"pci""#),
     ("", r#"resource.id like "*-1""#),
     ("", r#"resource.productArn like "*guardduty""#),
+    ("", r#"resource.id like "arn:*-2" || "x-0" == resource.id"#),
+    ("", r#"resource.productArn != "arn:aws:securityhub:eu-west-1::product/aws/inspector""#),
+    ("", r#"["x-1", "x-2"].contains(resource.id)"#),
     (
         "",
         r#"resource == Finding::"arn:aws:securityhub:eu-west-1::product/aws/guardduty/arn:aws:guardduty:eu-west-1:222222222222:x-1""#,

@@ -40,7 +40,7 @@ fn with_question(owner: &str, members: &str, check: impl FnOnce(&Question<'_>, R
     let caller = caller(PAYMENTS);
     let kept = request.update.fields();
     let question = Question { caller: &caller, update: &request.update, change: &changes[0], kept, target: &target };
-    let cedar = evaluate::cedar_request(&question, true).unwrap();
+    let cedar = evaluate::cedar_request(&question, request::Parts::ALL, Some(crate::policy::schema())).unwrap();
     check(&question, cedar);
 }
 
