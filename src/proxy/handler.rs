@@ -84,16 +84,21 @@ impl Gate {
         };
         let operation = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
             Ok(operation) => operation,
-            Err(error) => return self.deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error, id),
+            Err(error) => {
+                return self.deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
+            }
         };
         let answer = match operation {
             Operation::BatchUpdateFindings => self.batch_update_findings(&caller, &body, id).await,
-            Operation::BatchImportFindings | Operation::GetFindings => self.pass(operation, &caller, &body).await,
+            Operation::BatchImportFindings | Operation::GetFindings => {
+                self.pass(operation, &caller, &body).await.map_err(Denied::from)
+            }
         };
-        answer.map_or_else(|error| self.deny(&caller, operation.name(), &error, id), |reply| reply.into_response(id))
+        answer.map_or_else(|denied| self.deny(&caller, operation.name(), &denied, id), |reply| reply.into_response(id))
     }
 
-    fn deny(&self, caller: &Caller, operation: &str, error: &ApiError, id: &RequestId) -> Response<Full<Bytes>> {
+    fn deny(&self, caller: &Caller, operation: &str, denied: &Denied, id: &RequestId) -> Response<Full<Bytes>> {
+        let Denied { error, decided } = denied;
         // Failures of the backend have events of their own.
         if error.status < 500 {
             RequestDenied {
@@ -106,7 +111,11 @@ impl Gate {
             }
             .emit();
         }
-        error_response(error, id)
+        let mut response = error_response(error, id);
+        if *decided {
+            response.headers_mut().insert(DECISION, id.header_value());
+        }
+        response
     }
 
     /// Carries a request through that no policy speaks of. It is read strictly and written anew all the same; the
@@ -131,6 +140,26 @@ impl Service for Gate {
             let id = self.ids.next();
             self.answer(request, peer, &id).await
         }
+    }
+}
+
+/// Why a call fails as a whole.
+pub(super) struct Denied {
+    error: ApiError,
+    decided: bool,
+}
+
+impl Denied {
+    /// After the policies were asked: the answer names the decision.
+    pub(super) fn decided(error: ApiError) -> Self {
+        Self { error, decided: true }
+    }
+}
+
+impl From<ApiError> for Denied {
+    /// Before anything was decided.
+    fn from(error: ApiError) -> Self {
+        Self { error, decided: false }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     RequestId,
-    handler::{Gate, Reply},
+    handler::{Denied, Gate, Reply},
 };
 use crate::{
     finding::{
@@ -32,14 +32,14 @@ impl Gate {
         caller: &Caller,
         body: &[u8],
         id: &RequestId,
-    ) -> Result<Reply, ApiError> {
+    ) -> Result<Reply, Denied> {
         let began = Instant::now();
         let request = BatchUpdate::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let decision = decide(&mut *self.engine.borrow_mut(), caller, &request);
         report(caller, &request, &decision, id);
         let groups = match Plan::new(&request, &decision, id.as_str()) {
             Plan::Forward { groups } => groups,
-            Plan::Refuse { message } => return Err(ApiError::access_denied(message)),
+            Plan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
         };
 
         let sent: Vec<Sent> = groups.iter().map(|group| write(&request, group)).collect();
@@ -74,9 +74,9 @@ impl Gate {
                     Reply::decided(body)
                 }
                 Merged::PassFailure(at) => match outcomes.into_iter().nth(at) {
-                    Some(Ok(answer)) => pass_failure(answer)?,
-                    Some(Err(failure)) => return Err(failure.to_api_error()),
-                    None => return Err(ApiError::internal("no group failed")),
+                    Some(Ok(answer)) => pass_failure(answer).map_err(Denied::decided)?,
+                    Some(Err(failure)) => return Err(Denied::decided(failure.to_api_error())),
+                    None => return Err(Denied::decided(ApiError::internal("no group failed"))),
                 },
             }
         };
