@@ -1,0 +1,149 @@
+"""Importing and reading: what passes the gate without a policy being asked."""
+
+import uuid
+
+from gate import (
+    ADMINISTRATOR, LEDGER, PAYMENTS, REGION, GateTest, client, document, identifier, import_all, imported, read,
+    read_all,
+)
+
+
+def equals(value):
+    return [{"Value": value, "Comparison": "EQUALS"}]
+
+
+class Reads(GateTest):
+    CLIENT = "boto3"
+
+    def test_import_creates_a_finding_with_what_the_service_adds(self):
+        finding = identifier(PAYMENTS)
+        answer = client("payments").batch_import_findings(Findings=[document(finding, PAYMENTS)])
+        self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 200)
+        self.assertIn("x-amzn-requestid", answer["ResponseMetadata"]["HTTPHeaders"])
+        self.assertEqual(set(answer), {"ResponseMetadata", "FailedCount", "SuccessCount", "FailedFindings"})
+        self.assertEqual((answer["SuccessCount"], answer["FailedCount"], answer["FailedFindings"]), (1, 0, []))
+        found = read(finding, "payments")
+        self.assertEqual(found["Workflow"], {"Status": "NEW"})
+        self.assertEqual(found["RecordState"], "ACTIVE")
+        self.assertEqual(found["VerificationState"], "UNKNOWN")
+        self.assertEqual(found["Region"], REGION)
+        self.assertEqual(found["Severity"], {"Label": "MEDIUM", "Normalized": 40, "Original": "5.5"})
+        product_fields = found["ProductFields"]
+        self.assertEqual(
+            product_fields["aws/securityhub/FindingId"], f"{finding['ProductArn']}/{finding['Id']}"
+        )
+
+    def test_import_tells_of_each_finding_that_is_malformed(self):
+        good, bad = identifier(PAYMENTS), identifier(PAYMENTS)
+        documents = [document(good, PAYMENTS), document(bad, PAYMENTS, Resources=[])]
+        answer = client("payments").batch_import_findings(Findings=documents)
+        self.assertEqual((answer["SuccessCount"], answer["FailedCount"]), (1, 1))
+        [failed] = answer["FailedFindings"]
+        self.assertEqual((failed["Id"], failed["ErrorCode"]), (bad["Id"], "InvalidInput"))
+        self.assertIn("data.Resources should NOT have fewer than 1 items", failed["ErrorMessage"])
+        self.assertIsNotNone(read(good))
+        self.assertIsNone(read(bad))
+
+    def test_import_for_another_account_fails_as_a_whole(self):
+        own, foreign = identifier(PAYMENTS), identifier(LEDGER)
+        documents = [document(own, PAYMENTS), document(foreign, LEDGER)]
+        self.refused(
+            client("payments"), lambda made: made.batch_import_findings(Findings=documents), 403, "AccessDeniedException"
+        )
+        self.assertEqual(read_all([own, foreign]), [None, None])
+
+    def test_a_member_reads_its_own_findings_and_the_administrator_all(self):
+        findings = import_all([(identifier(account), account) for account in (PAYMENTS, LEDGER, ADMINISTRATOR)])
+        seen = {
+            caller: [found is not None for found in read_all(findings, caller)]
+            for caller in ("payments", "careful", "ledger", "administrator")
+        }
+        self.assertEqual(
+            seen,
+            {
+                "payments": [True, False, False],
+                "careful": [True, False, False],
+                "ledger": [False, True, False],
+                "administrator": [True, True, True],
+            },
+        )
+
+    def test_filters_combine_as_documented(self):
+        mark = f"mark {uuid.uuid4()}"
+        severities = ["LOW", "HIGH", "CRITICAL"]
+        findings = [
+            imported(PAYMENTS, Title=f"{mark} {label}", GeneratorId=mark, Severity={"Label": label})
+            for label in severities
+        ]
+        by_id = {finding["Id"]: label for finding, label in zip(findings, severities)}
+
+        def found(**filters):
+            answer = client("payments").get_findings(Filters={"GeneratorId": equals(mark)} | filters)
+            self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 200)
+            self.assertNotIn("NextToken", answer)
+            return sorted(by_id[item["Id"]] for item in answer["Findings"])
+
+        self.assertEqual(found(), ["CRITICAL", "HIGH", "LOW"])
+        self.assertEqual(found(SeverityLabel=equals("HIGH")), ["HIGH"])
+        self.assertEqual(found(SeverityLabel=equals("HIGH") + equals("LOW")), ["HIGH", "LOW"])
+        self.assertEqual(found(SeverityLabel=equals("high")), [])
+        self.assertEqual(found(SeverityLabel=[{"Value": "LOW", "Comparison": "NOT_EQUALS"}]), ["CRITICAL", "HIGH"])
+        self.assertEqual(found(Title=[{"Value": f"{mark} C", "Comparison": "PREFIX"}]), ["CRITICAL"])
+        self.assertEqual(found(SeverityLabel=equals("LOW"), WorkflowStatus=equals("RESOLVED")), [])
+        self.assertEqual(found(AwsAccountId=equals(LEDGER)), [])
+
+    def test_pages_are_sorted_and_none_is_lost(self):
+        mark = f"mark {uuid.uuid4()}"
+        days = [f"2026-03-{day:02}T00:00:00.000Z" for day in (3, 21, 8, 1, 19, 2, 14, 11, 6, 23, 5)]
+        for day in days:
+            imported(PAYMENTS, GeneratorId=mark, UpdatedAt=day)
+        reader = client("payments")
+        for order, expected in (("asc", sorted(days)), ("desc", sorted(days, reverse=True))):
+            with self.subTest(order):
+                pages = list(
+                    reader.get_paginator("get_findings").paginate(
+                        Filters={"GeneratorId": equals(mark)},
+                        SortCriteria=[{"Field": "UpdatedAt", "SortOrder": order}],
+                        PaginationConfig={"PageSize": 4},
+                    )
+                )
+                self.assertEqual([len(page["Findings"]) for page in pages], [4, 4, 3])
+                self.assertEqual(["NextToken" in page for page in pages], [True, True, False])
+                self.assertEqual([item["UpdatedAt"] for page in pages for item in page["Findings"]], expected)
+
+    def test_a_token_alone_gives_the_next_page_and_another_question_with_it_is_refused(self):
+        mark = f"mark {uuid.uuid4()}"
+        for _ in range(3):
+            imported(PAYMENTS, GeneratorId=mark)
+        reader = client("payments")
+        first = reader.get_findings(Filters={"GeneratorId": equals(mark)}, MaxResults=2)
+        second = reader.get_findings(NextToken=first["NextToken"])
+        ids = [item["Id"] for page in (first, second) for item in page["Findings"]]
+        self.assertEqual((len(ids), len(set(ids))), (3, 3))
+        other = {"GeneratorId": equals("another")}
+        self.refused(
+            reader,
+            lambda made: made.get_findings(Filters=other, NextToken=first["NextToken"]),
+            400,
+            "InvalidInputException",
+        )
+
+    def test_a_question_that_is_none_of_the_api_is_refused(self):
+        questions = {
+            "page too large": {"MaxResults": 101},
+            "comparison not for reads": {"Filters": {"Title": [{"Value": "x", "Comparison": "CONTAINS"}]}},
+            "illegal mix": {
+                "Filters": {"Title": equals("x") + [{"Value": "y", "Comparison": "NOT_EQUALS"}]}
+            },
+            "21 values": {"Filters": {"Title": equals("x") * 21}},
+            "start without end": {"Filters": {"UpdatedAt": [{"Start": "2026-01-01T00:00:00Z"}]}},
+        }
+        for name, question in questions.items():
+            with self.subTest(name):
+                self.refused(
+                    client("payments"), lambda made: made.get_findings(**question), 400, "InvalidInputException"
+                )
+
+    def test_no_arguments_at_all_are_a_question(self):
+        imported(PAYMENTS)
+        self.assertTrue(client("payments").get_findings()["Findings"])
