@@ -1,0 +1,67 @@
+//! The gate from outside, as a process with sockets: bad input, and faults on every side of it.
+//!
+//! Each test asserts the same four things in its own case: a clear answer, nothing forwarded that was not allowed, nothing
+//! lost that was accepted, and a gate that goes on.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod callers;
+mod clients;
+mod connections;
+mod doors;
+mod forwarded;
+mod groups;
+mod json;
+mod policies;
+mod random;
+mod start;
+mod stop;
+mod upstreams;
+
+use support::{
+    gate::{Gate, Place},
+    upstream::Upstream,
+};
+
+/// Policies with one rule for each thing that can happen to a change. The names of the findings choose.
+const POLICIES: &str = r#"
+@id("everybody")
+permit (principal, action, resource);
+
+@id("own-account")
+@enforce("reject")
+@advice("Ask the account that owns it.")
+forbid (principal is Member, action, resource)
+unless { resource in principal.account };
+
+@id("no-severity")
+@enforce("strip")
+@advice("Leave Severity out.")
+forbid (principal, action in Action::"Severity", resource)
+when { resource.id like "strip*" };
+
+@id("not-thirteen")
+@enforce("refuse")
+@advice("Choose another number.")
+forbid (principal, action == Action::"Criticality", resource)
+when { context.value == 13 };
+
+// Fits into 64 bits up to a Confidence of 92. Cedar passes over a forbid that fails, so a gate that only counted
+// forbids would let 93 through.
+@id("overflows")
+forbid (principal, action == Action::"Confidence", resource)
+when { context.value * 100000000000000000 < 0 };
+"#;
+
+/// A gate with the baseline, in front of an upstream.
+fn baseline(upstream: &Upstream) -> Gate {
+    Gate::start(Place::new(&upstream.url(), ""))
+}
+
+/// A gate with [`POLICIES`], in front of an upstream.
+fn with_policies(upstream: &Upstream, more: &str) -> Gate {
+    Gate::start(Place::with_policies(&upstream.url(), POLICIES, more))
+}
