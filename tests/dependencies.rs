@@ -1,5 +1,7 @@
 //! What may come into the program: the rules of `deny.toml`, held with nothing but cargo.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot look has failed")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -14,7 +16,8 @@ struct Rules {
 fn rules() -> Rules {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deny.toml")).unwrap();
     let table: toml::Table = text.parse().unwrap();
-    let strings = |value: &toml::Value| value.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect();
+    let strings =
+        |value: &toml::Value| value.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect();
     let ban = |entry: &toml::Value| {
         (entry["crate"].as_str().unwrap().to_owned(), entry["reason"].as_str().unwrap().to_owned())
     };
@@ -28,8 +31,7 @@ fn rules() -> Rules {
 fn packages() -> Vec<serde_json::Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let run = |arguments: &[&str]| {
-        let output =
-            Command::new(&cargo).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        let output = Command::new(&cargo).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };

@@ -1,5 +1,7 @@
 //! The rooms of the house and the doors between them, as `docs/architecture.md` draws them: who may import whom.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot look has failed")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

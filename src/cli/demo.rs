@@ -130,13 +130,18 @@ fn issue_keys() -> Result<Vec<Issued>, Failure> {
         random.fill(&mut bytes).map_err(|_| Failure::broke("the system gives no random numbers"))?;
         keys.push(Issued {
             id: format!("AKIADEMO{}", name.to_uppercase()),
-            secret: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            secret: hex(&bytes),
             account: id.parse().map_err(Failure::broke)?,
             name,
             principal: format!("arn:aws:iam::{id}:role/{role}").into(),
         });
     }
     Ok(keys)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 fn keys_of(issued: &[Issued]) -> Result<Keys, Failure> {

@@ -101,22 +101,16 @@ impl BackendService {
 }
 
 impl Service for BackendService {
-    fn call(
-        self: Rc<Self>,
-        request: Request<Incoming>,
-        _peer: SocketAddr,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + 'static {
-        async move {
-            let id = self.ids.next();
-            match self.answer(request).await {
-                Ok(body) => {
-                    let mut response = Response::new(Full::new(body.into()));
-                    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                    response.headers_mut().insert("x-amzn-requestid", id.header_value());
-                    response
-                }
-                Err(error) => error_response(&error, &id),
+    async fn call(self: Rc<Self>, request: Request<Incoming>, _peer: SocketAddr) -> Response<Full<Bytes>> {
+        let id = self.ids.next();
+        match self.answer(request).await {
+            Ok(body) => {
+                let mut response = Response::new(Full::new(body.into()));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response.headers_mut().insert("x-amzn-requestid", id.header_value());
+                response
             }
+            Err(error) => error_response(&error, &id),
         }
     }
 }

@@ -99,9 +99,17 @@ struct Arn<'a> {
 
 impl<'a> Arn<'a> {
     fn split(text: &'a str) -> Option<Self> {
-        let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
-        let mut next = || parts.next();
-        let arn = Self { partition: next()?, service: next()?, region: next()?, account: next()?, resource: next()? };
+        let rest = text.strip_prefix("arn:")?;
+        let mut colons = memchr::memchr_iter(b':', rest.as_bytes());
+        let mut start = 0;
+        let mut next = || {
+            let end = colons.next()?;
+            let part = &rest[start..end];
+            start = end + 1;
+            Some(part)
+        };
+        let (partition, service, region, account) = (next()?, next()?, next()?, next()?);
+        let arn = Self { partition, service, region, account, resource: &rest[start..] };
         arn.partition.starts_with("aws").then_some(arn)
     }
 }

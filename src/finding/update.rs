@@ -88,11 +88,13 @@ impl<'a> BatchUpdate<'a> {
     /// Reads a request, strictly: every member is one of the API's, none comes twice, every value has its type and
     /// keeps to its limits, and nothing follows.
     pub fn parse(body: &'a [u8]) -> Result<Self, InvalidUpdate> {
-        let mut json = serde_json::Deserializer::from_slice(body);
-        match BatchUpdateReader.deserialize(&mut json).and_then(|request| json.end().map(|()| request)) {
-            Ok(request) => Ok(request),
-            Err(error) => Err(explain(body, &error)),
-        }
+        // Once for the whole body: to look at each string for itself costs more.
+        let parsed = std::str::from_utf8(body).ok().and_then(|text| {
+            let mut json = serde_json::Deserializer::from_str(text);
+            let request = BatchUpdateReader.deserialize(&mut json).ok()?;
+            json.end().is_ok().then_some(request)
+        });
+        parsed.ok_or_else(|| explain(body))
     }
 
     /// Appends the request for some of its findings with some of its fields, made anew from what was parsed. Returns
@@ -119,14 +121,14 @@ impl<'a> BatchUpdate<'a> {
     }
 }
 
-/// Reads the body once more to learn where it went wrong: the good ones need not pay for that.
-fn explain(body: &[u8], first: &serde_json::Error) -> InvalidUpdate {
+/// Reads a body that is no request once more, to learn where it goes wrong: the good ones need not pay for that.
+fn explain(body: &[u8]) -> InvalidUpdate {
     let mut json = serde_json::Deserializer::from_slice(body);
     let mut track = serde_path_to_error::Track::new();
-    match BatchUpdateReader.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track)) {
+    let read = BatchUpdateReader.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
+    match read.map(drop).and_then(|()| json.end()) {
         Err(error) => InvalidUpdate { path: shown(&track.path()), problem: error.to_string() },
-        // What follows the value is what is wrong.
-        Ok(_) => InvalidUpdate { path: String::new(), problem: first.to_string() },
+        Ok(()) => InvalidUpdate { path: String::new(), problem: "not UTF-8".to_owned() },
     }
 }
 
@@ -336,18 +338,18 @@ impl Update<'_> {
         }
         if let Some(related) = self.related_findings.as_ref().filter(|_| kept(Field::RelatedFindings)) {
             out.extend_from_slice(br#","RelatedFindings":"#);
-            write_list(related, b"[]", out, Identifier::write_json);
+            write_list(related, *b"[]", out, Identifier::write_json);
         }
         if let Some(severity) = self.severity.as_ref().filter(|_| kept(Field::Severity)) {
             severity.write_member(out);
         }
         if let Some(types) = self.types.as_ref().filter(|_| kept(Field::Types)) {
             out.extend_from_slice(br#","Types":"#);
-            write_list(types, b"[]", out, Text::write_json);
+            write_list(types, *b"[]", out, Text::write_json);
         }
         if let Some(pairs) = self.user_defined_fields.as_ref().filter(|_| kept(Field::UserDefinedFields)) {
             out.extend_from_slice(br#","UserDefinedFields":"#);
-            write_list(pairs, b"{}", out, |(key, value), out| {
+            write_list(pairs, *b"{}", out, |(key, value), out| {
                 key.write_json(out);
                 out.push(b':');
                 value.write_json(out);
@@ -371,11 +373,11 @@ impl Severity {
         ];
         let members: Vec<String> = members.into_iter().flatten().collect();
         out.extend_from_slice(br#","Severity":"#);
-        write_list(&members, b"{}", out, |member, out| out.extend_from_slice(member.as_bytes()));
+        write_list(&members, *b"{}", out, |member, out| out.extend_from_slice(member.as_bytes()));
     }
 }
 
-fn write_list<T>(elements: &[T], brackets: &[u8; 2], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
+fn write_list<T>(elements: &[T], brackets: [u8; 2], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
     out.push(brackets[0]);
     for (at, element) in elements.iter().enumerate() {
         if at > 0 {

@@ -207,7 +207,7 @@ fn bodies_that_are_no_request_are_refused() {
         r#"{"FindingIdentifiers":{},"Confidence":1}"#,
         r#"{"FindingIdentifiers":["f"],"Confidence":1}"#,
         r#"{"FindingIdentifiers":[["f","arn:aws:securityhub"]],"Confidence":1}"#,
-        r#"{'FindingIdentifiers':[]}"#,
+        "{'FindingIdentifiers':[]}",
         &format!(r#"{{"FindingIdentifiers":[{FINDING}]}}"#),
         &format!(r#"{{"FindingIdentifiers":[{FINDING},],"Confidence":1}}"#),
         &deep,

@@ -82,8 +82,12 @@ fn cause(denial: &Denial) -> String {
     let noun = if denial.policies.len() == 1 { "policy" } else { "policies" };
     match denial.reason {
         Reason::Forbidden => {
-            let advice = denial.advice.iter().map(|advice| format!(": {advice}")).collect::<String>();
-            format!("by {noun} {policies} ({}){advice}", denial.enforcement)
+            let mut text = format!("by {noun} {policies} ({})", denial.enforcement);
+            for advice in &denial.advice {
+                text.push_str(": ");
+                text.push_str(advice);
+            }
+            text
         }
         Reason::NoGrant => format!("because no policy permits it (no-grant, {})", denial.enforcement),
         Reason::OwnerUnknown => OWNER_UNKNOWN.to_owned(),

@@ -64,7 +64,9 @@ pub fn merge(
     for (group, answer) in groups.iter().zip(answers) {
         match answer {
             GroupAnswer::AllProcessed => {
-                group.findings.iter().for_each(|place| upstream[*place] = Some(Upstream::Processed))
+                for place in &group.findings {
+                    upstream[*place] = Some(Upstream::Processed);
+                }
             }
             GroupAnswer::Failed { code, message, .. } => {
                 let code = code.unwrap_or_else(|| code::INTERNAL_FAILURE.to_owned());

@@ -70,11 +70,11 @@ impl Index {
                         PrincipalConstraint::Any => any.push(place),
                         PrincipalConstraint::Is(kind) if names(&kind, role) => any.push(place),
                         PrincipalConstraint::IsIn(kind, uid) if names(&kind, role) => {
-                            named.entry(uid).or_default().push(place)
+                            named.entry(uid).or_default().push(place);
                         }
                         PrincipalConstraint::Is(_) | PrincipalConstraint::IsIn(..) => {}
                         PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) => {
-                            named.entry(uid).or_default().push(place)
+                            named.entry(uid).or_default().push(place);
                         }
                     }
                 }

@@ -16,7 +16,7 @@ use http::{
 use http_body_util::Full;
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 /// The header that names the decision: the id that also stands in messages, logs and `x-amzn-RequestId`.
 pub const DECISION: HeaderName = HeaderName::from_static("x-findings-gate-decision");
@@ -85,7 +85,7 @@ impl Gate {
         let operation = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
             Ok(operation) => operation,
             Err(error) => {
-                return self.deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
+                return Self::deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
             }
         };
         let answer = match operation {
@@ -94,10 +94,10 @@ impl Gate {
                 self.pass(operation, &caller, &body).await.map_err(Denied::from)
             }
         };
-        answer.map_or_else(|denied| self.deny(&caller, operation.name(), &denied, id), |reply| reply.into_response(id))
+        answer.map_or_else(|denied| Self::deny(&caller, operation.name(), &denied, id), |reply| reply.into_response(id))
     }
 
-    fn deny(&self, caller: &Caller, operation: &str, denied: &Denied, id: &RequestId) -> Response<Full<Bytes>> {
+    fn deny(caller: &Caller, operation: &str, denied: &Denied, id: &RequestId) -> Response<Full<Bytes>> {
         let Denied { error, decided } = denied;
         // Failures of the backend have events of their own.
         if error.status < 500 {
@@ -131,15 +131,9 @@ impl Gate {
 }
 
 impl Service for Gate {
-    fn call(
-        self: Rc<Self>,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + 'static {
-        async move {
-            let id = self.ids.next();
-            self.answer(request, peer, &id).await
-        }
+    async fn call(self: Rc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let id = self.ids.next();
+        self.answer(request, peer, &id).await
     }
 }
 
