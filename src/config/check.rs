@@ -18,6 +18,17 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// The most that one BatchImportFindings request may have (guide).
+const IMPORT: usize = 6_000_000;
+
+/// A principal that is an ARN names an account. If that is another one than the account that the caller acts for, policies
+/// that name the principal judge somebody else.
+fn doubtful_principal(here: &str, principal: &str, account: AccountId) -> Option<String> {
+    let named = principal.strip_prefix("arn:")?.split(':').nth(3).and_then(AccountId::parse)?;
+    (named != account)
+        .then(|| format!("{here} acts for account {account}, and its principal `{principal}` is one of {named}"))
+}
+
 /// Checks everything before it gives up, so that all problems are told at once.
 pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, ConfigError> {
     let mut warnings = Vec::new();
@@ -35,11 +46,21 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     else {
         return Err(ConfigError::unexplained());
     };
+    if let Some(Identity::Fixed { account, principal, .. }) = identities.last() {
+        warnings.extend(doubtful_principal("the fixed identity", principal, *account));
+    }
     if !listen.address.ip().is_loopback() && matches!(identities.last(), Some(Identity::Fixed { .. })) {
         warnings.push(format!(
             "`listen.address` is {}, which other machines may reach, and an identity is `fixed`: whoever reaches it is \
              that caller",
             listen.address
+        ));
+    }
+    if doors.contains(&Operation::BatchImportFindings) {
+        warnings.push(format!(
+            "`doors.open` has BatchImportFindings, which is passed on without asking the policies: an account may import its own \
+             findings with any workflow status and severity{}",
+            if limits.body < IMPORT { "; and `limits.body` is less than the 6 MB that one import may have" } else { "" }
         ));
     }
     let file = file.to_owned();
@@ -168,6 +189,7 @@ fn sigv4(
             let message = format!("`key.{index}.id` is the id of {first} too: an id stands for one key");
             settings.problems.add(Problem::new(origin.clone(), message));
         }
+        warnings.extend(doubtful_principal(&here, &key.principal, key.account));
         if accounts.is_some_and(|accounts| accounts.role(key.account).is_none()) {
             warnings.push(format!("{here} is for account {}, which the accounts file does not name", key.account));
         }

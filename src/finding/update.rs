@@ -169,7 +169,11 @@ const USER_DEFINED_KEY: TextRule = TextRule {
     holds: |text| {
         length_within(text, 1, 128)
             && not_blank(text)
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_whitespace() || "-_+=.:/@".contains(c))
+            && text.chars().all(|c| {
+                c.is_ascii_alphanumeric()
+                    || matches!(c, '-' | '_' | '+' | '=' | '.' | ':' | '/' | '@')
+                    || c.is_whitespace()
+            })
     },
     expected: "a key of 1 to 128 letters, digits, spaces or -_+=.:/@",
 };

@@ -39,6 +39,8 @@ pub struct Ruling {
     pub kept: FieldSet,
     /// The strictest enforcement of all denials; nothing where every change is allowed.
     pub enforcement: Option<Enforcement>,
+    /// What a denial does to this caller at the least.
+    pub minimum: Enforcement,
 }
 
 impl Ruling {
@@ -149,7 +151,7 @@ fn rule(
             *verdict = judge.verdict(&Question { caller, update, change, kept, target });
         }
     }
-    Ruling { enforcement: strictest(&verdicts, caller), verdicts, kept }
+    Ruling { enforcement: strictest(&verdicts, caller), verdicts, kept, minimum: caller.minimum_enforcement }
 }
 
 /// The strictest enforcement of all denials.

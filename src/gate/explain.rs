@@ -2,7 +2,7 @@
 
 use super::{Decision, Fate, Ruling};
 use crate::{
-    finding::{BatchUpdate, Change},
+    finding::{BatchUpdate, Change, Enforcement},
     policy::{Denial, Reason},
 };
 use std::fmt::Write as _;
@@ -72,24 +72,29 @@ fn denials(changes: &[Change<'_>], ruling: &Ruling) -> String {
         if together.len() > NAMED {
             let _ = write!(text, " and {} more", together.len() - NAMED);
         }
-        let _ = write!(text, " denied {}", cause(denial));
+        let _ = write!(text, " denied {}", cause(denial, ruling.minimum));
     }
     text
 }
 
-fn cause(denial: &Denial) -> String {
+fn cause(denial: &Denial, minimum: Enforcement) -> String {
+    let enforcement = if minimum > denial.enforcement {
+        format!("{}, for this caller {minimum}", denial.enforcement)
+    } else {
+        denial.enforcement.to_string()
+    };
     let policies = denial.policies.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
     let noun = if denial.policies.len() == 1 { "policy" } else { "policies" };
     match denial.reason {
         Reason::Forbidden => {
-            let mut text = format!("by {noun} {policies} ({})", denial.enforcement);
+            let mut text = format!("by {noun} {policies} ({enforcement})");
             for advice in &denial.advice {
                 text.push_str(": ");
                 text.push_str(advice);
             }
             text
         }
-        Reason::NoGrant => format!("because no policy permits it (no-grant, {})", denial.enforcement),
+        Reason::NoGrant => format!("because no policy permits it (no-grant, {enforcement})"),
         Reason::OwnerUnknown => OWNER_UNKNOWN.to_owned(),
         Reason::PolicyError if denial.policies.is_empty() => {
             "because the question could not be put to the policies (policy-error); tell whoever runs the gate"

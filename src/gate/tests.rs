@@ -283,7 +283,10 @@ fn a_caller_s_minimum_makes_every_denial_at_least_that() {
             |q| if q.change.action() == Action::Note { deny(Enforcement::Strip, "p") } else { allow() };
         let decision = decide(&mut Scripted { script, asked: 0, alike: false }, &caller(minimum), &request);
         match Plan::new(&request, &decision, "d-1") {
-            Plan::Refuse { .. } => assert!(refused, "{minimum}"),
+            Plan::Refuse { message } => {
+                assert!(refused, "{minimum}");
+                assert!(message.contains("`p` (strip, for this caller refuse)"), "{message}");
+            }
             Plan::Forward { groups } => assert_eq!((refused, groups.len()), (false, forwarded), "{minimum}"),
         }
         // A caller that nothing is denied to does not feel it.

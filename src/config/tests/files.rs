@@ -164,6 +164,14 @@ fn a_secret_may_be_in_a_file_of_its_own() {
 }
 
 #[test]
+fn a_door_that_no_policy_guards_gets_a_warning() {
+    let place = Place::new(&format!("{SMALLEST}\n[doors]\nopen = [\"BatchImportFindings\"]\n"));
+    let warnings = place.load().unwrap().warnings.join("\n");
+    assert!(warnings.contains("BatchImportFindings, which is passed on without asking the policies"), "{warnings}");
+    assert!(warnings.contains("`limits.body` is less than the 6 MB"), "{warnings}");
+}
+
+#[test]
 fn doubtful_keys_get_a_warning() {
     let place = Place::new(SMALLEST);
     place.write(
@@ -174,6 +182,8 @@ fn doubtful_keys_get_a_warning() {
     assert_eq!(
         warnings,
         "keys.toml: `key.0.secret` is shorter than 20 characters: who sees one signed request may guess it\n\
+         `key.0` of `keys.toml` acts for account 999999999999, and its principal \
+         `arn:aws:iam::222222222222:role/triage` is one of 222222222222\n\
          `key.0` of `keys.toml` is for account 999999999999, which the accounts file does not name"
     );
 }
