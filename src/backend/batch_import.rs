@@ -2,13 +2,13 @@
 
 use super::{
     MOST_FINDING_BYTES, asff,
-    json::{self, Object, text_at},
+    json::{Object, text_at},
     ownership::{self, Provenance, Sticky},
     schema::ProductArn,
     store::{Findings, Store, StoreError, Stored},
     timestamp,
 };
-use crate::finding::{AccountId, ApiError};
+use crate::finding::{AccountId, ApiError, Document};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -64,7 +64,8 @@ fn read(body: &[u8], account: AccountId) -> Result<Vec<Value>, ApiError> {
     if body.len() > MOST_BYTES {
         return Err(ApiError::invalid_input(format!("the body is longer than 6 MB ({MOST_BYTES} bytes)")));
     }
-    let mut members = json::parse_object(body).map_err(ApiError::invalid_input)?;
+    let document = Document::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
+    let mut members = document.into_members();
     let findings = members.remove("Findings");
     if let Some(name) = members.keys().next() {
         return Err(ApiError::invalid_input(format!("`{name}`: no such member; expected `Findings` alone")));

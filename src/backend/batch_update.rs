@@ -8,28 +8,14 @@ use super::{
     severity,
     store::{Findings, Store, StoreError},
     timestamp,
-    update_body::{self, Identifier, UpdateBody},
 };
-use crate::finding::{AccountId, Accounts, ApiError, Role};
+use crate::finding::{
+    AccountId, Accounts, ApiError, BatchUpdate, Identifier, Note, Role, Text, Update,
+    outcome::{Unprocessed, write_answer},
+};
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer<'a> {
-    processed_findings: Vec<&'a Identifier>,
-    unprocessed_findings: Vec<Unprocessed<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Unprocessed<'a> {
-    finding_identifier: &'a Identifier,
-    error_code: &'static str,
-    error_message: &'static str,
-}
 
 /// Why one finding is not updated: the six codes of the API model, with its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,12 +62,12 @@ pub(super) fn call(
     now: Timestamp,
     (dice, faults): (&Dice, &Faults),
 ) -> Result<Vec<u8>, ApiError> {
-    let update = update_body::parse(body)?;
-    let answer = store
+    let request = BatchUpdate::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
+    let (processed, unprocessed) = store
         .write(|findings| {
             let mut seen = HashSet::new();
-            let mut answer = Answer { processed_findings: Vec::new(), unprocessed_findings: Vec::new() };
-            for identifier in &update.finding_identifiers {
+            let (mut processed, mut unprocessed) = (Vec::new(), Vec::new());
+            for (place, identifier) in request.identifiers.iter().enumerate() {
                 let done = if !seen.insert(identifier) {
                     Err(Refusal::Duplicated)
                 } else if dice.strikes(faults, Occasion::ConcurrentUpdate) {
@@ -89,36 +75,32 @@ pub(super) fn call(
                 } else if dice.strikes(faults, Occasion::InternalFailure) {
                     Err(Refusal::Internal)
                 } else {
-                    match update_one(findings, reach, identifier, &update, now) {
+                    match update_one(findings, reach, identifier, &request.update, now) {
                         // One damaged finding does not keep the others from being updated.
                         Err(StoreError::Damaged(_)) => Err(Refusal::Internal),
                         done => done?,
                     }
                 };
                 match done.map_err(Refusal::code_and_message) {
-                    Ok(()) => answer.processed_findings.push(identifier),
-                    Err((error_code, error_message)) => {
-                        let unprocessed = Unprocessed { finding_identifier: identifier, error_code, error_message };
-                        answer.unprocessed_findings.push(unprocessed);
+                    Ok(()) => processed.push(place),
+                    Err((code, message)) => {
+                        unprocessed.push(Unprocessed { finding: place, code: code.into(), message: message.into() });
                     }
                 }
             }
-            Ok(answer)
+            Ok((processed, unprocessed))
         })
         .map_err(|error: StoreError| ApiError::internal(error.to_string()))?;
-    serde_json::to_vec(&answer).map_err(|error| ApiError::internal(error.to_string()))
+    Ok(write_answer(&request.identifiers, processed, &unprocessed))
 }
 
 fn update_one(
     findings: &Findings,
     reach: &Reach,
-    identifier: &Identifier,
-    update: &UpdateBody,
+    identifier: &Identifier<'_>,
+    update: &Update<'_>,
     now: Timestamp,
 ) -> Result<Result<(), Refusal>, StoreError> {
-    if !identifier.is_possible() {
-        return Ok(Err(Refusal::InvalidInput));
-    }
     let mut owners = findings.owners(&identifier.product_arn, &identifier.id)?;
     owners.retain(|owner| reach.includes(*owner));
     let owner = match owners[..] {
@@ -142,19 +124,20 @@ fn update_one(
 }
 
 /// Puts the update into a finding. Lists and maps are replaced as a whole, `Severity` and `Workflow` member by member.
-fn apply(update: &UpdateBody, finding: &mut Object, sticky: &mut Sticky, now: Timestamp) {
-    let related = |related: &Vec<Identifier>| {
-        let reference = |to: &Identifier| json!({"ProductArn": to.product_arn, "Id": to.id});
-        Value::Array(related.iter().map(reference).collect())
+fn apply(update: &Update<'_>, finding: &mut Object, sticky: &mut Sticky, now: Timestamp) {
+    let note = |note: &Note<'_>| {
+        let (text, updated_by) = (note.text.as_str(), note.updated_by.as_str());
+        json!({"Text": text, "UpdatedBy": updated_by, "UpdatedAt": timestamp::written(now)})
     };
-    let note = |note: &update_body::Note| json!({"Text": note.text, "UpdatedBy": note.updated_by, "UpdatedAt": timestamp::written(now)});
+    let reference = |to: &Identifier<'_>| json!({"ProductArn": to.product_arn.as_str(), "Id": to.id.as_str()});
+    let pair = |(key, value): &(Text<'_>, Text<'_>)| (key.to_string(), Value::from(value.as_str()));
     let replaced = [
         ("Confidence", update.confidence.map(Value::from)),
         ("Criticality", update.criticality.map(Value::from)),
         ("Note", update.note.as_ref().map(note)),
-        ("RelatedFindings", update.related_findings.as_ref().map(related)),
-        ("Types", update.types.clone().map(Value::from)),
-        ("UserDefinedFields", update.user_defined_fields.as_ref().map(|fields| json!(fields))),
+        ("RelatedFindings", update.related_findings.as_ref().map(|related| related.iter().map(reference).collect())),
+        ("Types", update.types.as_ref().map(|types| types.iter().map(Text::as_str).collect())),
+        ("UserDefinedFields", update.user_defined_fields.as_ref().map(|pairs| pairs.iter().map(pair).collect())),
         ("VerificationState", update.verification_state.map(|state| state.as_str().into())),
     ];
     for (name, value) in replaced {
@@ -167,7 +150,7 @@ fn apply(update: &UpdateBody, finding: &mut Object, sticky: &mut Sticky, now: Ti
         sticky.set("Severity");
         within(finding, "Severity", |members| severity::update(members, new.label, new.normalized));
     }
-    if let Some(status) = update.workflow.as_ref().and_then(|workflow| workflow.status) {
+    if let Some(status) = update.workflow {
         within(finding, "Workflow", |members| _ = members.insert("Status".to_owned(), status.as_str().into()));
     }
 }

@@ -3,11 +3,11 @@
 use super::{
     attribute::{ATTRIBUTES, Attribute, Kind, Place},
     filter::{self, Condition},
-    json::{self, Object},
+    json::Object,
     store::{Store, StoreError},
     token::Token,
 };
-use crate::finding::{AccountId, ApiError, Role};
+use crate::finding::{AccountId, ApiError, Document, Role};
 use jiff::Timestamp;
 use rusqlite::types::Value as Sql;
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,8 @@ impl Question {
         if body.len() > LONGEST_BODY {
             return Err(format!("the body is longer than {LONGEST_BODY} bytes"));
         }
-        let body: Body = serde_path_to_error::deserialize(Value::Object(json::parse_object(body)?))
+        let members = Document::parse(body).map_err(|error| error.to_string())?.into_members();
+        let body: Body = serde_path_to_error::deserialize(Value::Object(members))
             .map_err(|error| format!("`{}`: {}", error.path(), error.inner()))?;
         let page_size = match body.max_results {
             None => None,

@@ -21,6 +21,7 @@ mod attribute;
 mod batch_import;
 mod batch_update;
 mod fault;
+mod file;
 mod filter;
 mod get_findings;
 mod json;
@@ -32,7 +33,6 @@ mod severity;
 mod store;
 mod timestamp;
 mod token;
-mod update_body;
 
 use crate::finding::{AccountId, Accounts, ApiError, Operation};
 use jiff::Timestamp;
@@ -44,8 +44,8 @@ use std::{
 };
 
 pub use fault::{Faults, Rate};
+pub use file::OpenError;
 pub use sample::sample_findings;
-pub use store::OpenError;
 
 /// How large a finding may be, as compact JSON: 240 KB.
 const MOST_FINDING_BYTES: usize = 240 << 10;

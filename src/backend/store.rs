@@ -6,7 +6,8 @@
 
 use super::{
     attribute::{self, Attribute, Term},
-    json::{self, Object},
+    file::{self, APPLICATION, OpenError, VERSION},
+    json::Object,
 };
 use crate::finding::AccountId;
 use ring::{
@@ -16,77 +17,12 @@ use ring::{
 use rusqlite::{
     Connection, OptionalExtension, Transaction, TransactionBehavior, named_params, params, params_from_iter,
 };
-use serde_json::Value;
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions, TryLockError},
-    io,
-    path::{Path, PathBuf},
+    fs::File,
+    path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
-
-/// Marks a SQLite file as one of ours (`PRAGMA application_id`): "FGfb".
-const APPLICATION: i32 = 0x4647_6662;
-/// The version of the tables, and of what is derived into them (`PRAGMA user_version`).
-const VERSION: i32 = 1;
-
-/// Why the backend's data cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process, or another backend of this process, has it.
-    #[error("findings file `{}` is in use by another process; stop that one, or name another file", path.display())]
-    InUse {
-        /// The findings file.
-        path: PathBuf,
-    },
-    /// Its tables are of another version of this program.
-    #[error(
-        "findings file `{}` has schema version {found}, this program reads version {VERSION}; \
-         use the program that wrote it, or name another file",
-        path.display()
-    )]
-    Version {
-        /// The findings file.
-        path: PathBuf,
-        /// The version that it has.
-        found: i32,
-    },
-    /// It is a file of something else.
-    #[error("file `{}` is no findings file; name another one", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It belongs to a backend of another Region.
-    #[error("findings file `{}` is for Region `{found}`, not for `{expected}`; correct the Region or name another file", path.display())]
-    Region {
-        /// The findings file.
-        path: PathBuf,
-        /// The Region in the file.
-        found: String,
-        /// The Region of the settings.
-        expected: String,
-    },
-    /// The lock beside it cannot be made.
-    #[error("findings file `{}` cannot be locked: {source}", path.display())]
-    Lock {
-        /// The findings file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// SQLite cannot open it, or set it up.
-    #[error("findings file `{}` cannot be opened: {source}", path.display())]
-    Database {
-        /// The findings file, or `:memory:`.
-        path: PathBuf,
-        /// What SQLite says.
-        source: rusqlite::Error,
-    },
-    /// The operating system has no random numbers.
-    #[error("no random numbers for the key that signs page tokens")]
-    Random,
-}
 
 /// Why a call could not be served from the store.
 #[derive(Debug, thiserror::Error)]
@@ -127,11 +63,11 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let named = path.unwrap_or(Path::new(":memory:"));
         let database = |source| OpenError::Database { path: named.to_owned(), source };
-        let lock = path.map(lock).transpose()?;
+        let lock = path.map(file::lock).transpose()?;
         let connect = || path.map_or_else(Connection::open_in_memory, Connection::open);
 
         let mut writer = connect().map_err(database)?;
-        check_owner(&writer, named)?;
+        file::check_owner(&writer, named)?;
         writer
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")
             .map_err(database)?;
@@ -295,47 +231,14 @@ fn number(attribute: usize) -> i64 {
     i64::try_from(attribute).unwrap_or(i64::MAX)
 }
 
+/// A document as it was written here, so each of its members is there once.
 fn read_document(text: &str) -> Result<Object, StoreError> {
-    match json::parse(text.as_bytes()) {
-        Ok(Value::Object(document)) => Ok(document),
-        Ok(_) => Err(StoreError::Damaged("its document is no object".to_owned())),
-        Err(error) => Err(StoreError::Damaged(error.to_string())),
-    }
+    serde_json::from_str(text).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
 /// The connection. A panic under the lock has rolled its transaction back, so what it left is sound.
 fn held(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Locks the file `{path}-lock`: not the findings file itself, as closing that would drop SQLite's own locks on it.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-lock");
-    let failed = |source| OpenError::Lock { path: path.to_owned(), source };
-    let file = OpenOptions::new().create(true).write(true).truncate(false).open(&name).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
-
-/// Refuses a file that is not ours, before anything is written to it.
-fn check_owner(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let database = |source: rusqlite::Error| match source.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign { path: path.to_owned() },
-        Some(rusqlite::ErrorCode::DatabaseBusy) => OpenError::InUse { path: path.to_owned() },
-        _ => OpenError::Database { path: path.to_owned(), source },
-    };
-    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i32>(0)).map_err(database);
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
-    match (tables, application, version) {
-        (0, 0, 0) | (_, APPLICATION, VERSION) => Ok(()),
-        (_, APPLICATION, found) => Err(OpenError::Version { path: path.to_owned(), found }),
-        _ => Err(OpenError::Foreign { path: path.to_owned() }),
-    }
 }
 
 /// Makes the tables, or leaves those that are there. Gives the Region and the key that the file has.
@@ -409,7 +312,7 @@ fn name_fleet(connection: &Connection, fleet: impl Iterator<Item = AccountId>) -
 mod tests {
     use super::*;
     use crate::backend::filter;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// How SQLite would run a query of GetFindings.
     fn plan(condition: &str) -> String {

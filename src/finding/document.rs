@@ -28,6 +28,11 @@ impl Document {
         }
     }
 
+    /// The members.
+    pub fn into_members(self) -> Map<String, Value> {
+        self.0
+    }
+
     /// The document as JSON.
     #[expect(clippy::missing_panics_doc, reason = "the keys are strings, so it serialises")]
     pub fn to_json(&self) -> Vec<u8> {
@@ -101,6 +106,7 @@ impl<'de> Visitor<'de> for Strict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn written(body: &str) -> String {
         String::from_utf8(Document::parse(body.as_bytes()).unwrap().to_json()).unwrap()
@@ -129,6 +135,16 @@ mod tests {
         ] {
             let error = Document::parse(body.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(problem), "{body}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_keep_their_value(number in prop::num::f64::NORMAL, whole in any::<u64>()) {
+            let text = written(&format!(r#"{{"a":{number:e},"b":{whole}}}"#));
+            let again = Document::parse(text.as_bytes()).unwrap().into_members();
+            prop_assert_eq!(again["a"].as_f64(), Some(number));
+            prop_assert_eq!(again["b"].as_u64(), Some(whole));
         }
     }
 }

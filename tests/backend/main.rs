@@ -4,4 +4,5 @@
 
 mod read;
 mod support;
+mod whole;
 mod write;

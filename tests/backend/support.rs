@@ -109,10 +109,14 @@ impl World {
         found["Findings"][0].clone()
     }
 
-    fn call(&self, operation: Operation, account: &str, body: &Value) -> Result<Value, ApiError> {
-        let body = body.to_string();
+    /// The answer to a body that need be no JSON.
+    pub(super) fn call_raw(&self, operation: Operation, account: &str, body: &str) -> Result<Value, ApiError> {
         let answer = self.backend.call(operation, account.parse().unwrap(), body.as_bytes(), at(0))?;
         Ok(serde_json::from_slice(&answer).unwrap())
+    }
+
+    fn call(&self, operation: Operation, account: &str, body: &Value) -> Result<Value, ApiError> {
+        self.call_raw(operation, account, &body.to_string())
     }
 }
 

@@ -1,12 +1,8 @@
-//! Imports, updates, files and faults.
+//! Imports and updates.
 
-use super::support::{ADMIN, MEMBER, OTHER, World, at, custom_arn, finding, settings};
-use findings_gate::{
-    backend::{Backend, Faults, OpenError, Rate, Settings, sample_findings},
-    finding::Operation,
-};
+use super::support::{ADMIN, MEMBER, OTHER, World, at, custom_arn, finding};
+use findings_gate::finding::Operation;
 use serde_json::{Value, json};
-use std::{num::NonZeroU32, time::Duration};
 
 #[test]
 fn an_import_can_be_read_and_updated() {
@@ -53,10 +49,10 @@ fn lists_and_maps_are_replaced_and_absent_members_left_alone() {
     let world = World::with(&[finding(MEMBER, "f1")]);
     world.update(MEMBER, "f1", json!({"UserDefinedFields": {"a": "1", "b": "2"}, "Types": ["TTPs", "Effects"]}));
     world.update(MEMBER, "f1", json!({"UserDefinedFields": {"b": "3"}}));
-    world.update(MEMBER, "f1", json!({"Types": [], "Workflow": {}, "Severity": {"Product": 4.5}}));
+    world.update(MEMBER, "f1", json!({"Types": ["Effects"], "Severity": {"Product": 4.5}}));
     let found = world.finding(MEMBER, "f1");
     assert_eq!(found["UserDefinedFields"], json!({"b": "3"}));
-    assert_eq!(found["Types"], json!([]));
+    assert_eq!(found["Types"], json!(["Effects"]));
     assert_eq!(found["Workflow"], json!({"Status": "NEW"}));
     assert_eq!(found["Severity"], json!({"Label": "LOW", "Normalized": 1}));
 }
@@ -174,6 +170,57 @@ fn import_bodies_that_are_none_are_refused() {
 }
 
 #[test]
+fn a_member_given_twice_fails_the_whole_import() {
+    let world = World::new();
+    let body = |twice: &str| {
+        let [one, other] = ["f1", "f2"].map(|id| finding(MEMBER, id).to_string());
+        format!(r#"{{"Findings":[{one},{}{twice}}}]}}"#, other.strip_suffix('}').unwrap())
+    };
+    for (twice, name) in [
+        (r#","Title":"another""#, "Title"),
+        (r#","AwsAccountId":"333333333333""#, "AwsAccountId"),
+        (r#","Unknown":{"a":[{"b":1,"\u0062":1}]}"#, "b"),
+    ] {
+        let error = world.call_raw(Operation::BatchImportFindings, MEMBER, &body(twice)).unwrap_err();
+        assert_eq!((error.status, error.code), (400, "InvalidInputException"));
+        assert!(error.message.contains(&format!("member `{name}` came twice")), "{error}");
+    }
+    assert_eq!(world.ids(MEMBER, &json!({})), [""; 0]);
+    world.call_raw(Operation::BatchImportFindings, MEMBER, &body("")).unwrap();
+    assert_eq!(world.ids(MEMBER, &json!({})), ["f1", "f2"]);
+}
+
+#[test]
+fn update_bodies_that_are_none_are_refused_and_change_nothing() {
+    let world = World::with(&[finding(MEMBER, "f1")]);
+    let before = world.finding(MEMBER, "f1");
+    let arn = custom_arn(MEMBER);
+    let body = |rest: &str| format!(r#"{{"FindingIdentifiers":[{{"Id":"f1","ProductArn":"{arn}"}}]{rest}}}"#);
+    let (long, blank) = ("i".repeat(513), r#"{"FindingIdentifiers":[{"Id":" ","ProductArn":"ARN"}],"Confidence":1}"#);
+    for (body, says) in [
+        (String::new(), "body: "),
+        (body(""), "nothing to update"),
+        (body(r#","Confidence":101"#), "Confidence: got 101, expected an integer from 0 to 100"),
+        (body(r#","Confidence":null"#), "Confidence: "),
+        (body(r#","Confidence":1,"Confidence":1"#), "member `Confidence` came twice"),
+        (body(r#","Confidence":1,"Types":[]"#), "Types: "),
+        (body(r#","Confidence":1,"Types":["a","a"]"#), "Types: type \"a\" came twice"),
+        (body(r#","Confidence":1,"Workflow":{}"#), "Workflow: member `Status` is missing"),
+        (body(r#","Confidence":1,"UserDefinedFields":{"é":"v"}"#), "UserDefinedFields"),
+        (body(r#","RecordState":"ARCHIVED""#), "unknown member `RecordState`"),
+        (body(r#","Confidence":1"#).replace("f1", &long), "FindingIdentifiers[0].Id: "),
+        (blank.replace("ARN", &arn), "FindingIdentifiers[0].Id: "),
+    ] {
+        let error = world.call_raw(Operation::BatchUpdateFindings, MEMBER, &body).unwrap_err();
+        assert_eq!((error.status, error.code), (400, "InvalidInputException"), "{body}");
+        assert!(error.message.contains(says), "{body}: {error}");
+    }
+    assert_eq!(world.finding(MEMBER, "f1"), before);
+    world.update(MEMBER, "f1", json!({"UserDefinedFields": {"ticket": ""}}));
+    assert_eq!(world.finding(MEMBER, "f1")["UserDefinedFields"], json!({"ticket": ""}), "a value may be empty");
+}
+
+#[test]
 fn size_is_held_at_import_and_at_update() {
     let world = World::new();
     let sized = |id: &str, bytes: usize| {
@@ -211,11 +258,10 @@ fn each_finding_has_its_own_outcome_in_the_order_of_the_request() {
     let world = World::with(&[finding(MEMBER, "f1"), finding(MEMBER, "f2")]);
     world.import(OTHER, &[finding(OTHER, "f3")]);
     let name = |account, id: &str| json!({"Id": id, "ProductArn": custom_arn(account)});
-    let long = "i".repeat(513);
     let body = json!({
         "FindingIdentifiers": [
             name(MEMBER, "f2"), name(MEMBER, "none"), name(MEMBER, "f1"), name(MEMBER, "f2"), name(OTHER, "f3"),
-            name(OTHER, "f1"), name(MEMBER, &long), name(MEMBER, "none"),
+            name(OTHER, "f1"), name(MEMBER, "none"),
         ],
         "Confidence": 1,
     });
@@ -228,7 +274,6 @@ fn each_finding_has_its_own_outcome_in_the_order_of_the_request() {
         ("f2", "DuplicatedFindingIdentifier"),
         ("f3", "FindingNotFound"),
         ("f1", "FindingNotFound"),
-        (&long, "InvalidInput"),
         ("none", "DuplicatedFindingIdentifier"),
     ];
     assert_eq!(
@@ -279,135 +324,4 @@ fn a_name_that_two_accounts_have_is_no_name_for_their_administrator() {
     assert!(world.raw_update(MEMBER, &body).contains(r#""UnprocessedFindings":[]"#));
     assert_eq!(world.finding(MEMBER, "same")["Confidence"], 1);
     assert_eq!(world.finding(OTHER, "same").get("Confidence"), None);
-}
-
-#[test]
-fn what_was_answered_is_there_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("findings.db");
-    let (page, before) = {
-        let world = World::at(&path);
-        world.import(MEMBER, &[finding(MEMBER, "f1"), finding(MEMBER, "f2")]);
-        world.update(MEMBER, "f1", json!({"Severity": {"Label": "HIGH"}}));
-        (world.get(MEMBER, &json!({"MaxResults": 1})), world.finding(MEMBER, "f1"))
-    };
-    let world = World::at(&path);
-    assert_eq!(world.finding(MEMBER, "f1"), before);
-    let rest = world.get(MEMBER, &json!({"NextToken": page["NextToken"]}));
-    assert_eq!(rest["Findings"][0]["Id"], "f2", "a token outlives the process");
-    let mut newer = finding(MEMBER, "f1");
-    newer["UpdatedAt"] = json!("2024-05-02T00:00:00Z");
-    world.import(MEMBER, &[newer]);
-    assert_eq!(world.finding(MEMBER, "f1")["Severity"]["Label"], "HIGH", "and so does what stuck");
-}
-
-#[test]
-fn files_that_cannot_be_used_are_refused_with_the_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let of = |name: &str| Settings { data: Some(folder.path().join(name)), ..settings() };
-    let refused = |name: &str| Backend::open(of(name)).unwrap_err();
-    let first = Backend::open(of("findings.db")).unwrap();
-    let error = refused("findings.db");
-    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
-    assert!(error.to_string().contains("in use by another process"), "{error}");
-    drop(first);
-    let error = Backend::open(Settings { region: "us-east-1".into(), ..of("findings.db") }).unwrap_err();
-    assert!(error.to_string().contains("is for Region `eu-west-1`, not for `us-east-1`"), "{error}");
-
-    let change = |name: &str, sql: &str| {
-        rusqlite::Connection::open(folder.path().join(name)).unwrap().execute_batch(sql).unwrap();
-    };
-    change("findings.db", "PRAGMA user_version = 7");
-    let error = refused("findings.db").to_string();
-    assert!(error.contains("has schema version 7, this program reads version 1"), "{error}");
-    change("other.db", "CREATE TABLE theirs (x)");
-    assert!(matches!(refused("other.db"), OpenError::Foreign { .. }));
-    std::fs::write(folder.path().join("text.db"), "no database, but long enough to look at: ".repeat(50)).unwrap();
-    assert!(matches!(refused("text.db"), OpenError::Foreign { .. }));
-    assert!(refused("no/such/folder.db").to_string().contains("no/such/folder.db"));
-}
-
-#[test]
-fn faults_strike_when_asked_for_and_change_nothing() {
-    let world = World::with(&[finding(MEMBER, "f1")]);
-    let before = world.finding(MEMBER, "f1");
-    let name = json!([{"Id": "f1", "ProductArn": custom_arn(MEMBER)}]);
-    let body = json!({"FindingIdentifiers": name, "Confidence": 1}).to_string();
-    let outcome = |faults: Faults| {
-        world.backend.set_faults(faults);
-        let answer =
-            world.backend.call(Operation::BatchUpdateFindings, MEMBER.parse().unwrap(), body.as_bytes(), at(0));
-        world.backend.set_faults(Faults::default());
-        answer.map_or_else(
-            |error| format!("{} {}", error.status, error.code),
-            |answer| String::from_utf8(answer).unwrap(),
-        )
-    };
-    let none = Faults::default();
-    assert_eq!(outcome(Faults { throttle: Rate::ALWAYS, ..none }), "429 TooManyRequestsException");
-    assert_eq!(outcome(Faults { internal: Rate::ALWAYS, ..none }), "500 InternalException");
-    for (faults, code, message) in [
-        (
-            Faults { concurrent_update: Rate::ALWAYS, ..none },
-            "ConcurrentUpdateError",
-            "Concurrent finding updates detected",
-        ),
-        (Faults { internal_failure: Rate::ALWAYS, ..none }, "InternalFailure", "Internal service failure"),
-    ] {
-        let answer = outcome(faults);
-        assert!(answer.contains(&format!(r#""ErrorCode":"{code}","ErrorMessage":"{message}""#)), "{answer}");
-    }
-    assert_eq!(world.finding(MEMBER, "f1"), before);
-
-    let slow = Duration::from_millis(250);
-    assert_eq!(world.backend.delay(), Duration::ZERO);
-    world.backend.set_faults(Faults { slow: (Rate::Every(NonZeroU32::new(2).unwrap()), slow), ..none });
-    assert_eq!([(); 4].map(|()| world.backend.delay()), [Duration::ZERO, slow, Duration::ZERO, slow]);
-}
-
-#[test]
-fn quotas_hold_when_switched_on() {
-    let world = World::open(Settings { quotas: true, ..settings() });
-    let call = |seconds| world.backend.call(Operation::GetFindings, MEMBER.parse().unwrap(), b"{}", at(seconds));
-    assert_eq!((0..10).filter(|_| call(0).is_ok()).count(), 6);
-    assert_eq!(call(0).unwrap_err().code, "TooManyRequestsException");
-    assert_eq!((0..10).filter(|_| call(1).is_ok()).count(), 3);
-}
-
-#[test]
-fn samples_are_valid_and_import_whole() {
-    let world = World::new();
-    let accounts = [ADMIN, MEMBER, OTHER].map(|account| account.parse().unwrap());
-    for (account, body) in sample_findings("eu-west-1", &accounts, at(0)) {
-        let answer = world.backend.call(Operation::BatchImportFindings, account, &body, at(0)).unwrap();
-        let answer: Value = serde_json::from_slice(&answer).unwrap();
-        assert_eq!(answer, json!({"FailedCount": 0, "SuccessCount": 12, "FailedFindings": []}));
-    }
-    let found = world.get(ADMIN, &json!({}));
-    let found = found["Findings"].as_array().unwrap();
-    assert_eq!(found.len(), 36);
-    for one in found {
-        let (arn, id) = (one["ProductArn"].as_str().unwrap(), one["Id"].as_str().unwrap());
-        let named = if arn.contains("::product/aws/") { id } else { arn };
-        assert!(named.contains(one["AwsAccountId"].as_str().unwrap()), "{arn} {id}");
-    }
-}
-
-#[test]
-fn several_threads_may_call_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let world = World::at(&folder.path().join("findings.db"));
-    let ids: Vec<_> = (0..8).map(|n| format!("f{n}")).collect();
-    world.import(MEMBER, &ids.iter().map(|id| finding(MEMBER, id)).collect::<Vec<_>>());
-    std::thread::scope(|scope| {
-        for id in &ids {
-            let world = &world;
-            scope.spawn(move || {
-                for n in 0..10 {
-                    world.update(MEMBER, id, json!({"Confidence": n}));
-                    assert_eq!(world.finding(MEMBER, id)["Confidence"], n);
-                }
-            });
-        }
-    });
 }
