@@ -5,8 +5,11 @@
 mod support {
     pub(crate) mod scene;
 
+    mod effort;
+    mod figures;
     mod harness;
-    pub(crate) use harness::{Case, Effort};
+    pub(crate) use effort::Effort;
+    pub(crate) use harness::Case;
 }
 
 use findings_gate::{

@@ -5,7 +5,10 @@
 //! which other work on the machine disturbs far less than the wall clock. Criterion and divan run one case to its end and
 //! then the next, and read the wall clock (criterion takes another clock, but not another order); hence these few lines.
 
-use rustix::time::{ClockId, clock_gettime};
+use super::{
+    effort::Effort,
+    figures::{forth_and_back, median, thread_cpu},
+};
 use std::hint::black_box;
 
 /// One thing to measure.
@@ -36,12 +39,6 @@ impl<'a> Case<'a> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "2^53 nanoseconds are a hundred days")]
-fn thread_cpu() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
-}
-
 /// What one run of a case costs: microseconds of CPU, one figure a round.
 pub(crate) struct Cost(Vec<f64>);
 
@@ -56,47 +53,18 @@ impl Cost {
     }
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
-/// How much work goes into a figure.
-pub(crate) struct Effort {
-    rounds: usize,
-    /// The least length of a batch, in nanoseconds.
-    batch: f64,
-    tables: Vec<String>,
-}
-
 impl Effort {
-    /// `cargo bench` asks with `--bench`; `--quick` is for trying something out. Otherwise (`cargo test --benches`) each case
-    /// runs twice, which only shows that it still runs.
-    pub(crate) fn from_args() -> Self {
-        let given = |name: &str| std::env::args().any(|arg| arg == name);
-        let (rounds, batch) = match (given("--bench"), given("--quick")) {
-            (false, _) => (1, 0.0),
-            (true, true) => (3, 2e5),
-            (true, false) => (11, 2e6),
-        };
-        Self { rounds, batch, tables: std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect() }
-    }
-
-    /// Whether a table is wanted: all are, unless some are named.
-    pub(crate) fn wants(&self, table: &str) -> bool {
-        self.tables.is_empty() || self.tables.iter().any(|name| name == table)
-    }
-
     /// Runs all cases in every round.
     pub(crate) fn measure(&self, mut cases: Vec<Case<'_>>) -> Vec<Cost> {
+        // The least length of a batch, in nanoseconds.
+        let batch = self.pick(0.0, 2e5, 2e6);
         for case in &mut cases {
-            case.prepare(self.batch);
+            case.prepare(batch);
         }
-        let mut costs: Vec<Cost> = cases.iter().map(|_| Cost(Vec::with_capacity(self.rounds))).collect();
-        let last = cases.len() - 1;
-        for round in 0..self.rounds {
-            for at in 0..cases.len() {
-                let at = if round % 2 == 0 { at } else { last - at };
+        let rounds = self.pick(1, 3, 11);
+        let mut costs: Vec<Cost> = cases.iter().map(|_| Cost(Vec::with_capacity(rounds))).collect();
+        for round in 0..rounds {
+            for at in forth_and_back(round, cases.len()) {
                 let case = &mut cases[at];
                 costs[at].0.push(case.time() / f64::from(case.batch) / 1e3);
             }

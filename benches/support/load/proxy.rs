@@ -1,0 +1,125 @@
+//! What is loaded: something that listens, and ends with its value.
+
+use super::{
+    clock::Clock,
+    traffic::{self, AccessKey, REGION},
+};
+use findings_gate::{
+    finding::{AccountId, Accounts, Enforcement, Member},
+    identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
+    policy::{Snapshot, load, pack},
+    proxy::{Doors, Gate, GateSettings, Limits, Listener, Shutdown, run},
+    upstream::{HttpSettings, Upstream},
+};
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    process::Child,
+    rc::Rc,
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+const PRINCIPAL: &str = "arn:aws:iam::999999999999:role/security";
+const KEY: AccessKey = ("AKIALOAD", "a secret of the bench");
+
+/// A server under load.
+pub(crate) struct Proxy {
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    /// What its requests must be signed with.
+    pub(crate) key: Option<AccessKey>,
+    pub(crate) clock: Clock,
+    #[expect(dead_code, reason = "held to be dropped")]
+    pub(crate) running: Running,
+}
+
+/// A server's thread or process. Dropping it stops the server and waits for its end.
+pub(crate) enum Running {
+    Thread { stop: Option<Box<dyn FnOnce()>>, thread: Option<JoinHandle<()>> },
+    Process { child: Child, _folder: tempfile::TempDir },
+}
+
+impl Running {
+    pub(crate) fn thread(thread: JoinHandle<()>, stop: impl FnOnce() + 'static) -> Self {
+        Self::Thread { stop: Some(Box::new(stop)), thread: Some(thread) }
+    }
+
+    /// Whether it ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        match self {
+            Self::Thread { thread, .. } => thread.as_ref().is_none_or(JoinHandle::is_finished),
+            Self::Process { child, .. } => !matches!(child.try_wait(), Ok(None)),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        match self {
+            Self::Thread { stop, thread } => {
+                if let Some(stop) = stop.take() {
+                    stop();
+                }
+                // If it panicked, the clients said so.
+                drop(thread.take().map(JoinHandle::join));
+            }
+            Self::Process { child, .. } => {
+                drop(child.kill());
+                drop(child.wait());
+            }
+        }
+    }
+}
+
+fn administrator() -> AccountId {
+    "999999999999".parse().expect("twelve digits")
+}
+
+/// A gate that takes every request for the administrator's.
+pub(crate) fn gate(backend: SocketAddr) -> Proxy {
+    gate_with("gate", Kind::Fixed(Fixed::new(administrator(), PRINCIPAL)), None, backend)
+}
+
+/// A gate that checks signatures.
+pub(crate) fn gate_sigv4(backend: SocketAddr) -> Proxy {
+    let key = Key::new(KEY.0, KEY.1, administrator(), PRINCIPAL).expect("a key");
+    let keys = Keys::new([key]).expect("one key");
+    gate_with("gate, sigv4", Kind::SigV4(SigV4::new(keys, REGION)), Some(KEY), backend)
+}
+
+/// One worker with the baseline pack and the defaults of everything else.
+fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend: SocketAddr) -> Proxy {
+    let member = || Member { name: "account".to_owned(), groups: vec!["ou/prod".to_owned()] };
+    let members = traffic::members().map(|account| (account, member()));
+    let accounts = Arc::new(Accounts::new(administrator(), members));
+    let policies = load(&pack("baseline").expect("the pack is embedded")).unwrap_or_else(|error| panic!("{error:?}"));
+    let snapshot = Snapshot::new(policies.rules().to_vec(), Arc::clone(&accounts), Enforcement::Strip);
+    let limits = Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() };
+    let settings = GateSettings {
+        identity: Arc::new(Identity::new(vec![identity], accounts)),
+        doors: Doors::new(&[]),
+        snapshot: Arc::new(snapshot.expect("the policies can be served with")),
+        upstream: Upstream::http(HttpSettings::new(format!("http://{backend}").parse().expect("a URL")))
+            .expect("a backend without TLS"),
+        body_limit: limits.body,
+        body_timeout: limits.body_timeout,
+        concurrency: 8,
+    };
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), NonZeroUsize::MIN).expect("a free port");
+    let address = listener.address();
+    let (trigger, shutdown) = Shutdown::by_trigger();
+    let (ready, is_ready) = mpsc::channel();
+    let serve = move || {
+        let make = |_worker| {
+            drop(ready.send(Clock::of_this_thread()));
+            Gate::new(settings.clone()).map(Rc::new)
+        };
+        run(listener, &limits, make, &shutdown).expect("the gate serves to its end");
+    };
+    let thread = thread::Builder::new().name("gate".to_owned()).spawn(serve).expect("a thread");
+    let running = Running::thread(thread, move || trigger.graceful());
+    let clock = is_ready.recv().expect("the worker came up");
+    Proxy { name, address, key, clock, running }
+}
