@@ -2,8 +2,8 @@
 //! do (`floor`), and nginx where it is installed.
 //!
 //! Everything is in this process and on loopback: the backend, the proxies and the clients have a thread each, nginx is a
-//! child. With fewer cores than threads under load (three), they take the time from each other, and the rates come closer
-//! together than they are; the CPU time a request does not suffer from it.
+//! child; three of them work at a time. With fewer cores they take the time from each other, and the rates come closer
+//! together than they are; the CPU time a request suffers little from it.
 #![expect(clippy::print_stdout, reason = "its tables are what it is for")]
 
 mod support {
@@ -21,7 +21,7 @@ mod support {
     pub(crate) use effort::Effort;
 }
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, thread, time::Duration};
 use support::{
     Effort,
     figures::{forth_and_back, median},
@@ -35,6 +35,9 @@ use support::{
 };
 use tokio::{runtime, task::LocalSet};
 
+/// Threads that work at once: the backend's, a proxy's, and the clients'.
+const THREADS: usize = 3;
+
 fn main() {
     let effort = Effort::from_args();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -47,6 +50,12 @@ async fn tables(effort: &Effort) {
     match nginx(backend.address).await {
         Ok(nginx) => proxies.push(nginx),
         Err(reason) => println!("without nginx: {reason}"),
+    }
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    if cores < THREADS {
+        println!(
+            "{cores} cores for {THREADS} threads: the rates are closer together than the proxies are, compare the CPU time"
+        );
     }
     println!(
         "{CONNECTIONS} connections, one request under way in each; medians; of floor, of nginx: times their rate, medians of \
@@ -71,7 +80,14 @@ async fn table(effort: &Effort, proxies: &[Proxy], findings: usize) {
         }
     }
 
-    println!("\n{findings} findings a request    requests/s   of floor   of nginx   CPU us a request");
+    println!(
+        "\n{:<24}{:>14}{:>11}{:>11}{:>19}",
+        format!("findings a request: {findings}"),
+        "requests/s",
+        "of floor",
+        "of nginx",
+        "CPU us a request"
+    );
     let rates = |name: &str| proxies.iter().position(|proxy| proxy.name == name).map(|at| &figures[at]);
     for (proxy, rounds) in proxies.iter().zip(&figures) {
         let rate = median(rounds.iter().map(|round| round.rate).collect());
