@@ -1,6 +1,6 @@
 //! The configuration: a TOML file, the environment over it, the command line over both.
 //!
-//! [`load`] answers with a [`Config`] that holds only checked values, or with a [`ConfigError`] that tells everything
+//! [`load()`] answers with a [`Config`] that holds only checked values, or with a [`ConfigError`] that tells everything
 //! that is wrong at once, each problem with its place, what was expected and what was probably meant. Nothing is
 //! passed over in silence: an unknown key, an unknown variable and a key of a later version are errors alike.
 //!

@@ -1,7 +1,7 @@
 //! The heart: what becomes of each finding of a request.
 //!
-//! Three pure steps. [`decide`] asks the policies about every finding and change; [`Plan::new`] groups the findings by the
-//! fields that they keep, one upstream call a group; [`merge`] puts the answers together in the order of the request.
+//! Three pure steps. [`decide()`] asks the policies about every finding and change; [`Plan::new`] groups the findings by the
+//! fields that they keep, one upstream call a group; [`merge()`] puts the answers together in the order of the request.
 
 mod decide;
 mod explain;

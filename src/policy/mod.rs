@@ -3,7 +3,7 @@
 //! Cedar skips a policy that errors, so a forbid that errors no longer forbids. Whatever can make one error (nesting and
 //! size, misspelt names, wrong types) is refused while loading; the rest is the engine's.
 //!
-//! [`load`] makes rules of texts, a [`Snapshot`] puts them together with the accounts, and a [`Judge`] gives verdicts by
+//! [`load()`] makes rules of texts, a [`Snapshot`] puts them together with the accounts, and a [`Judge`] gives verdicts by
 //! it: [`Engine`] fast, [`Naive`] plainly.
 
 mod ask;
