@@ -81,6 +81,23 @@ impl ApiError {
         Self::new(429, "TooManyRequestsException", "Too Many Requests")
     }
 
+    /// An error that somebody else gave with a status and without a code.
+    pub fn of_status(status: u16, message: impl Into<String>) -> Self {
+        let code = match status {
+            401 => "InvalidAccessException",
+            403 => "AccessDeniedException",
+            404 => "ResourceNotFoundException",
+            413 => "RequestEntityTooLargeException",
+            429 => "TooManyRequestsException",
+            502 => "BadGatewayException",
+            503 => "ServiceUnavailableException",
+            504 => "GatewayTimeoutException",
+            500.. => "InternalException",
+            _ => "InvalidInputException",
+        };
+        Self::new(status, code, message)
+    }
+
     /// 500: our own fault.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalException", message)

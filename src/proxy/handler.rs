@@ -181,18 +181,23 @@ impl Reply {
                 answer.status
             )));
         };
-        if !answer.body.trim_ascii_start().starts_with(b"{") {
-            return Err(ApiError::bad_upstream(format!(
-                "the findings backend answered with status {status} and something that is no JSON object"
-            )));
-        }
-        Ok(Self {
-            status,
-            body: answer.body,
-            error_type: answer.error_type.and_then(|kind| HeaderValue::from_str(&kind).ok()),
-            retry_after: answer.retry_after,
-            decided: false,
-        })
+        let said = answer.error_type.and_then(|kind| HeaderValue::from_str(&kind).ok());
+        let (body, error_type) = if answer.body.trim_ascii_start().starts_with(b"{") {
+            (answer.body, said)
+        } else if status == StatusCode::OK {
+            return Err(ApiError::bad_upstream(
+                "the findings backend answered 200 with something that is no JSON object",
+            ));
+        } else {
+            // Something between here and the backend speaks, such as a load balancer. Its status counts, because SDKs go by it
+            // whether to try again; its page is for nobody who calls an API.
+            let error = ApiError::of_status(
+                status.as_u16(),
+                format!("the findings backend answered with status {status} and something that is no JSON object"),
+            );
+            (error.body().into(), Some(HeaderValue::from_static(error.code)))
+        };
+        Ok(Self { status, body, error_type, retry_after: answer.retry_after, decided: false })
     }
 
     fn into_response(self, id: &RequestId) -> Response<Full<Bytes>> {

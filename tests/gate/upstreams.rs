@@ -71,8 +71,6 @@ fn answers_that_are_none_are_errors_and_asked_for_once() {
         (Reply::answer("202 Accepted", &[], "{}"), "status 202"),
         (Reply::answer("302 Found", &["Location: http://127.0.0.1:1/"], ""), "status 302"),
         (Reply::answer("307 Temporary", &["Location: /findings/batchupdate"], ""), "status 307"),
-        (Reply::answer("503 Unavailable", &["Content-Type: text/html"], "<html>busy</html>"), "no JSON object"),
-        (Reply::answer("403 Forbidden", &[], ""), "no JSON object"),
     ];
     for (reply, told) in cases {
         let reply = reply.clone();
@@ -80,6 +78,29 @@ fn answers_that_are_none_are_errors_and_asked_for_once() {
         let gate = baseline(&upstream);
         gate.connect().update(&PAYMENTS, good("f")).is_error(502, "BadGatewayException", told);
         assert_eq!(upstream.take().len(), 1, "asked once: {told}");
+        gate.wait_for_log(&["upstream_failed"]);
+        gate.goes_on();
+    }
+}
+
+/// What stands between the gate and its backend speaks no JSON. Its status counts all the same: SDKs go by it whether to try
+/// again.
+#[test]
+fn errors_of_what_stands_in_front_of_the_backend_keep_their_status() {
+    for (reply, status, code) in [
+        (
+            Reply::answer("503 Unavailable", &["Content-Type: text/html"], "<html>busy</html>"),
+            503,
+            "ServiceUnavailableException",
+        ),
+        (Reply::answer("403 Forbidden", &[], ""), 403, "AccessDeniedException"),
+        (Reply::answer("404 Not Found", &[], "<html>"), 404, "ResourceNotFoundException"),
+        (Reply::answer("418 Teapot", &[], "short"), 418, "InvalidInputException"),
+    ] {
+        let upstream = first(move |_| reply.clone());
+        let gate = baseline(&upstream);
+        gate.connect().update(&PAYMENTS, good("f")).is_error(status, code, "no JSON object");
+        assert_eq!(upstream.take().len(), 1, "asked once: {status}");
         gate.wait_for_log(&["upstream_failed"]);
         gate.goes_on();
     }
