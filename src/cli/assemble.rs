@@ -14,8 +14,12 @@ use std::{rc::Rc, sync::Arc};
 
 /// Reads and loads the policies of the packs and the paths.
 pub(super) fn rules(policies: &config::Policies) -> Result<Vec<Rule>, Failure> {
-    let mut texts: Vec<PolicyText> =
-        policies.packs.iter().filter_map(|pack| policy::pack(pack.name())).flatten().collect();
+    let mut texts: Vec<PolicyText> = Vec::new();
+    for pack in &policies.packs {
+        // A pack left out in silence would be forbids left out.
+        let pack = policy::pack(pack.name()).ok_or_else(|| Failure::broke(format!("no pack `{}`", pack.name())))?;
+        texts.extend(pack);
+    }
     if !policies.paths.is_empty() {
         texts.extend(config::read_policies(&policies.paths)?);
     }

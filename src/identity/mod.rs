@@ -23,4 +23,4 @@ mod sigv4;
 pub use fixed::Fixed;
 pub use identify::{Identity, Kind, Pending};
 pub use keys::{DuplicateKeyId, InvalidKey, Key, Keys};
-pub use sigv4::{SigV4, sign};
+pub use sigv4::{SigV4, SignError, sign};

@@ -5,7 +5,7 @@ use crate::{
     finding::{ApiError, Caller, Document, Operation},
     identity::Identity,
     policy::{Engine, Snapshot},
-    telemetry::events::{CallerUnknown, RequestDenied},
+    telemetry::events::{CallerUnknown, RequestDenied, UpstreamFailed},
     upstream::{Answer, Call, Upstream},
 };
 use bytes::Bytes;
@@ -16,7 +16,13 @@ use http::{
 use http_body_util::Full;
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The header that names the decision: the id that also stands in messages, logs and `x-amzn-RequestId`.
 pub const DECISION: HeaderName = HeaderName::from_static("x-findings-gate-decision");
@@ -91,7 +97,7 @@ impl Gate {
         let answer = match operation {
             Operation::BatchUpdateFindings => self.batch_update_findings(&caller, &body, id).await,
             Operation::BatchImportFindings | Operation::GetFindings => {
-                self.pass(operation, &caller, &body).await.map_err(Denied::from)
+                self.pass(operation, &caller, &body, id).await.map_err(Denied::from)
             }
         };
         answer.map_or_else(|denied| Self::deny(&caller, operation.name(), &denied, id), |reply| reply.into_response(id))
@@ -120,13 +126,30 @@ impl Gate {
 
     /// Carries a request through that no policy speaks of. It is read strictly and written anew all the same; the
     /// backend holds each account to its own findings.
-    async fn pass(&self, operation: Operation, caller: &Caller, body: &Bytes) -> Result<Reply, ApiError> {
+    async fn pass(
+        &self,
+        operation: Operation,
+        caller: &Caller,
+        body: &Bytes,
+        id: &RequestId,
+    ) -> Result<Reply, ApiError> {
         let document = Document::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let call = Call { operation, account: caller.account, body: document.to_json().into() };
-        match self.upstream.call(call).await {
-            Ok(answer) => Reply::passed(answer),
-            Err(failure) => Err(failure.to_api_error()),
+        let began = Instant::now();
+        let reply = self.upstream.call(call).await.map_err(|failure| failure.to_api_error()).and_then(Reply::passed);
+        // What the backend refuses is between it and the caller; what it fails at, whoever runs the gate must hear of.
+        let failed = match &reply {
+            Ok(reply) if reply.status.is_server_error() => {
+                Some((reply.status.as_u16(), "the findings backend answered with an error of its own"))
+            }
+            Ok(_) => None,
+            Err(error) => Some((error.status, &*error.message)),
+        };
+        if let Some((status, reason)) = failed {
+            let (request_id, operation, status) = (id.as_str(), operation.name(), Some(status));
+            UpstreamFailed { request_id, operation, status, reason, elapsed: began.elapsed() }.emit();
         }
+        reply
     }
 }
 

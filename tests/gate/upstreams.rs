@@ -4,6 +4,7 @@ use crate::{
     baseline,
     support::{
         Latch,
+        client::{signed_head, with_body},
         fleet::{PAYMENTS, finding, good, update},
         gate::{Gate, Place},
         upstream::{Received, Reply, Upstream},
@@ -30,6 +31,20 @@ fn one_that_is_down_is_told_apart_and_comes_back() {
         response.is_error(503, "ServiceUnavailableException", "The request was not sent");
     }
     gate.wait_for_log(&["upstream_failed", "503"]);
+}
+
+/// Reads pass without a decision, and whoever runs the gate hears of their failures all the same.
+#[test]
+fn one_that_is_down_for_a_read_is_logged() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let gate = Gate::start(Place::new(&format!("http://{address}"), "[doors]\nopen = [\"GetFindings\"]"));
+    let mut client = gate.connect();
+    let head = signed_head(gate.address, &PAYMENTS, "POST", "/findings", b"{}");
+    client.send(&with_body(&head, b"{}"));
+    client.read().is_error(503, "ServiceUnavailableException", &format!("{address} cannot be reached"));
+    gate.wait_for_log(&["upstream_failed", "GetFindings", "503"]);
 }
 
 #[test]

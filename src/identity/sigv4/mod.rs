@@ -24,7 +24,7 @@ mod verify;
 mod tests;
 
 pub(super) use parse::is_present;
-pub use sign::sign;
+pub use sign::{SignError, sign};
 pub(super) use verify::Claim;
 use verify::SERVICE;
 pub use verify::SigV4;

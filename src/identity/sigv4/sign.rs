@@ -9,6 +9,17 @@ use http::{HeaderValue, header::AUTHORIZATION, header::InvalidHeaderValue, reque
 use jiff::Timestamp;
 use ring::{digest, hmac};
 
+/// Why a request cannot be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// The host or the key's id has characters that no header may have.
+    #[error("the host or the access key id cannot be put into a header: {0}")]
+    Header(#[from] InvalidHeaderValue),
+    /// The time is beyond the years 0 to 9999.
+    #[error("the time {0} has no four-digit year")]
+    Time(Timestamp),
+}
+
 /// Signs a request to Security Hub with an access key. `host` is what the request's `Host` header will say.
 ///
 /// It sets `host`, `x-amz-date` and `authorization`, and signs `content-type` too where that is set.
@@ -19,16 +30,15 @@ pub fn sign(
     (access_key_id, secret): (&str, &str),
     region: &str,
     now: Timestamp,
-) -> Result<(), InvalidHeaderValue> {
+) -> Result<(), SignError> {
     let text = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let date = AmzDate::parse(text.as_bytes()).ok_or(SignError::Time(now))?;
     head.headers.insert("host", HeaderValue::from_str(host)?);
     head.headers.insert("x-amz-date", HeaderValue::from_str(&text)?);
     let signed_headers =
         if head.headers.contains_key("content-type") { "content-type;host;x-amz-date" } else { "host;x-amz-date" };
     let mut canonical = canonical::request(head, signed_headers, host.as_bytes());
     canonical.extend_from_slice(&hex(digest::digest(&digest::SHA256, body).as_ref()));
-    // What was just written reads back.
-    let Some(date) = AmzDate::parse(text.as_bytes()) else { return HeaderValue::from_bytes(b"\n").map(drop) };
     let secret = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{secret}").as_bytes());
     let key = derive(&secret, date.day(), region, SERVICE);
     let signature = hmac::sign(&key, &string_to_sign(&date, region, SERVICE, &canonical));
