@@ -1,9 +1,7 @@
 //! The attributes that GetFindings filters and sorts by: where each is in a finding, and where the store keeps it.
 
-use super::{
-    json::{Object, integer},
-    timestamp,
-};
+use super::json::{Object, integer};
+use crate::finding::timestamp;
 use rusqlite::types::Value as Sql;
 use serde_json::Value;
 use std::{collections::BTreeSet, net::IpAddr};

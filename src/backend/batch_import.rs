@@ -6,9 +6,8 @@ use super::{
     ownership::{self, Provenance, Sticky},
     schema::ProductArn,
     store::{Findings, Store, StoreError, Stored},
-    timestamp,
 };
-use crate::finding::{AccountId, ApiError, Document};
+use crate::finding::{AccountId, ApiError, Document, timestamp};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -7,11 +7,11 @@ use super::{
     ownership::Sticky,
     severity,
     store::{Findings, Store, StoreError},
-    timestamp,
 };
 use crate::finding::{
     AccountId, Accounts, ApiError, BatchUpdate, Identifier, Note, Role, Text, Update,
     outcome::{Unprocessed, write_answer},
+    timestamp,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@
 use super::{
     attribute::{Attribute, Kind, Place},
     json::Object,
-    timestamp,
 };
+use crate::finding::timestamp;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Value as Sql;
 use serde::Deserialize;

@@ -31,7 +31,6 @@ mod sample;
 mod schema;
 mod severity;
 mod store;
-mod timestamp;
 mod token;
 
 use crate::finding::{AccountId, Accounts, ApiError, Operation};

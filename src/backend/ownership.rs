@@ -7,8 +7,9 @@
 use super::{
     json::{Object, text_at},
     schema::ProductArn,
-    severity, timestamp,
+    severity,
 };
+use crate::finding::timestamp;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

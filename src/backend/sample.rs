@@ -1,7 +1,6 @@
 //! Findings for a demonstration, as AWS services and a scanner of one's own would import them.
 
-use super::timestamp;
-use crate::finding::AccountId;
+use crate::finding::{AccountId, timestamp};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 

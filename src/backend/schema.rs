@@ -1,7 +1,7 @@
 //! A small schema language for findings, whose errors are worded as the service words them: as ajv 6 does.
 
-use super::{json, timestamp};
-use crate::finding::AccountId;
+use super::json;
+use crate::finding::{AccountId, timestamp};
 use serde_json::Value;
 use std::fmt::Write as _;
 

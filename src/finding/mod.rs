@@ -14,7 +14,9 @@ mod number;
 mod object;
 mod operation;
 pub mod outcome;
+mod state;
 mod text;
+pub mod timestamp;
 mod update;
 mod vocabulary;
 
@@ -26,6 +28,7 @@ pub use field::{Field, FieldSet};
 pub use identifier::Identifier;
 pub use number::ProductScore;
 pub use operation::Operation;
+pub use state::{ComplianceStatus, InvalidState, NoteNow, RecordState, SeverityNow, State};
 pub use text::Text;
 pub use update::{BatchUpdate, InvalidUpdate, MAX_IDENTIFIERS, Note, Severity, Update};
 pub use vocabulary::{Enforcement, SeverityLabel, VerificationState, WorkflowStatus};

@@ -1,16 +1,16 @@
-//! Timestamps as Security Hub takes them: RFC 3339, with offsets also as `+HHMM` or `+HH`.
+//! Timestamps as Security Hub takes and writes them: RFC 3339, with offsets also as `+HHMM` or `+HH`.
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::Offset};
 use serde_json::Value;
 
 /// The pattern of the CloudFormation schema (`AWS::SecurityHub::AutomationRule`), as validation errors quote it.
-pub(super) const PATTERN: &str = r"^(\d\d\d\d)-([0][1-9]|[1][0-2])-([0][1-9]|[1-2](\d)|[3][0-1])[T](?:([0-1](\d)|[2][0-3]):[0-5](\d):[0-5](\d)|23:59:60)(?:\.(\d)+)?([Z]|[+-](\d\d)(:?(\d\d))?)$";
+pub const PATTERN: &str = r"^(\d\d\d\d)-([0][1-9]|[1][0-2])-([0][1-9]|[1-2](\d)|[3][0-1])[T](?:([0-1](\d)|[2][0-3]):[0-5](\d):[0-5](\d)|23:59:60)(?:\.(\d)+)?([Z]|[+-](\d\d)(:?(\d\d))?)$";
 
 /// The instant that `text` names, or nothing.
 ///
 /// More than [`PATTERN`] asks: the day exists, the fraction has at most nine digits, and the offset is within ±18:00.
 /// A leap second, `23:59:60`, is the first second of the next day, as in POSIX time.
-pub(super) fn parse(text: &str) -> Option<Timestamp> {
+pub fn parse(text: &str) -> Option<Timestamp> {
     if !text.is_ascii() {
         return None;
     }
@@ -35,17 +35,17 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
 }
 
 /// The form that the store compares: of fixed width, in UTC, in the order of time.
-pub(super) fn sortable(instant: Timestamp) -> String {
+pub fn sortable(instant: Timestamp) -> String {
     format!("{instant:.9}")
 }
 
 /// The [`sortable`] form of a timestamp in a finding, or nothing if it is none.
-pub(super) fn sortable_of(value: &Value) -> Option<String> {
+pub fn sortable_of(value: &Value) -> Option<String> {
     value.as_str().and_then(parse).map(sortable)
 }
 
 /// How the service writes an instant of its own.
-pub(super) fn written(instant: Timestamp) -> String {
+pub fn written(instant: Timestamp) -> String {
     format!("{instant:.3}")
 }
 
