@@ -15,8 +15,8 @@ mod support {
 }
 
 use findings_gate::{
-    finding::{BatchUpdate, Caller, Role},
-    gate::{Plan, decide},
+    finding::{BatchUpdate, Caller, Role, Timestamp},
+    gate::{Asked, Knowledge, Plan, decide},
     policy::{Engine, Judge, Naive, Snapshot},
 };
 use std::sync::Arc;
@@ -57,9 +57,14 @@ fn empty_engine(effort: &Effort) {
     });
 }
 
-/// Decides and plans.
+/// Decides and plans, as the live gate does before it has looked anything up.
+fn plan(judge: &mut impl Judge, caller: &Caller, request: &BatchUpdate<'_>) -> Plan {
+    let decision = decide(judge, caller, Asked::of_update(request, Timestamp::UNIX_EPOCH), Knowledge::OfEach(&[]));
+    Plan::new(&request.identifiers, &decision, "00000000-0000-4000-8000-000000000000")
+}
+
 fn gate<'a>(mut judge: impl Judge + 'a, caller: &'a Caller, request: &'a BatchUpdate<'a>) -> impl FnMut() -> Plan + 'a {
-    move || Plan::new(request, &decide(&mut judge, caller, request), "00000000-0000-4000-8000-000000000000")
+    move || plan(&mut judge, caller, request)
 }
 
 fn naive<'a>(snapshot: &Arc<Snapshot>, caller: &'a Caller, request: &'a BatchUpdate<'a>) -> Case<'a> {
@@ -70,7 +75,7 @@ fn cold<'a>(snapshot: &Arc<Snapshot>, caller: &'a Caller, request: &'a BatchUpda
     let mut engine = Engine::new(snapshot.clone());
     Case::new(move || {
         engine.forget();
-        Plan::new(request, &decide(&mut engine, caller, request), "00000000-0000-4000-8000-000000000000")
+        plan(&mut engine, caller, request)
     })
 }
 

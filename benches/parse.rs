@@ -14,10 +14,10 @@ mod support {
 
 use findings_gate::{
     finding::{
-        BatchUpdate, Role,
+        BatchUpdate, Role, Timestamp,
         outcome::{UpstreamAnswer, is_all_processed, write_answer},
     },
-    gate::{Decision, Group, GroupAnswer, Merged, Plan, decide, merge},
+    gate::{Asked, Decision, Group, GroupAnswer, Knowledge, Merged, Plan, decide, merge},
     policy::Engine,
 };
 use serde_json::Value;
@@ -93,8 +93,15 @@ fn answers(effort: &Effort) {
         let request = BatchUpdate::parse(body.as_bytes()).expect("a request");
         let mut engine = Engine::new(scene::snapshot(13, 3, scene::ALIKE));
         let mut decided = |role| {
-            let decision = decide(&mut engine, &scene::caller(role), &request);
-            let Plan::Forward { groups } = Plan::new(&request, &decision, DECISION) else { panic!("refused") };
+            let decision = decide(
+                &mut engine,
+                &scene::caller(role),
+                Asked::of_update(&request, Timestamp::UNIX_EPOCH),
+                Knowledge::OfEach(&[]),
+            );
+            let Plan::Forward { groups } = Plan::new(&request.identifiers, &decision, DECISION) else {
+                panic!("refused")
+            };
             assert_eq!(groups.len(), 1);
             (decision, groups)
         };

@@ -4,7 +4,7 @@
 
 use findings_gate::{
     finding::{AccountId, Accounts, BatchUpdate, Caller, Enforcement, Member, Proof, Role},
-    gate::{Fate, Plan, decide},
+    gate::{Asked, Fate, Knowledge, Plan, decide},
     policy::{Answer, Engine, PolicyText, Snapshot, load, pack},
 };
 use std::{error::Error, fmt::Write, sync::Arc};
@@ -62,8 +62,10 @@ pub(crate) fn explain(request: &str) -> Result<String, Box<dyn Error>> {
     };
 
     let request = BatchUpdate::parse(request.as_bytes())?;
+    // The core has no clock. It looks nothing up either: here nothing is known of the findings.
+    let now = "2026-01-01T12:00:00Z".parse()?;
     let mut engine = Engine::new(snapshot);
-    let decision = decide(&mut engine, &caller, &request);
+    let decision = decide(&mut engine, &caller, Asked::of_update(&request, now), Knowledge::Never);
 
     let mut text = String::new();
     for (identifier, fate) in request.identifiers.iter().zip(&decision.fates) {
@@ -72,7 +74,7 @@ pub(crate) fn explain(request: &str) -> Result<String, Box<dyn Error>> {
             writeln!(text, "  not asked about: {fate:?}")?;
             continue;
         };
-        for (change, verdict) in decision.changes.iter().zip(&ruling.verdicts) {
+        for (change, verdict) in ruling.asked(&decision.changes) {
             match &verdict.enforced {
                 Answer::Allowed { by } => writeln!(text, "  {change}: allowed by {}", by.join(", "))?,
                 Answer::Denied(denial) => {
@@ -81,7 +83,7 @@ pub(crate) fn explain(request: &str) -> Result<String, Box<dyn Error>> {
             }
         }
     }
-    match Plan::new(&request, &decision, "decision-1") {
+    match Plan::new(&request.identifiers, &decision, "decision-1") {
         Plan::Refuse { message } => writeln!(text, "refused: {message}")?,
         Plan::Forward { groups } => {
             for group in groups {

@@ -17,7 +17,7 @@ pub(super) fn rules(policies: &config::Policies) -> Result<Vec<Rule>, Failure> {
     let mut texts: Vec<PolicyText> = Vec::new();
     for pack in &policies.packs {
         // A pack left out in silence would be forbids left out.
-        let pack = policy::pack(pack.name()).ok_or_else(|| Failure::broke(format!("no pack `{}`", pack.name())))?;
+        let pack = policy::pack(pack).ok_or_else(|| Failure::broke(format!("no pack `{pack}`")))?;
         texts.extend(pack);
     }
     if !policies.paths.is_empty() {

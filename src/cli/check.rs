@@ -195,7 +195,7 @@ impl Summary {
                 members: config.accounts.members().len(),
             },
             policies: Policies {
-                packs: config.policies.packs.iter().map(|pack| pack.name()).collect(),
+                packs: config.policies.packs.clone(),
                 files: files.clone(),
                 default_enforcement: config.policies.default_enforcement.as_str(),
                 count: snapshot.rules().len(),

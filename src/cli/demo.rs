@@ -5,7 +5,7 @@ use crate::{
     backend::{self, Backend, sample_findings},
     config,
     finding::{AccountId, Accounts, BatchUpdate, Caller, Enforcement, Member, Operation, Proof, Role},
-    gate::{Decision, Fate, decide},
+    gate::{Asked, Decision, Fate, Knowledge, decide},
     identity::{Identity, Key, Keys, Kind, SigV4, sign},
     policy::{Answer, Engine},
     proxy::{Doors, GateSettings, Limits, Listener, Shutdown, read_body},
@@ -44,7 +44,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = shared::socket)]
     pub listen: SocketAddr,
 
-    /// Directories of policies, `.cedar` files, `pack:baseline` or `pack:strict`, in place of the demo's own
+    /// Directories of policies, `.cedar` files, `pack:baseline`, `pack:strict` or `pack:transitions`, in place of the demo's own
     #[arg(long, value_name = "PATH", num_args = 1.., default_value = "pack:baseline")]
     pub policies: Vec<String>,
 }
@@ -177,7 +177,12 @@ fn tell(
         proof: Proof::SigV4 { access_key_id: payments.id.as_str().into() },
         minimum_enforcement: Enforcement::Strip,
     };
-    let decision = decide(&mut Engine::new(settings.snapshot.clone()), &caller, &request);
+    let decision = decide(
+        &mut Engine::new(settings.snapshot.clone()),
+        &caller,
+        Asked::of_update(&request, Timestamp::now()),
+        Knowledge::Never,
+    );
     printer.out(&format!(
         "A sample batch, sent with the key of {} (member {}), about two of its findings and one of another account:\n\n{}\n\n",
         payments.name,
@@ -271,7 +276,7 @@ fn fates_table(request: &BatchUpdate<'_>, decision: &Decision<'_>, response: &Va
             table.add_row([finding, "everything".into(), "reject".into(), format!("{fate:?}"), "was not asked".into()]);
             continue;
         };
-        for (at, (change, verdict)) in decision.changes.iter().zip(&ruling.verdicts).enumerate() {
+        for (at, (change, verdict)) in ruling.asked(&decision.changes).enumerate() {
             let (said, because) = match &verdict.enforced {
                 Answer::Allowed { by } => ("allow".to_owned(), by.join(", ")),
                 Answer::Denied(denial) if denial.policies.is_empty() => {
@@ -279,12 +284,14 @@ fn fates_table(request: &BatchUpdate<'_>, decision: &Decision<'_>, response: &Va
                 }
                 Answer::Denied(denial) => (denial.enforcement.to_string(), denial.policies.join(", ")),
             };
-            let became =
-                if ruling.forwards() && ruling.kept.contains(change.action().field()) && processed(&identifier.id) {
-                    "changed it"
-                } else {
-                    "never saw it"
-                };
+            let became = if ruling.forwards()
+                && change.field().is_some_and(|field| ruling.kept.contains(field))
+                && processed(&identifier.id)
+            {
+                "changed it"
+            } else {
+                "never saw it"
+            };
             let finding = if at == 0 { Cell::new(&finding) } else { Cell::new("") };
             table.add_row([finding, Cell::new(change), Cell::new(said), Cell::new(because), Cell::new(became)]);
         }

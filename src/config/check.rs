@@ -1,7 +1,7 @@
 //! From settings to a checked configuration.
 
 use super::{
-    Backend, Certificates, Config, ConfigError, Identity, Key, Level, Limits, Listen, Log, LogFormat, Pack, Policies,
+    Backend, Certificates, Config, ConfigError, Identity, Key, Level, Limits, Listen, Log, LogFormat, Policies,
     PolicyPath, Upstream, Url, accounts, issued,
     load::Settings,
     problem::{Problem, did_you_mean},
@@ -9,7 +9,10 @@ use super::{
     reader::resolved,
     value::Value,
 };
-use crate::finding::{AccountId, Accounts, Enforcement, Operation};
+use crate::{
+    finding::{AccountId, Accounts, Enforcement, Operation},
+    policy::PACKS,
+};
 use std::{collections::HashMap, net::SocketAddr, num::NonZeroUsize, path::Path, time::Duration};
 
 const KIB: u64 = 1 << 10;
@@ -99,15 +102,15 @@ fn policies(settings: &mut Settings) -> Option<Policies> {
     for (index, item) in items.iter().enumerate() {
         let key = format!("{PATH}[{index}]");
         match item.text().map(|text| (text, text.strip_prefix("pack:"))) {
-            Some((_, Some(name))) => match Pack::named(name) {
+            Some((_, Some(name))) => match PACKS.iter().copied().find(|pack| *pack == name) {
                 Some(pack) if packs.contains(&pack) => {
                     let message = format!("`{PATH}` names `pack:{name}` twice");
                     settings.problems.add(Problem::new(item.origin.clone(), message));
                 }
                 Some(pack) => packs.push(pack),
                 None => {
-                    let meant = did_you_mean(name, Pack::ALL.map(Pack::name)).map(|meant| format!("pack:{meant}"));
-                    let problem = item.misspelt(&key, "`pack:baseline` or `pack:strict`");
+                    let meant = did_you_mean(name, PACKS.iter().copied()).map(|meant| format!("pack:{meant}"));
+                    let problem = item.misspelt(&key, "`pack:baseline`, `pack:strict` or `pack:transitions`");
                     settings.problems.add(problem.meant(meant));
                 }
             },
@@ -115,7 +118,7 @@ fn policies(settings: &mut Settings) -> Option<Policies> {
                 paths.push(PolicyPath { path: resolved(text, &item.origin), origin: item.origin.clone() });
             }
             _ => {
-                let expected = "a directory, a `.cedar` file, `pack:baseline` or `pack:strict`";
+                let expected = "a directory, a `.cedar` file, `pack:baseline`, `pack:strict` or `pack:transitions`";
                 settings.problems.add(item.misspelt(&key, expected));
             }
         }

@@ -1,6 +1,6 @@
 //! The checked configuration: whoever holds one need not doubt any of it.
 
-use super::{Key, Pack, PolicyPath, problem::did_you_mean};
+use super::{Key, PolicyPath, problem::did_you_mean};
 use crate::finding::{AccountId, Accounts, Enforcement, Operation};
 use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -45,7 +45,7 @@ pub struct Policies {
     /// `path`: the directories and files, to be read by [`read_policies`](super::read_policies).
     pub paths: Vec<PolicyPath>,
     /// `path`: the packs that come with the program.
-    pub packs: Vec<Pack>,
+    pub packs: Vec<&'static str>,
     /// `default_enforcement`: what a denial does when its policy does not say.
     pub default_enforcement: Enforcement,
 }

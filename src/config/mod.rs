@@ -28,7 +28,7 @@ pub use checked::{
 };
 pub use issued::Key;
 pub use load::{Flags, load, log_from, policies_from};
-pub use policies::{Pack, PolicyPath, read_policies};
+pub use policies::{PolicyPath, read_policies};
 pub use problem::{ConfigError, Problem};
 pub use secret::Secret;
 pub use settings::{Absent, SETTINGS, Setting, Shape};

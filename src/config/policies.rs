@@ -12,33 +12,6 @@ const MOST_FILES: usize = 1_000;
 /// The longest policy file, in bytes.
 const LONGEST_FILE: u64 = 1 << 20;
 
-/// A set of policies that comes with the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pack {
-    /// `pack:baseline`
-    Baseline,
-    /// `pack:strict`
-    Strict,
-}
-
-impl Pack {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Baseline, Self::Strict];
-
-    /// Its name after `pack:`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Baseline => "baseline",
-            Self::Strict => "strict",
-        }
-    }
-
-    /// The pack of that name, or nothing.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|pack| pack.name() == name)
-    }
-}
-
 /// A directory of policies, or one policy file.
 #[derive(Debug, Clone)]
 pub struct PolicyPath {

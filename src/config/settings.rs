@@ -70,7 +70,7 @@ pub const SETTINGS: &[Setting] = &[
         "policies.path",
         List,
         Invalid,
-        "a list of directories, `.cedar` files, `pack:baseline` or `pack:strict`",
+        "a list of directories, `.cedar` files, `pack:baseline`, `pack:strict` or `pack:transitions`",
         "The policies, all of which apply together. Of a directory, the files directly in it that end in `.cedar`.",
     ),
     setting(

@@ -181,7 +181,7 @@ fn every_key_is_read() {
     let config = place.load().unwrap();
     assert_eq!(config.listen.address.to_string(), "[::1]:8443");
     assert_eq!(config.listen.workers.get(), 3);
-    assert_eq!(config.policies.packs, [Pack::Strict]);
+    assert_eq!(config.policies.packs, ["strict"]);
     let paths: Vec<_> = config.policies.paths.iter().map(|path| path.path.clone()).collect();
     assert_eq!(paths, [place.at("more"), place.at("one.cedar")]);
     assert_eq!(config.policies.default_enforcement, Enforcement::Refuse);

@@ -1,9 +1,9 @@
-//! The nine members that an update may have: the units that are kept or stripped.
+//! The members that policies decide on: the units that are kept or stripped.
 
 use super::vocabulary::vocabulary;
 
 vocabulary! {
-    /// One of the nine updatable members (API model).
+    /// One of the nine members that an update may have (API model), or `RecordState`, which only imports carry.
     ///
     /// Upstream replaces lists and maps as a whole and wants a note's two members together, so a field is what a denied
     /// change takes with it.
@@ -14,6 +14,8 @@ vocabulary! {
         Criticality = "Criticality",
         /// A text and who wrote it.
         Note = "Note",
+        /// Whether its provider still stands by the finding; only imports carry it.
+        RecordState = "RecordState",
         /// Other findings that belong with this one; replaces the list.
         RelatedFindings = "RelatedFindings",
         /// Label, normalized score, product's own score.
@@ -26,6 +28,13 @@ vocabulary! {
         VerificationState = "VerificationState",
         /// Where the work on the finding stands.
         Workflow = "Workflow",
+    }
+}
+
+impl Field {
+    /// The nine that an update may have.
+    pub fn updatable() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|field| *field != Self::RecordState)
     }
 }
 
@@ -91,6 +100,6 @@ mod tests {
         assert!(set.contains(Field::Workflow) && set.contains(Field::Confidence) && !set.contains(Field::Note));
         assert_eq!(set.iter().collect::<Vec<_>>(), [Field::Confidence, Field::Workflow]);
         assert_eq!(set.without(Field::Workflow).without(Field::Confidence), FieldSet::EMPTY);
-        assert_eq!(Field::ALL.iter().copied().collect::<FieldSet>().len(), 9);
+        assert_eq!(Field::ALL.iter().copied().collect::<FieldSet>().len(), 10);
     }
 }

@@ -20,8 +20,10 @@ pub mod timestamp;
 mod update;
 mod vocabulary;
 
+pub use jiff::Timestamp;
+
 pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, Role};
-pub use change::{Action, Change, Target, Value};
+pub use change::{Action, ActionSet, Change, Circumstances, Target, Value};
 pub use document::{Document, InvalidDocument};
 pub use error::ApiError;
 pub use field::{Field, FieldSet};

@@ -13,6 +13,8 @@ pub mod code {
     pub const PARTIAL_UPDATE: &str = "PartialUpdate";
     /// The finding came before in the same request (API model).
     pub const DUPLICATED: &str = "DuplicatedFindingIdentifier";
+    /// There is no such finding (API model).
+    pub const NOT_FOUND: &str = "FindingNotFound";
     /// It is not known what became of the finding (API model).
     pub const INTERNAL_FAILURE: &str = "InternalFailure";
 }

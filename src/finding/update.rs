@@ -206,7 +206,7 @@ object! {
         };
         if update.fields().is_empty() {
             return Err(de::Error::custom(format_args!(
-                "nothing to update, expected at least one of {}", words(Field::ALL.iter().map(|field| field.as_str()))
+                "nothing to update, expected at least one of {}", words(Field::updatable().map(Field::as_str))
             )));
         }
         Ok(BatchUpdate { identifiers: required(identifiers, "FindingIdentifiers")?, update })
@@ -315,6 +315,7 @@ impl Update<'_> {
             Field::Confidence => self.confidence.is_some(),
             Field::Criticality => self.criticality.is_some(),
             Field::Note => self.note.is_some(),
+            Field::RecordState => false,
             Field::RelatedFindings => self.related_findings.is_some(),
             Field::Severity => self.severity.is_some(),
             Field::Types => self.types.is_some(),

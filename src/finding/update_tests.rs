@@ -20,7 +20,7 @@ fn every_leaf_is_read_and_written_again() {
         r#""Confidence":42,"Criticality":99,"Note":{"Text":"line one\nline two \"quoted\" é","UpdatedBy":"ana"},"RelatedFindings":[{"Id":"r","ProductArn":"arn:aws:securityhub:eu-west-1::product/aws/inspector"}],"Severity":{"Label":"HIGH","Normalized":70,"Product":7.5},"Types":["TTPs/Initial Access","Effects"],"UserDefinedFields":{"ticket":"SEC-1","note to self":""},"VerificationState":"TRUE_POSITIVE","Workflow":{"Status":"NOTIFIED"}"#,
     );
     let request = BatchUpdate::parse(body.as_bytes()).unwrap();
-    assert_eq!(request.update.fields(), Field::ALL.iter().copied().collect());
+    assert_eq!(request.update.fields(), Field::updatable().collect());
     let mut written = Vec::new();
     request.write_json([0], request.update.fields(), &mut written);
     assert_eq!(String::from_utf8(written).unwrap(), body);

@@ -1,14 +1,76 @@
 //! Deciding: the verdict on every change of every finding, and what follows for the finding.
 
+use super::ruling::{Ruling, rule};
 use crate::{
-    finding::{BatchUpdate, Caller, Change, Enforcement, FieldSet, Identifier, Target, Update},
-    policy::{Judge, Question, Verdict},
+    finding::{
+        Action, ActionSet, BatchUpdate, Caller, Change, Circumstances, Enforcement, FieldSet, Identifier, Operation,
+        State, Target, Update,
+    },
+    policy::Judge,
 };
+use jiff::Timestamp;
 use std::{
     collections::HashMap,
     hash::{Hash, Hasher},
     rc::Rc,
 };
+
+/// What a request asks of every finding that it names.
+#[derive(Debug)]
+pub struct Asked<'u> {
+    /// The findings, in the order of the request.
+    pub identifiers: &'u [Identifier<'u>],
+    /// The questions.
+    pub changes: Vec<Change<'u>>,
+    /// What they share.
+    pub circumstances: Circumstances<'u>,
+    /// The fields that the request has.
+    pub fields: FieldSet,
+    /// What replaces lists and maps, and so may drop something of a finding; nothing if nothing does.
+    pub replaces: Option<&'u Update<'u>>,
+}
+
+impl<'u> Asked<'u> {
+    /// What a BatchUpdateFindings request asks.
+    pub fn of_update(request: &'u BatchUpdate<'u>, now: Timestamp) -> Self {
+        Self {
+            identifiers: &request.identifiers,
+            changes: request.update.changes(),
+            circumstances: request.update.circumstances(Operation::BatchUpdateFindings, now),
+            fields: request.update.fields(),
+            replaces: Some(&request.update),
+        }
+    }
+}
+
+/// What is known of the findings that a request names.
+#[derive(Debug, Clone, Copy)]
+pub enum Knowledge<'u> {
+    /// Nothing, and nothing can be: findings are not looked up. What a new list or map would drop is not asked about.
+    Never,
+    /// This of each, in the order of the request. An empty list: nothing yet.
+    OfEach(&'u [Known<'u>]),
+}
+
+/// What is known of a finding.
+#[derive(Debug, Clone, Copy)]
+pub enum Known<'u> {
+    /// Nothing: it was not looked up, or that failed.
+    Nothing,
+    /// The backend has no such finding.
+    Missing,
+    /// How it is.
+    State(&'u State),
+}
+
+impl<'u> Knowledge<'u> {
+    fn of(self, place: usize) -> Known<'u> {
+        match self {
+            Self::Never => Known::Nothing,
+            Self::OfEach(findings) => findings.get(place).copied().unwrap_or(Known::Nothing),
+        }
+    }
+}
 
 /// What was decided on a request.
 #[derive(Debug)]
@@ -16,83 +78,121 @@ pub struct Decision<'u> {
     /// The changes that were asked about, in the order of the update's members.
     pub changes: Vec<Change<'u>>,
     /// What becomes of each finding, in the order of the request.
-    pub fates: Vec<Fate>,
+    pub fates: Vec<Fate<'u>>,
 }
 
 /// What becomes of a finding.
 #[derive(Debug, Clone)]
-pub enum Fate {
+pub enum Fate<'u> {
     /// It came before in the same request, at this place. That one is decided; this one is not forwarded.
     Duplicate(usize),
+    /// The verdict depends on how the finding is, and there is none.
+    NotFound,
     /// The account that owns it cannot be told, so nobody was asked.
     OwnerUnknown(Enforcement),
     /// The policies decided. Findings that they cannot tell apart share one ruling.
-    Ruled(Rc<Ruling>),
+    Ruled(Rc<Ruling<'u>>),
 }
 
-/// The verdicts on one finding, and what follows from them.
-#[derive(Debug)]
-pub struct Ruling {
-    /// The verdict on each change, in the order of [`Decision::changes`].
-    pub verdicts: Vec<Rc<Verdict>>,
-    /// The fields that are left after stripping. They are forwarded unless a denial does more than strip.
-    pub kept: FieldSet,
-    /// The strictest enforcement of all denials; nothing where every change is allowed.
-    pub enforcement: Option<Enforcement>,
-    /// What a denial does to this caller at the least.
-    pub minimum: Enforcement,
-}
-
-impl Ruling {
-    /// Whether anything of the update is forwarded for the finding.
-    pub fn forwards(&self) -> bool {
-        self.enforcement.is_none_or(|enforcement| enforcement == Enforcement::Strip) && !self.kept.is_empty()
-    }
-}
-
-impl Fate {
+impl Fate<'_> {
     /// The strictest enforcement that the finding met.
     pub fn enforcement(&self) -> Option<Enforcement> {
         match self {
-            Self::Duplicate(_) => None,
+            Self::Duplicate(_) | Self::NotFound => None,
             Self::OwnerUnknown(enforcement) => Some(*enforcement),
             Self::Ruled(ruling) => ruling.enforcement,
         }
     }
-}
 
-/// Decides a request.
-pub fn decide<'u>(judge: &mut impl Judge, caller: &Caller, request: &'u BatchUpdate<'u>) -> Decision<'u> {
-    let changes = request.update.changes();
-    let fields = request.update.fields();
-    let originals = first_places(&request.identifiers);
-    let owners: Vec<_> = request.identifiers.iter().map(Identifier::owner).collect();
-
-    // What is left to ask the policies about, and where it came from.
-    let (mut targets, mut places) = (Vec::with_capacity(owners.len()), Vec::with_capacity(owners.len()));
-    for (place, identifier) in request.identifiers.iter().enumerate() {
-        if let (true, Some(owner)) = (originals[place] == place, owners[place]) {
-            targets.push(Target { identifier, owner });
-            places.push(place);
+    /// Whether it could be another one if it were known how the finding is.
+    fn depends_on_state(&self) -> bool {
+        match self {
+            Self::Duplicate(_) | Self::NotFound => false,
+            Self::OwnerUnknown(_) => true,
+            Self::Ruled(ruling) => ruling.depends_on_state(),
         }
     }
+}
 
-    let kinds = judge.kinds(caller, &changes, &targets);
+impl Decision<'_> {
+    /// The findings, by their places, about which another decision may be made once it is known how they are. Until then the
+    /// decision denies what depends on it.
+    pub fn depends_on_state(&self) -> Vec<usize> {
+        let open = self.fates.iter().enumerate().filter(|(_, fate)| fate.depends_on_state());
+        open.map(|(place, _)| place).collect()
+    }
+}
+
+/// Decides a request by what is known of the findings.
+pub fn decide<'u>(
+    judge: &mut impl Judge,
+    caller: &Caller,
+    request: Asked<'u>,
+    knowledge: Knowledge<'u>,
+) -> Decision<'u> {
+    let originals = first_places(request.identifiers);
+    // What is left to ask the policies about, and where it came from.
+    let mut targets: Vec<Target<'u>> = Vec::with_capacity(request.identifiers.len());
+    let mut places = Vec::with_capacity(request.identifiers.len());
     let unknown = Fate::OwnerUnknown(Enforcement::Reject.max(caller.minimum_enforcement));
-    let mut fates: Vec<Fate> = originals
-        .iter()
-        .enumerate()
-        .map(|(place, original)| if *original == place { unknown.clone() } else { Fate::Duplicate(*original) })
-        .collect();
-    let mut rulings: Vec<Option<Rc<Ruling>>> = vec![None; targets.len()];
-    for (at, first) in kinds.into_iter().enumerate() {
-        let ruling = rulings[first]
-            .clone()
-            .unwrap_or_else(|| Rc::new(rule(judge, caller, &request.update, &changes, fields, &targets[first])));
-        rulings[first] = Some(ruling.clone());
+    let mut fates: Vec<Fate<'u>> = Vec::with_capacity(request.identifiers.len());
+    for (place, identifier) in request.identifiers.iter().enumerate() {
+        fates.push(match knowledge.of(place) {
+            _ if originals[place] != place => Fate::Duplicate(originals[place]),
+            Known::Missing => Fate::NotFound,
+            known => {
+                targets.extend(target(identifier, known).inspect(|_| places.push(place)));
+                unknown.clone()
+            }
+        });
+    }
+
+    let removes = removing(&request, knowledge);
+    let asked = request.changes.iter().map(Change::action).chain(removes.iter().copied());
+    let kinds = judge.kinds(caller, asked.collect::<ActionSet>(), &targets);
+    let removals: Vec<Vec<Change<'u>>> = targets.iter().map(|target| removals(&request, &removes, target)).collect();
+    // The first of each kind, and of those of a kind that lose the same.
+    let mut rulings: Vec<(usize, usize, Rc<Ruling<'u>>)> = Vec::new();
+    for (at, kind) in kinds.into_iter().enumerate() {
+        let alike = |(of, first, _): &&(usize, usize, _)| *of == kind && removals[*first] == removals[at];
+        let ruling = if let Some((.., ruling)) = rulings.iter().rev().find(alike) {
+            ruling.clone()
+        } else {
+            let ruling = Rc::new(rule(judge, caller, &request, &removals[at], &targets[at]));
+            rulings.push((kind, at, ruling.clone()));
+            ruling
+        };
         fates[places[at]] = Fate::Ruled(ruling);
     }
-    Decision { changes, fates }
+    Decision { changes: request.changes, fates }
+}
+
+/// A finding to ask about, if it can be told whose it is.
+fn target<'u>(identifier: &'u Identifier<'u>, known: Known<'u>) -> Option<Target<'u>> {
+    let proven = identifier.owner();
+    // A backend that gives a finding to another account than its name proves is not believed.
+    let state = match known {
+        Known::State(state) if proven.is_none_or(|owner| owner == state.account) => Some(state),
+        _ => None,
+    };
+    let owner = proven.or_else(|| state.map(|state| state.account))?;
+    Some(Target { identifier, owner, state, is_new: Some(false) })
+}
+
+/// The actions by which the request may drop something that a finding has.
+fn removing(request: &Asked<'_>, knowledge: Knowledge<'_>) -> Vec<Action> {
+    match (knowledge, request.replaces) {
+        (Knowledge::OfEach(_), Some(update)) => update.may_remove().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What the request would drop of a finding; while it is not known how it is, the questions whether it may drop anything.
+fn removals<'u>(request: &Asked<'u>, removes: &[Action], target: &Target<'u>) -> Vec<Change<'u>> {
+    match (removes.is_empty(), target.state, request.replaces) {
+        (false, Some(state), Some(update)) => update.removals(state),
+        _ => removes.iter().map(|action| Change::any_removal(*action)).collect(),
+    }
 }
 
 /// An identifier that is hashed by the end of its id, which is where ids differ; it is compared whole. Ids that are made to
@@ -118,44 +218,4 @@ fn first_places(identifiers: &[Identifier<'_>]) -> Vec<usize> {
         .enumerate()
         .map(|(place, identifier)| *first.entry(ByTail(identifier)).or_insert(place))
         .collect()
-}
-
-/// Asks about one finding until nothing more is stripped.
-///
-/// Stripping may falsify its own reason: RESOLVED was fine because a note came with it, and then the note is stripped. So
-/// whatever is left is asked again with what is left. Fields only ever disappear, so this ends after at most one round a
-/// field. A denial stands even where the field that caused it is gone: nothing that was denied comes back.
-fn rule(
-    judge: &mut impl Judge,
-    caller: &Caller,
-    update: &Update<'_>,
-    changes: &[Change<'_>],
-    fields: FieldSet,
-    target: &Target<'_>,
-) -> Ruling {
-    let mut kept = fields;
-    let mut verdicts: Vec<Rc<Verdict>> = Vec::with_capacity(changes.len());
-    for change in changes {
-        verdicts.push(judge.verdict(&Question { caller, update, change, kept, target }));
-    }
-    while strictest(&verdicts, caller).is_some_and(|enforcement| enforcement == Enforcement::Strip) {
-        let denied = changes.iter().zip(&verdicts).filter(|(_, verdict)| verdict.enforced.denial().is_some());
-        let left = denied.fold(kept, |left, (change, _)| left.without(change.action().field()));
-        if left == kept {
-            break;
-        }
-        kept = left;
-        for (change, verdict) in
-            changes.iter().zip(&mut verdicts).filter(|(change, _)| kept.contains(change.action().field()))
-        {
-            *verdict = judge.verdict(&Question { caller, update, change, kept, target });
-        }
-    }
-    Ruling { enforcement: strictest(&verdicts, caller), verdicts, kept, minimum: caller.minimum_enforcement }
-}
-
-/// The strictest enforcement of all denials.
-fn strictest(verdicts: &[Rc<Verdict>], caller: &Caller) -> Option<Enforcement> {
-    let denials = verdicts.iter().filter_map(|verdict| verdict.enforced.denial());
-    denials.map(|denial| denial.enforcement.max(caller.minimum_enforcement)).max()
 }

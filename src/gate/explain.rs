@@ -2,7 +2,7 @@
 
 use super::{Decision, Fate, Ruling};
 use crate::{
-    finding::{BatchUpdate, Change, Enforcement},
+    finding::{Change, Enforcement, Identifier},
     policy::{Denial, Reason},
 };
 use std::fmt::Write as _;
@@ -13,27 +13,31 @@ const NAMED: usize = 3;
 const ID_SHOWN: usize = 128;
 
 /// The message of a call that is refused as a whole, for the first finding that asks for it.
-pub(super) fn refusal(request: &BatchUpdate<'_>, decision: &Decision<'_>, place: usize, decision_id: &str) -> String {
+pub(super) fn refusal(
+    identifiers: &[Identifier<'_>],
+    decision: &Decision<'_>,
+    place: usize,
+    decision_id: &str,
+) -> String {
     let why = match &decision.fates[place] {
         Fate::Ruled(ruling) => denials(&decision.changes, ruling),
         _ => OWNER_UNKNOWN.to_owned(),
     };
-    let id: String = request.identifiers[place].id.chars().take(ID_SHOWN).collect();
+    let id: String = identifiers[place].id.chars().take(ID_SHOWN).collect();
     format!(
         "the whole request is refused and nothing was changed, because of finding {id:?}: {why} [decision {decision_id}]"
     )
 }
 
 /// The message of a finding for which nothing was forwarded.
-pub(super) fn rejection(changes: &[Change<'_>], ruling: &Ruling, decision_id: &str) -> String {
+pub(super) fn rejection(changes: &[Change<'_>], ruling: &Ruling<'_>, decision_id: &str) -> String {
     format!("nothing was changed: {} [decision {decision_id}]", denials(changes, ruling))
 }
 
 /// The message of a finding for which some fields were forwarded, and then `updated` by upstream or not.
-pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling, updated: bool, decision_id: &str) -> String {
+pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling<'_>, updated: bool, decision_id: &str) -> String {
     let mut dropped: Vec<&str> = Vec::new();
-    for change in changes {
-        let field = change.action().field();
+    for field in ruling.asked(changes).filter_map(|(change, _)| change.field()) {
         if !ruling.kept.contains(field) && !dropped.contains(&field.as_str()) {
             dropped.push(field.as_str());
         }
@@ -48,13 +52,14 @@ pub(super) fn owner_unknown(decision_id: &str) -> String {
     format!("nothing was changed: {OWNER_UNKNOWN} [decision {decision_id}]")
 }
 
-const OWNER_UNKNOWN: &str = "the account that owns this finding cannot be told from its identifier (owner-unknown), so no \
-     policy was asked; known are findings of AWS services whose Id is an ARN, and those of an account's own default product";
+const OWNER_UNKNOWN: &str = "the account that owns this finding cannot be told from its identifier and could not be looked up \
+     (owner-unknown), so no policy was asked; known without a look-up are findings of AWS services whose Id is an ARN, and those \
+     of an account's own default product";
 
 /// Every denial, those for the same cause together.
-fn denials(changes: &[Change<'_>], ruling: &Ruling) -> String {
+fn denials(changes: &[Change<'_>], ruling: &Ruling<'_>) -> String {
     let mut causes: Vec<(&Denial, Vec<&Change<'_>>)> = Vec::new();
-    for (change, verdict) in changes.iter().zip(&ruling.verdicts) {
+    for (change, verdict) in ruling.asked(changes) {
         let Some(denial) = verdict.enforced.denial() else { continue };
         match causes.iter_mut().find(|(cause, _)| *cause == denial) {
             Some((_, together)) => together.push(change),
@@ -96,6 +101,13 @@ fn cause(denial: &Denial, minimum: Enforcement) -> String {
         }
         Reason::NoGrant => format!("because no policy permits it (no-grant, {enforcement})"),
         Reason::OwnerUnknown => OWNER_UNKNOWN.to_owned(),
+        Reason::StateUnavailable => {
+            let needing = if denial.policies.is_empty() { String::new() } else { format!(" by {noun} {policies}") };
+            format!(
+                "because it depends on the finding as it is now{needing}, and that could not be looked up \
+                 (state-unavailable, {enforcement}); try again in a moment"
+            )
+        }
         Reason::PolicyError if denial.policies.is_empty() => {
             "because the question could not be put to the policies (policy-error); tell whoever runs the gate"
                 .to_owned()

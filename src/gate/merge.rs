@@ -82,7 +82,7 @@ pub fn merge(
     let mut unprocessed = Vec::new();
     let mut not_answered = 0;
     // Findings of one ruling that fared alike have one message.
-    let mut messages: Vec<(*const super::Ruling, bool, Rc<str>)> = Vec::new();
+    let mut messages: Vec<(*const super::Ruling<'_>, bool, Rc<str>)> = Vec::new();
     for (place, fate) in decision.fates.iter().enumerate() {
         let mut tell = |code: &'static str, message: &str| {
             unprocessed.push(Unprocessed { finding: place, code: code.into(), message: message.to_owned().into() });
@@ -90,6 +90,10 @@ pub fn merge(
         let ruling = match fate {
             Fate::Duplicate(_) => {
                 tell(code::DUPLICATED, "Finding Identifier is duplicated");
+                continue;
+            }
+            Fate::NotFound => {
+                tell(code::NOT_FOUND, "Finding Not Found");
                 continue;
             }
             Fate::OwnerUnknown(_) => {

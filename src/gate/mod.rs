@@ -7,10 +7,12 @@ mod decide;
 mod explain;
 mod merge;
 mod plan;
+mod ruling;
 
-pub use decide::{Decision, Fate, Ruling, decide};
+pub use decide::{Asked, Decision, Fate, Knowledge, Known, decide};
 pub use merge::{GroupAnswer, Merged, merge};
 pub use plan::{Group, Plan};
+pub use ruling::Ruling;
 
 #[cfg(test)]
 mod tests;

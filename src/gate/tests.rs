@@ -1,9 +1,9 @@
 //! Each rule of the gate as a table, with a judge that says what it is told to.
 
-use super::{Decision, Group, GroupAnswer, Merged, Plan, decide, merge};
+use super::{Asked, Decision, Group, GroupAnswer, Knowledge, Merged, Plan, decide as decide_by, merge};
 use crate::{
     finding::{
-        Action, BatchUpdate, Caller, Change, Enforcement, Field, Proof, Role, Target, Value, WorkflowStatus,
+        Action, ActionSet, BatchUpdate, Caller, Enforcement, Field, Proof, Role, Target, Value, WorkflowStatus,
         outcome::UpstreamAnswer,
     },
     policy::{Answer, Denial, Judge, Question, Reason, Verdict},
@@ -20,8 +20,12 @@ struct Scripted {
 }
 
 impl Judge for Scripted {
-    fn kinds(&mut self, _: &Caller, _: &[Change<'_>], targets: &[Target<'_>]) -> Vec<usize> {
+    fn kinds(&mut self, _: &Caller, _: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         if self.alike { vec![0; targets.len()] } else { (0..targets.len()).collect() }
+    }
+
+    fn tells_findings_apart(&mut self, _: &Caller, _: Action) -> bool {
+        !self.alike
     }
 
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {
@@ -65,12 +69,21 @@ fn body(ids: &[&str], members: &str) -> String {
 
 const TRIAGE: &str = r#""Note":{"Text":"looked into it","UpdatedBy":"ana"},"Severity":{"Normalized":10},"Workflow":{"Status":"SUPPRESSED"}"#;
 
+/// Decides without knowing anything of the findings.
+fn decide<'u>(judge: &mut impl Judge, caller: &Caller, request: &'u BatchUpdate<'u>) -> Decision<'u> {
+    decide_by(judge, caller, asked(request), Knowledge::Never)
+}
+
+fn asked<'u>(request: &'u BatchUpdate<'u>) -> Asked<'u> {
+    Asked::of_update(request, "2026-01-01T00:00:00Z".parse().unwrap())
+}
+
 fn decided<'u>(script: Script, request: &'u BatchUpdate<'u>) -> Decision<'u> {
     decide(&mut Scripted { script, asked: 0, alike: false }, &caller(Enforcement::Strip), request)
 }
 
 fn groups(request: &BatchUpdate<'_>, decision: &Decision<'_>) -> Vec<Group> {
-    match Plan::new(request, decision, "d-1") {
+    match Plan::new(&request.identifiers, decision, "d-1") {
         Plan::Forward { groups } => groups,
         Plan::Refuse { message } => panic!("refused: {message}"),
     }
@@ -172,7 +185,7 @@ fn a_refusal_quotes_the_finding_s_id() {
     let body = body(&["b: allowed.\\n\\u202e"], TRIAGE);
     let request = BatchUpdate::parse(body.as_bytes()).unwrap();
     let decision = decided(|_| deny(Enforcement::Refuse, "hands-off"), &request);
-    let Plan::Refuse { message } = Plan::new(&request, &decision, "d-1") else { panic!("forwarded") };
+    let Plan::Refuse { message } = Plan::new(&request.identifiers, &decision, "d-1") else { panic!("forwarded") };
     assert!(message.contains(r#"because of finding "b: allowed.\n\u{202e}": Note"#), "{message}");
 }
 
@@ -248,7 +261,7 @@ fn refuse_refuses_the_whole_call() {
         },
         &request,
     );
-    let Plan::Refuse { message } = Plan::new(&request, &decision, "d-1") else { panic!("forwarded") };
+    let Plan::Refuse { message } = Plan::new(&request.identifiers, &decision, "d-1") else { panic!("forwarded") };
     assert!(
         message.starts_with("the whole request is refused and nothing was changed, because of finding \"b\": Note"),
         "{message}"
@@ -282,7 +295,7 @@ fn a_caller_s_minimum_makes_every_denial_at_least_that() {
         let script: Script =
             |q| if q.change.action() == Action::Note { deny(Enforcement::Strip, "p") } else { allow() };
         let decision = decide(&mut Scripted { script, asked: 0, alike: false }, &caller(minimum), &request);
-        match Plan::new(&request, &decision, "d-1") {
+        match Plan::new(&request.identifiers, &decision, "d-1") {
             Plan::Refuse { message } => {
                 assert!(refused, "{minimum}");
                 assert!(message.contains("`p` (strip, for this caller refuse)"), "{message}");
@@ -320,7 +333,7 @@ fn an_unknown_owner_denies_without_asking() {
     assert_eq!(unprocessed(&answer), ["x AccessDenied"]);
     assert!(answer["UnprocessedFindings"][0]["ErrorMessage"].as_str().unwrap().contains("owner-unknown"));
     let refusing = decide(&mut judge, &caller(Enforcement::Refuse), &request);
-    assert!(matches!(Plan::new(&request, &refusing, "d-1"), Plan::Refuse { .. }));
+    assert!(matches!(Plan::new(&request.identifiers, &refusing, "d-1"), Plan::Refuse { .. }));
 }
 
 #[test]
@@ -335,7 +348,7 @@ fn findings_of_one_kind_are_asked_about_once() {
 /// Three findings with three fates: all, without severity, without severity and workflow.
 fn three_groups(question: &Question<'_>) -> Answer {
     match (&*question.target.identifier.id, question.change.action().field()) {
-        ("b" | "c", Field::Severity) | ("c", Field::Workflow) => deny(Enforcement::Strip, "p"),
+        ("b" | "c", Some(Field::Severity)) | ("c", Some(Field::Workflow)) => deny(Enforcement::Strip, "p"),
         _ => allow(),
     }
 }
@@ -371,7 +384,7 @@ fn upstream_s_own_failures_are_merged_in_the_order_of_the_request() {
     let request = BatchUpdate::parse(body.as_bytes()).unwrap();
     let decision = decided(
         |question| {
-            if question.change.action().field() == Field::Severity { deny(Enforcement::Strip, "p") } else { allow() }
+            if question.change.field() == Some(Field::Severity) { deny(Enforcement::Strip, "p") } else { allow() }
         },
         &request,
     );

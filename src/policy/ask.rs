@@ -1,6 +1,6 @@
 //! One question to Cedar. Every answer of the gate comes from here.
 
-use super::{Answer, Denial, Reason, Rule};
+use super::{Answer, Denial, Reason, Rule, footprint::Footprint, probe::Unknown};
 use crate::finding::Enforcement;
 use cedar_policy::{Authorizer, Decision, Entities, PolicyId, PolicySet, Request};
 use std::{collections::HashMap, sync::Arc};
@@ -8,18 +8,42 @@ use std::{collections::HashMap, sync::Arc};
 /// What is known of each policy by its id, and what holds for those that say nothing.
 #[derive(Debug)]
 pub(super) struct Rules {
-    by_id: HashMap<PolicyId, Rule>,
+    by_id: HashMap<PolicyId, Known>,
     default_enforcement: Enforcement,
+}
+
+/// A policy, and whether it reads what may not be known.
+#[derive(Debug)]
+struct Known {
+    rule: Rule,
+    reads_state: bool,
+    reads_value: bool,
+}
+
+impl Known {
+    /// Whether it may have failed only because that is not known.
+    fn reads(&self, unknown: Unknown) -> bool {
+        match unknown {
+            Unknown::Nothing => false,
+            Unknown::State => self.reads_state,
+            Unknown::Removal => self.reads_state || self.reads_value,
+        }
+    }
 }
 
 impl Rules {
     pub(super) fn new(rules: impl IntoIterator<Item = Rule>, default_enforcement: Enforcement) -> Self {
-        let by_id = rules.into_iter().map(|rule| (rule.policy.id().clone(), rule)).collect();
-        Self { by_id, default_enforcement }
+        let known = |rule: Rule| {
+            let footprint = Footprint::of([&rule.policy]);
+            let known = Known { reads_state: footprint.reads_state(), reads_value: footprint.value, rule };
+            (known.rule.policy.id().clone(), known)
+        };
+        Self { by_id: rules.into_iter().map(known).collect(), default_enforcement }
     }
 
     fn denial(&self, reason: Reason, ids: impl IntoIterator<Item = PolicyId>) -> Denial {
-        let mut rules: Vec<&Rule> = ids.into_iter().filter_map(|id| self.by_id.get(&id)).collect();
+        let mut rules: Vec<&Rule> =
+            ids.into_iter().filter_map(|id| self.by_id.get(&id)).map(|known| &known.rule).collect();
         rules.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         rules.dedup_by(|a, b| a.id == b.id);
         let strictest = rules.iter().map(|rule| rule.enforcement.unwrap_or(self.default_enforcement)).max();
@@ -27,6 +51,8 @@ impl Rules {
             reason,
             enforcement: match reason {
                 Reason::PolicyError | Reason::OwnerUnknown => Enforcement::Reject,
+                // What the policies would have said is not known, so no more is taken than the change itself.
+                Reason::StateUnavailable => Enforcement::Strip,
                 Reason::Forbidden | Reason::NoGrant => strictest.unwrap_or(self.default_enforcement),
             },
             policies: rules.iter().map(|rule| rule.id.clone()).collect(),
@@ -43,18 +69,31 @@ impl Rules {
     ///
     /// Cedar passes over a policy that cannot be evaluated, so a forbid that fails no longer forbids: any error denies. It
     /// does not ask for an entity that is missing either, it fails where one is read: so caller and finding must be there.
-    pub(super) fn ask(&self, policies: &PolicySet, request: &Request, entities: &Entities) -> Answer {
+    ///
+    /// While something is `unknown`, the policies must be [probes](super::probe::probe): then a failure of one that reads it
+    /// says that the verdict depends on it.
+    pub(super) fn ask(&self, policies: &PolicySet, request: &Request, entities: &Entities, unknown: Unknown) -> Answer {
         let present = |uid: Option<&_>| uid.is_some_and(|uid| entities.get(uid).is_some());
         if !present(request.principal()) || !present(request.resource()) || !present(request.action()) {
             return self.error([]);
         }
         let response = Authorizer::new().is_authorized(request, policies, entities);
-        let mut failed = response.diagnostics().errors().peekable();
-        if failed.peek().is_some() {
-            let mut denial = self.denial(
-                Reason::PolicyError,
-                failed.map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| error.policy_id().clone()),
-            );
+        let failed: Vec<PolicyId> = response
+            .diagnostics()
+            .errors()
+            .map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| error.policy_id().clone())
+            .collect();
+        if !failed.is_empty() {
+            let depending: Vec<PolicyId> = failed
+                .iter()
+                .filter(|id| self.by_id.get(id).is_none_or(|known| known.reads(unknown)))
+                .cloned()
+                .collect();
+            let mut denial = if depending.is_empty() || unknown == Unknown::Nothing {
+                self.denial(Reason::PolicyError, failed)
+            } else {
+                self.denial(Reason::StateUnavailable, depending)
+            };
             // That one policy fails must not soften what another says.
             if response.decision() == Decision::Deny && response.diagnostics().reason().next().is_some() {
                 let forbidden = self.denial(Reason::Forbidden, response.diagnostics().reason().cloned());
@@ -66,7 +105,7 @@ impl Rules {
         match response.decision() {
             Decision::Allow => {
                 let mut by: Vec<Arc<str>> =
-                    ids.filter_map(|id| self.by_id.get(&id)).map(|rule| rule.id.clone()).collect();
+                    ids.filter_map(|id| self.by_id.get(&id)).map(|known| known.rule.id.clone()).collect();
                 by.sort_unstable();
                 Answer::Allowed { by }
             }

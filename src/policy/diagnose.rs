@@ -105,10 +105,6 @@ fn hint(message: &str) -> Option<String> {
         _ if message.starts_with("attribute `account` on entity type `Finding`") => {
             "the account is the finding's parent: write `resource in principal.account`"
         }
-        _ if message.starts_with("this policy requires level") => {
-            "a question carries the caller and the finding, not what is known of further entities: test their own \
-             attributes, or put the caller first in the `in`"
-        }
         _ if message.starts_with("policy is impossible") => {
             "as it is written it can never apply: look for two conditions that contradict each other, or for entities \
              of different types that are compared"

@@ -8,11 +8,12 @@
 use super::{
     Judge, Question, Snapshot, Verdict,
     evaluate::evaluate,
-    footprint::{Ancestor, Footprint, TextRead},
+    footprint::Footprint,
+    key::{write_question, write_target},
     request,
     slice::Slice,
 };
-use crate::finding::{AccountId, Accounts, Action, Caller, Change, Identifier, Note, Role, Target, Value};
+use crate::finding::{AccountId, Accounts, Action, ActionSet, Caller, Identifier, Role, State, Target};
 use cedar_policy::Entities;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
 use std::{
@@ -57,8 +58,8 @@ struct View {
     caller: CallerKey,
     /// One for each action, in the order of [`Action::ALL`].
     slices: Vec<Arc<Slice>>,
-    /// What sets of actions read together, each set as a bit an action: a caller's requests change much the same fields.
-    footprints: RefCell<Vec<(u16, Rc<Footprint>)>>,
+    /// What sets of actions read together: a caller's requests change much the same fields.
+    footprints: RefCell<Vec<(ActionSet, Rc<Footprint>)>>,
     /// The last verdict on each action, in the order of [`Action::ALL`], with its key: most requests of a caller get the
     /// verdicts of the one before, and to compare a short key costs a tenth of a look-up.
     recent: RefCell<Vec<Option<Kept>>>,
@@ -67,16 +68,15 @@ struct View {
 }
 
 impl View {
-    /// What the policies for these changes read, together.
-    fn footprint(&self, changes: &[Change<'_>]) -> Rc<Footprint> {
-        let set = changes.iter().fold(0, |set, change| set | 1 << change.action() as u16);
+    /// What the policies for these actions read, together.
+    fn footprint(&self, set: ActionSet) -> Rc<Footprint> {
         let mut known = self.footprints.borrow_mut();
         if let Some((_, footprint)) = known.iter().find(|(actions, _)| *actions == set) {
             return footprint.clone();
         }
         let mut footprint = Footprint::default();
-        for (action, slice) in self.slices.iter().enumerate() {
-            if set & 1 << action != 0 {
+        for (action, slice) in Action::ALL.iter().zip(&self.slices) {
+            if set.contains(*action) {
                 footprint.extend(&slice.footprint);
             }
         }
@@ -105,7 +105,19 @@ struct Store {
     view: u64,
     owner: AccountId,
     identifier: Identifier<'static>,
+    state: Option<State>,
+    is_new: Option<bool>,
     entities: Entities,
+}
+
+impl Store {
+    fn is_of(&self, view: &View, target: &Target<'_>) -> bool {
+        self.view == view.serial
+            && self.owner == target.owner
+            && self.is_new == target.is_new
+            && self.identifier == *target.identifier
+            && self.state.as_ref() == target.state
+    }
 }
 
 impl std::fmt::Debug for Engine {
@@ -199,16 +211,18 @@ impl Engine {
         self.asked += 1;
         let rules = self.snapshot.by_id();
         let target = question.target;
-        let known = self.last_entities.take().filter(|store| {
-            store.view == view.serial && store.owner == target.owner && store.identifier == *target.identifier
-        });
+        let known = self.last_entities.take().filter(|store| store.is_of(view, target));
         let store = match known {
             Some(store) => store,
             None => match view.entities(question.caller, target, self.snapshot.accounts()) {
-                Ok(entities) => {
-                    let identifier = target.identifier.to_owned();
-                    Store { view: view.serial, owner: target.owner, identifier, entities }
-                }
+                Ok(entities) => Store {
+                    view: view.serial,
+                    owner: target.owner,
+                    identifier: target.identifier.to_owned(),
+                    state: target.state.cloned(),
+                    is_new: target.is_new,
+                    entities,
+                },
                 Err(_) => return Verdict { enforced: rules.error([]), shadow: None },
             },
         };
@@ -219,9 +233,9 @@ impl Engine {
 }
 
 impl Judge for Engine {
-    fn kinds(&mut self, caller: &Caller, changes: &[Change<'_>], targets: &[Target<'_>]) -> Vec<usize> {
+    fn kinds(&mut self, caller: &Caller, actions: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         let Ok(view) = self.view(caller) else { return (0..targets.len()).collect() };
-        let footprint = view.footprint(changes);
+        let footprint = view.footprint(actions);
         let accounts = self.snapshot.accounts();
         let mut kinds = Vec::with_capacity(targets.len());
         // The keys of all kinds so far, one after the other, and whose they are.
@@ -252,6 +266,10 @@ impl Judge for Engine {
         kinds
     }
 
+    fn tells_findings_apart(&mut self, caller: &Caller, action: Action) -> bool {
+        self.view(caller).map_or(true, |view| view.slices[action as usize].footprint.tells_findings_apart())
+    }
+
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {
         let Ok(view) = self.view(question.caller) else {
             return Rc::new(Verdict { enforced: self.snapshot.by_id().error([]), shadow: None });
@@ -259,7 +277,7 @@ impl Judge for Engine {
         let slice = &view.slices[question.change.action() as usize];
         let mut key = std::mem::take(&mut self.key);
         key.clear();
-        write_question(&mut key, &view, &slice.footprint, question, self.snapshot.accounts());
+        write_question(&mut key, view.serial, &slice.footprint, question, self.snapshot.accounts());
         let recent = &mut view.recent.borrow_mut()[question.change.action() as usize];
         if let Some((_, verdict)) = recent.as_ref().filter(|(known, _)| *known == key) {
             self.key = key;
@@ -289,97 +307,3 @@ impl Judge for Engine {
 }
 
 const FEW_KINDS: usize = 8;
-
-// ---- keys: what was read, each part self-delimiting, so that two questions have one key only if they agree in it ----
-
-fn write_question(key: &mut Vec<u8>, view: &View, footprint: &Footprint, question: &Question<'_>, accounts: &Accounts) {
-    key.extend_from_slice(&view.serial.to_le_bytes());
-    key.push(question.change.action() as u8);
-    if footprint.value {
-        write_value(key, &question.change.value());
-    }
-    if footprint.fields {
-        key.extend_from_slice(&question.kept.bits().to_le_bytes());
-    }
-    if footprint.note && question.change.action() != Action::Note {
-        match question.update.note.as_ref().filter(|_| question.kept.contains(crate::finding::Field::Note)) {
-            Some(note) => write_note(key, note),
-            None => key.push(0),
-        }
-    }
-    write_target(key, footprint, question.caller, question.target, accounts);
-}
-
-fn write_text(key: &mut Vec<u8>, text: &str) {
-    key.extend_from_slice(&(text.len() as u64).to_le_bytes());
-    key.extend_from_slice(text.as_bytes());
-}
-
-fn write_note(key: &mut Vec<u8>, note: &Note<'_>) {
-    key.push(1);
-    write_text(key, &note.text);
-    write_text(key, &note.updated_by);
-}
-
-fn write_identifier(key: &mut Vec<u8>, identifier: &Identifier<'_>) {
-    write_text(key, &identifier.id);
-    write_text(key, &identifier.product_arn);
-}
-
-/// The action stands before the value, so the value's kind is known.
-fn write_value(key: &mut Vec<u8>, value: &Value<'_>) {
-    match value {
-        Value::Label(label) => key.push(*label as u8),
-        Value::Note(note) => write_note(key, note),
-        Value::ProductScore(score) => write_text(key, &score.to_string()),
-        Value::Ratio(ratio) => key.push(*ratio),
-        Value::Related(finding) => write_identifier(key, finding),
-        Value::Type(kind) => write_text(key, kind),
-        Value::UserDefined { key: name, value } => {
-            write_text(key, name);
-            write_text(key, value);
-        }
-        Value::Verification(state) => key.push(*state as u8),
-        Value::Workflow(status) => key.push(*status as u8),
-    }
-}
-
-fn write_target(key: &mut Vec<u8>, footprint: &Footprint, caller: &Caller, target: &Target<'_>, accounts: &Accounts) {
-    if footprint.identity {
-        write_identifier(key, target.identifier);
-        key.extend_from_slice(target.owner.as_str().as_bytes());
-        return;
-    }
-    write_read(key, &footprint.id, &target.identifier.id);
-    write_read(key, &footprint.product_arn, &target.identifier.product_arn);
-    if !footprint.ancestors.is_empty() {
-        let owner = Owner { account: target.owner, role: accounts.role(target.owner) };
-        key.extend(footprint.ancestors.iter().map(|ancestor| u8::from(owner.lies_in(ancestor, caller, accounts))));
-    }
-}
-
-fn write_read(key: &mut Vec<u8>, read: &TextRead, text: &str) {
-    match read {
-        TextRead::Matches(patterns) => key.extend(patterns.iter().map(|pattern| u8::from(pattern.matches(text)))),
-        TextRead::Whole => write_text(key, text),
-    }
-}
-
-/// An account, and what is known of it.
-struct Owner {
-    account: AccountId,
-    role: Option<Role>,
-}
-
-impl Owner {
-    /// Whether a finding of this account lies in `ancestor`, as [`request::entities`] would have it.
-    fn lies_in(&self, ancestor: &Ancestor, caller: &Caller, accounts: &Accounts) -> bool {
-        match ancestor {
-            Ancestor::CallerAccount => self.account == caller.account,
-            Ancestor::CallerFleet => self.role.is_some(),
-            Ancestor::Account(account) => self.account == *account,
-            Ancestor::Fleet(fleet) => *fleet == accounts.administrator() && self.role.is_some(),
-            Ancestor::Group(group) => accounts.groups(self.account).contains(group),
-        }
-    }
-}

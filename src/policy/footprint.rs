@@ -2,7 +2,7 @@
 //!
 //! The engine shares and caches verdicts by this. So whatever is not understood here counts as reading everything.
 
-use super::pattern::Pattern;
+use super::{attribute::Attribute, pattern::Pattern};
 use crate::finding::AccountId;
 use cedar_policy::{
     Policy,
@@ -22,12 +22,78 @@ pub(super) struct Footprint {
     pub(super) product_arn: TextRead,
     /// Whether it lies in these; their truth, one by one, is all that is read of the owner.
     pub(super) ancestors: BTreeSet<Ancestor>,
+    /// The finding as it is.
+    pub(super) state: StateRead,
+    /// Whether an import creates the finding.
+    pub(super) is_new: bool,
     /// The proposed value, in any of its parts.
     pub(super) value: bool,
     /// Which fields travel with it.
     pub(super) fields: bool,
     /// The note that travels with it.
     pub(super) note: bool,
+    /// The keys and values that travel with it.
+    pub(super) user_defined_fields: KeysRead,
+    /// What the caller called.
+    pub(super) operation: bool,
+    /// The time of the request.
+    pub(super) now: bool,
+}
+
+/// What is read of a finding as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct StateRead {
+    /// These, as a whole. The two maps are here if they are read in another way than by key.
+    pub(super) attributes: BTreeSet<Attribute>,
+    /// Keys of `resource.resourceTags`
+    pub(super) resource_tags: KeysRead,
+    /// Keys of `resource.userDefinedFields`
+    pub(super) user_defined_fields: KeysRead,
+}
+
+impl StateRead {
+    fn everything() -> Self {
+        Self { attributes: Attribute::ALL.iter().copied().collect(), ..Self::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.resource_tags.is_empty() && self.user_defined_fields.is_empty()
+    }
+
+    fn extend(&mut self, other: &Self) {
+        self.attributes.extend(&other.attributes);
+        self.resource_tags.extend(&other.resource_tags);
+        self.user_defined_fields.extend(&other.user_defined_fields);
+    }
+}
+
+/// What is read of a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum KeysRead {
+    /// What it has under these keys.
+    Keys(BTreeSet<String>),
+    /// All of it.
+    All,
+}
+
+impl Default for KeysRead {
+    fn default() -> Self {
+        Self::Keys(BTreeSet::new())
+    }
+}
+
+impl KeysRead {
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Keys(keys) if keys.is_empty())
+    }
+
+    fn extend(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (Self::All, _) => {}
+            (_, Self::All) => *self = Self::All,
+            (Self::Keys(keys), Self::Keys(others)) => keys.extend(others.iter().cloned()),
+        }
+    }
 }
 
 /// What is read of a text.
@@ -97,13 +163,34 @@ impl Footprint {
         self.id.extend(&other.id);
         self.product_arn.extend(&other.product_arn);
         self.ancestors.extend(other.ancestors.iter().cloned());
+        self.state.extend(&other.state);
+        self.is_new |= other.is_new;
         self.value |= other.value;
         self.fields |= other.fields;
         self.note |= other.note;
+        self.user_defined_fields.extend(&other.user_defined_fields);
+        self.operation |= other.operation;
+        self.now |= other.now;
     }
 
     fn everything(&mut self) {
         (self.identity, self.value, self.fields, self.note) = (true, true, true, true);
+        (self.is_new, self.operation, self.now) = (true, true, true);
+        self.state = StateRead::everything();
+        self.user_defined_fields = KeysRead::All;
+    }
+
+    /// Whether it reads how the finding is, which may not be known.
+    pub(super) fn reads_state(&self) -> bool {
+        self.is_new || !self.state.is_empty()
+    }
+
+    /// Whether it reads more of a finding than whether it lies in the caller's fleet: whether two findings of the fleet could
+    /// have different verdicts.
+    pub(super) fn tells_findings_apart(&self) -> bool {
+        let texts = [&self.id, &self.product_arn].into_iter().any(|text| *text != TextRead::default());
+        let ancestors = self.ancestors.iter().any(|ancestor| *ancestor != Ancestor::CallerFleet);
+        self.identity || texts || ancestors || self.reads_state()
     }
 
     fn read_policy(&mut self, policy: &Policy) {
@@ -145,6 +232,17 @@ impl Footprint {
                 self.read(expr);
                 if let Some(target) = in_expr {
                     self.read(target);
+                }
+            }
+            Expr::BinaryOp { op: BinaryOp::GetTag | BinaryOp::HasTag, left, right } => {
+                self.read(right);
+                match (self.map(left), &**right) {
+                    (Some(KeysRead::Keys(keys)), Expr::Literal(Literal::String(key))) => {
+                        keys.insert(key.to_string());
+                    }
+                    (Some(KeysRead::All), Expr::Literal(Literal::String(_))) => {}
+                    (Some(keys), _) => *keys = KeysRead::All,
+                    (None, _) => self.everything(),
                 }
             }
             Expr::Like { expr, pattern } => match self.text(expr) {
@@ -192,20 +290,38 @@ impl Footprint {
         }
     }
 
+    /// The map that an expression stands for, if it is one of the finding's or of the update's.
+    fn map(&mut self, expression: &Expr) -> Option<&mut KeysRead> {
+        let Expr::GetAttr { expr, attr } = expression else { return None };
+        match (&**expr, &**attr) {
+            (Expr::Var(Var::Resource), "userDefinedFields") => Some(&mut self.state.user_defined_fields),
+            (Expr::Var(Var::Resource), "resourceTags") => Some(&mut self.state.resource_tags),
+            (Expr::Var(Var::Context), "userDefinedFields") => Some(&mut self.user_defined_fields),
+            _ => None,
+        }
+    }
+
     fn read_attribute(&mut self, of: &Expr, attribute: &str) {
         if is_var(of, &Var::Resource) {
-            match attribute {
-                "id" => self.id = TextRead::Whole,
-                "productArn" => self.product_arn = TextRead::Whole,
-                _ => self.identity = true,
+            match (attribute, Attribute::named(attribute)) {
+                ("id", _) => self.id = TextRead::Whole,
+                ("productArn", _) => self.product_arn = TextRead::Whole,
+                ("isNew", _) => self.is_new = true,
+                (_, Some(attribute)) => {
+                    self.state.attributes.insert(attribute);
+                }
+                (_, None) => self.everything(),
             }
         } else if is_var(of, &Var::Context) {
             match attribute {
                 "fields" => self.fields = true,
                 "note" => self.note = true,
+                "now" => self.now = true,
+                "operation" => self.operation = true,
+                "userDefinedFields" => self.user_defined_fields = KeysRead::All,
                 _ => self.value = true,
             }
-        } else if matches!(of, Expr::Var(_) | Expr::GetAttr { .. }) {
+        } else if matches!(of, Expr::Var(_) | Expr::GetAttr { .. } | Expr::BinaryOp { op: BinaryOp::GetTag, .. }) {
             self.read(of);
         } else {
             // An entity that is spelt out is in the store for some findings only.

@@ -1,7 +1,7 @@
 //! The door to verdicts: one trait, with a fast way and a plain way behind it.
 
 use super::Verdict;
-use crate::finding::{Caller, Change, FieldSet, Target, Update};
+use crate::finding::{Action, ActionSet, Caller, Change, Circumstances, FieldSet, Target};
 use std::rc::Rc;
 
 /// A question: may this caller make this change to this finding, while these fields are to be forwarded?
@@ -9,8 +9,8 @@ use std::rc::Rc;
 pub struct Question<'q> {
     /// Who asks.
     pub caller: &'q Caller,
-    /// The update that the change belongs to.
-    pub update: &'q Update<'q>,
+    /// What it shares with the other questions of the request.
+    pub circumstances: &'q Circumstances<'q>,
     /// What is to be changed.
     pub change: &'q Change<'q>,
     /// The fields of the update that are still to be forwarded.
@@ -24,10 +24,14 @@ pub struct Question<'q> {
 /// [`Engine`](super::Engine) is the fast way, [`Naive`](super::Naive) the plain one. They agree on every question; a test
 /// holds the one against the other.
 pub trait Judge {
-    /// Sorts findings into kinds that the policies cannot tell apart, for this caller and these changes: for each
+    /// Sorts findings into kinds that the policies cannot tell apart, for this caller and these actions: for each
     /// target the place of the first target of its kind. A verdict on that one is the verdict on all of its kind.
-    fn kinds(&mut self, caller: &Caller, changes: &[Change<'_>], targets: &[Target<'_>]) -> Vec<usize>;
+    fn kinds(&mut self, caller: &Caller, actions: ActionSet, targets: &[Target<'_>]) -> Vec<usize>;
 
-    /// The verdict on one question.
+    /// Whether the policies may say different things of two findings of the caller's fleet, for this caller and action.
+    fn tells_findings_apart(&mut self, caller: &Caller, action: Action) -> bool;
+
+    /// The verdict on one question. If it is not known how the finding is and the verdict could depend on it, that is the
+    /// verdict: [`Verdict::depends_on_state`].
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict>;
 }

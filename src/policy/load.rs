@@ -19,9 +19,9 @@ pub const MAX_POLICIES: usize = 10_000;
 /// only what is touched is ever allocated.
 const STACK: usize = 64 << 20;
 
-/// How far a policy may follow attributes from one entity to the next: to the caller's and the finding's own data, which is
-/// all that a question carries.
-const DEREFERENCES: u32 = 1;
+/// How far a policy may follow attributes from one entity to the next: to the caller's and the finding's own data, and to the
+/// maps that belong to it, which is all that a question carries.
+const DEREFERENCES: u32 = 2;
 
 /// A policy file that somebody has read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,16 +7,19 @@
 //! it: [`Engine`] fast, [`Naive`] plainly.
 
 mod ask;
+mod attribute;
 mod diagnose;
 mod engine;
 mod evaluate;
 mod footprint;
 mod judge;
+mod key;
 mod lint;
 mod load;
 mod naive;
 mod pack;
 mod pattern;
+mod probe;
 mod problem;
 mod request;
 mod rule;

@@ -2,44 +2,55 @@
 
 use super::{
     Judge, Question, Snapshot, Verdict, evaluate,
+    probe::Unknown,
     request::{self, Parts},
     schema,
+    slice::Sets,
 };
-use crate::finding::{Caller, Change, Target};
-use cedar_policy::PolicySet;
+use crate::finding::{Action, ActionSet, Caller, Target};
 use std::{rc::Rc, sync::Arc};
 
 /// The reference that [`Engine`](super::Engine) is held against. It is right where it can be seen to be right, and slow.
 #[derive(Debug)]
 pub struct Naive {
     snapshot: Arc<Snapshot>,
-    enforced: PolicySet,
-    with_shadow: Option<PolicySet>,
+    sets: Sets,
+    state_probes: Sets,
+    removal_probes: Sets,
 }
 
 impl Naive {
     /// Judges by a snapshot.
     pub fn new(snapshot: Arc<Snapshot>) -> Result<Self, String> {
-        let (enforced, with_shadow) = snapshot.whole_sets()?;
-        Ok(Self { snapshot, enforced, with_shadow })
+        let all: Vec<_> = snapshot.rules().iter().collect();
+        let sets = |unknown| Sets::of(&all, unknown);
+        let (known, state_probes, removal_probes) =
+            (sets(Unknown::Nothing)?, sets(Unknown::State)?, sets(Unknown::Removal)?);
+        Ok(Self { sets: known, state_probes, removal_probes, snapshot })
     }
 }
 
 impl Judge for Naive {
     /// Every finding is of a kind of its own.
-    fn kinds(&mut self, _: &Caller, _: &[Change<'_>], targets: &[Target<'_>]) -> Vec<usize> {
+    fn kinds(&mut self, _: &Caller, _: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         (0..targets.len()).collect()
+    }
+
+    fn tells_findings_apart(&mut self, caller: &Caller, action: Action) -> bool {
+        self.snapshot.slice(caller, action).map_or(true, |slice| slice.footprint.tells_findings_apart())
     }
 
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {
         let rules = self.snapshot.by_id();
-        let entities = request::entities(question.caller, question.target, self.snapshot.accounts());
-        let verdict = match (entities, evaluate::cedar_request(question, Parts::ALL, Some(schema()))) {
-            (Ok(entities), Ok(request)) => {
-                evaluate::answer(rules, &self.enforced, self.with_shadow.as_ref(), &request, &entities)
-            }
-            _ => Verdict { enforced: rules.error([]), shadow: None },
+        let sets = match evaluate::unknown(question) {
+            Unknown::Nothing => &self.sets,
+            Unknown::State => &self.state_probes,
+            Unknown::Removal => &self.removal_probes,
         };
-        Rc::new(verdict)
+        let entities = request::entities(question.caller, question.target, self.snapshot.accounts());
+        Rc::new(match entities {
+            Ok(entities) => evaluate::answer(rules, sets, question, Parts::ALL, Some(schema()), &entities),
+            Err(_) => Verdict { enforced: rules.error([]), shadow: None },
+        })
     }
 }

@@ -3,7 +3,7 @@
 use super::load::PolicyText;
 
 /// The names of the packs, the one to start with first.
-pub const PACKS: &[&str] = &["baseline", "strict"];
+pub const PACKS: &[&str] = &["baseline", "strict", "transitions"];
 
 /// A file of a pack: its path in the repository, and its text.
 macro_rules! file {
@@ -19,6 +19,12 @@ pub fn pack(name: &str) -> Option<Vec<PolicyText>> {
             &[file!("baseline/administrators.cedar"), file!("baseline/members.cedar"), file!("baseline/reach.cedar")]
         }
         "strict" => &[file!("strict/administrators.cedar"), file!("strict/members.cedar"), file!("strict/reach.cedar")],
+        "transitions" => &[
+            file!("transitions/administrators.cedar"),
+            file!("transitions/members.cedar"),
+            file!("transitions/reach.cedar"),
+            file!("transitions/workflow.cedar"),
+        ],
         _ => return None,
     };
     Some(files.iter().map(|&(name, text)| PolicyText { name: name.to_owned(), text: text.to_owned() }).collect())

@@ -21,7 +21,9 @@ pub fn schema() -> &'static Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{SeverityLabel, VerificationState, WorkflowStatus};
+    use crate::finding::{
+        Action, ComplianceStatus, Field, Operation, RecordState, SeverityLabel, VerificationState, WorkflowStatus,
+    };
     use cedar_policy::SchemaFragment;
     use std::collections::BTreeSet;
 
@@ -33,12 +35,14 @@ mod tests {
     }
 
     #[test]
-    fn every_leaf_of_an_update_is_an_action_for_both_roles() {
+    fn every_change_is_an_action_for_both_roles() {
         let groups: BTreeSet<_> = schema().action_groups().map(|group| group.id().unescaped().to_owned()).collect();
-        assert_eq!(groups, ["BatchUpdateFindings", "Severity", "Triage"].map(String::from).into());
-        let leaves = schema().actions().filter(|action| !groups.contains(action.id().unescaped()));
-        assert_eq!(leaves.count(), 11);
-        assert_eq!(schema().request_envs().count(), 22);
+        let expected = ["BatchImportFindings", "BatchUpdateFindings", "Remove", "Severity", "Triage"];
+        assert_eq!(groups, expected.map(String::from).into());
+        let names = schema().actions().map(|action| action.id().unescaped().to_owned());
+        let leaves: BTreeSet<String> = names.filter(|name| !groups.contains(name)).collect();
+        assert_eq!(leaves, Action::ALL.iter().map(|action| action.as_str().to_owned()).collect());
+        assert_eq!(schema().request_envs().count(), 2 * Action::ALL.len());
     }
 
     #[test]
@@ -48,6 +52,11 @@ mod tests {
             serde_json::from_value(json[""]["entityTypes"][name]["enum"].clone()).unwrap()
         };
         assert_eq!(values("SeverityLabel"), SeverityLabel::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>());
+        assert_eq!(values("ComplianceStatus"), ComplianceStatus::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>());
+        assert_eq!(values("Field"), Field::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>());
+        assert_eq!(values("RecordState"), RecordState::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>());
+        let named = |operation: &String| Operation::named(operation).is_some();
+        assert!(values("Operation").iter().all(named), "{:?}", values("Operation"));
         assert_eq!(values("WorkflowStatus"), WorkflowStatus::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>());
         assert_eq!(values("VerificationState"), VerificationState::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>());
     }

@@ -4,7 +4,12 @@
 //! them. What is left out here is left out by its scope alone: Cedar evaluates the scope first and stops there, so a
 //! policy that is left out could neither have matched nor failed.
 
-use super::{Rule, footprint::Footprint, schema};
+use super::{
+    Rule,
+    footprint::Footprint,
+    probe::{Unknown, probe},
+    schema,
+};
 use crate::finding::{Action, Role};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicySet, PrincipalConstraint};
 use std::{
@@ -12,30 +17,59 @@ use std::{
     sync::Arc,
 };
 
-/// Policies that are asked together, and what they read.
+/// Policies that are asked together.
 #[derive(Debug)]
-pub(super) struct Slice {
+pub(super) struct Sets {
     /// The policies that count.
     pub(super) enforced: PolicySet,
     /// All policies, where some are in shadow.
     pub(super) with_shadow: Option<PolicySet>,
+}
+
+impl Sets {
+    /// Of all the rules given, as they are asked while something is `unknown`.
+    pub(super) fn of(rules: &[&Rule], unknown: Unknown) -> Result<Self, String> {
+        let ask = |rule: &Rule| match unknown {
+            Unknown::Nothing => Ok(rule.policy.clone()),
+            _ => probe(&rule.policy, unknown),
+        };
+        let set = |with_shadow: bool| {
+            let policies = rules.iter().filter(|rule| with_shadow || !rule.shadow).map(|rule| ask(rule));
+            let policies = policies.collect::<Result<Vec<Policy>, String>>()?;
+            PolicySet::from_policies(policies).map_err(|error| error.to_string())
+        };
+        let shadowed = rules.iter().any(|rule| rule.shadow);
+        Ok(Self { enforced: set(false)?, with_shadow: shadowed.then(|| set(true)).transpose()? })
+    }
+}
+
+/// The policies that can apply to an action, and what they read.
+#[derive(Debug)]
+pub(super) struct Slice {
+    /// For questions in which everything is known.
+    pub(super) sets: Sets,
+    /// For the others, where that makes a difference.
+    probes: Option<Sets>,
     /// What any of them reads.
     pub(super) footprint: Footprint,
 }
 
 impl Slice {
-    /// Of all the rules given.
-    pub(super) fn of(rules: &[&Rule]) -> Result<Self, String> {
-        let set = |with_shadow: bool| {
-            let policies = rules.iter().filter(|rule| with_shadow || !rule.shadow).map(|rule| rule.policy.clone());
-            PolicySet::from_policies(policies).map_err(|error| error.to_string())
-        };
-        let shadowed = rules.iter().any(|rule| rule.shadow);
-        Ok(Self {
-            enforced: set(false)?,
-            with_shadow: shadowed.then(|| set(true)).transpose()?,
-            footprint: Footprint::of(rules.iter().map(|rule| &rule.policy)),
-        })
+    /// Of all the rules given, for one action.
+    pub(super) fn of(rules: &[&Rule], action: Action) -> Result<Self, String> {
+        let footprint = Footprint::of(rules.iter().map(|rule| &rule.policy));
+        let unknown = if action.is_removal() { Unknown::Removal } else { Unknown::State };
+        let probed = footprint.reads_state() || unknown == Unknown::Removal && footprint.value;
+        let probes = probed.then(|| Sets::of(rules, unknown)).transpose()?;
+        Ok(Self { sets: Sets::of(rules, Unknown::Nothing)?, probes, footprint })
+    }
+
+    /// The policies to ask with.
+    pub(super) fn sets(&self, unknown: Unknown) -> &Sets {
+        match &self.probes {
+            Some(probes) if unknown != Unknown::Nothing => probes,
+            _ => &self.sets,
+        }
     }
 }
 
@@ -78,7 +112,7 @@ impl Index {
                         }
                     }
                 }
-                let common = Arc::new(Slice::of(&any.iter().map(|place| &rules[*place]).collect::<Vec<_>>())?);
+                let common = Arc::new(Slice::of(&any.iter().map(|place| &rules[*place]).collect::<Vec<_>>(), action)?);
                 entries.insert((role, action), Entry { common, any, named });
             }
         }
@@ -100,7 +134,7 @@ impl Index {
         }
         named.extend(&entry.any);
         let chosen: Vec<&Rule> = named.iter().map(|place| &rules[*place]).collect();
-        Slice::of(&chosen).map(Arc::new)
+        Slice::of(&chosen, action).map(Arc::new)
     }
 
     /// The slices of callers whom no scope names.

@@ -8,8 +8,11 @@ use super::{
     schema::SCHEMA_TEXT,
     slice::{Index, Slice},
 };
-use crate::finding::{AccountId, Accounts, Action, BatchUpdate, Caller, Enforcement, Proof, Role, Target};
-use cedar_policy::{EntityUid, PolicySet};
+use crate::finding::{
+    AccountId, Accounts, Action, BatchUpdate, Caller, Change, Document, Enforcement, Operation, Proof, RecordState,
+    Role, State, Target,
+};
+use cedar_policy::EntityUid;
 use ring::digest::{Context as Digest, SHA256};
 use std::{
     fmt::Write as _,
@@ -103,17 +106,13 @@ impl Snapshot {
         lineage
     }
 
-    /// All policies, and all without those in shadow.
-    pub(super) fn whole_sets(&self) -> Result<(PolicySet, Option<PolicySet>), String> {
-        let all: Vec<&Rule> = self.rules.iter().collect();
-        Slice::of(&all).map(|slice| (slice.enforced, slice.with_shadow))
-    }
-
     fn ask_known_questions(&self) -> Result<(), SnapshotError> {
-        static SAMPLE: LazyLock<BatchUpdate<'static>> =
-            LazyLock::new(|| BatchUpdate::parse(SAMPLE_BODY.as_bytes()).expect("the sample is a request"));
+        let Sample { update, state } = &*SAMPLE;
         let account = self.accounts.administrator();
-        let changes = SAMPLE.update.changes();
+        let mut changes = update.update.changes();
+        changes.extend(update.update.removals(state));
+        changes.extend([Change::import(), Change::record_state(RecordState::Active)]);
+        let circumstances = update.update.circumstances(Operation::BatchUpdateFindings, state.updated_at);
         for (role, action, slice) in self.index.common() {
             let caller = Caller {
                 account,
@@ -122,15 +121,12 @@ impl Snapshot {
                 proof: Proof::Fixed,
                 minimum_enforcement: Enforcement::Strip,
             };
-            let target = Target { identifier: &SAMPLE.identifiers[0], owner: account };
+            let identifier = &update.identifiers[0];
+            let target = Target { identifier, owner: account, state: Some(state), is_new: Some(false) };
             for change in changes.iter().filter(|change| change.action() == action) {
-                let question = Question {
-                    caller: &caller,
-                    update: &SAMPLE.update,
-                    change,
-                    kept: SAMPLE.update.fields(),
-                    target: &target,
-                };
+                let kept = update.update.fields();
+                let question =
+                    Question { caller: &caller, circumstances: &circumstances, change, kept, target: &target };
                 let entities = request::entities(&caller, &target, &self.accounts).map_err(SnapshotError::Assembly)?;
                 let verdict = evaluate(&self.by_id, slice, &question, &entities);
                 if let Some(policies) = evaluate::failed(&verdict) {
@@ -142,7 +138,20 @@ impl Snapshot {
     }
 }
 
-/// Every action once, with plain values.
+/// A request that asks every action once, with plain values, about a plain finding.
+struct Sample {
+    update: BatchUpdate<'static>,
+    state: State,
+}
+
+static SAMPLE: LazyLock<Sample> = LazyLock::new(|| {
+    let state = Document::parse(SAMPLE_FINDING.as_bytes()).expect("the sample is JSON").into_members();
+    Sample {
+        update: BatchUpdate::parse(SAMPLE_BODY.as_bytes()).expect("the sample is a request"),
+        state: State::parse(&state).expect("the sample is a finding"),
+    }
+});
+
 const SAMPLE_BODY: &str = r#"{
     "FindingIdentifiers": [{"Id": "known-question", "ProductArn": "arn:aws:securityhub:us-east-1::product/aws/securityhub"}],
     "Confidence": 50, "Criticality": 50, "Note": {"Text": "known question", "UpdatedBy": "findings-gate"},
@@ -150,6 +159,18 @@ const SAMPLE_BODY: &str = r#"{
     "Severity": {"Label": "MEDIUM", "Normalized": 40, "Product": 5.0},
     "Types": ["Software and Configuration Checks"], "UserDefinedFields": {"ticket": "known-question"},
     "VerificationState": "UNKNOWN", "Workflow": {"Status": "NOTIFIED"}
+}"#;
+
+const SAMPLE_FINDING: &str = r#"{
+    "AwsAccountId": "111122223333", "CompanyName": "AWS", "Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.1"},
+    "Confidence": 50, "CreatedAt": "2024-01-01T00:00:00Z", "Criticality": 50, "FirstObservedAt": "2024-01-01T00:00:00Z",
+    "GeneratorId": "security-control/IAM.1", "LastObservedAt": "2024-01-01T00:00:00Z",
+    "Note": {"Text": "known question", "UpdatedBy": "findings-gate", "UpdatedAt": "2024-01-01T00:00:00Z"},
+    "ProductName": "Security Hub", "RecordState": "ACTIVE", "Region": "us-east-1",
+    "RelatedFindings": [{"Id": "other", "ProductArn": "arn:aws:securityhub:us-east-1::product/aws/securityhub"}],
+    "Resources": [{"Id": "AWS::::Account:111122223333", "Type": "AwsAccount", "Tags": {"env": "prod"}}],
+    "Severity": {"Label": "MEDIUM", "Normalized": 40}, "Types": ["Effects"], "UpdatedAt": "2024-01-01T00:00:00Z",
+    "UserDefinedFields": {"owner": "known-question"}, "VerificationState": "UNKNOWN", "Workflow": {"Status": "NEW"}
 }"#;
 
 fn digest(rules: &[Rule], accounts: &Accounts, default_enforcement: Enforcement) -> String {

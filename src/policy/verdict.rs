@@ -1,7 +1,7 @@
 //! Verdicts, and why.
 
 use crate::finding::Enforcement;
-use std::{fmt, sync::Arc};
+use std::{fmt, rc::Rc, sync::Arc};
 
 /// The answer for one change on one finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,34 @@ pub struct Verdict {
     pub enforced: Answer,
     /// The answer of all policies, where a `@shadow` policy takes part and the answer differs from what counts.
     pub shadow: Option<Answer>,
+}
+
+impl Verdict {
+    /// Whether it would be another one, or could be, if it were known how the finding is.
+    pub fn depends_on_state(&self) -> bool {
+        [Some(&self.enforced), self.shadow.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|answer| answer.denial().is_some_and(|denial| denial.reason == Reason::StateUnavailable))
+    }
+}
+
+impl Verdict {
+    /// What a verdict on the question whether anything may be removed says while it is not known what there is: if not
+    /// everything may be removed, it depends on what there is.
+    #[must_use]
+    pub fn of_any_removal(self: Rc<Self>) -> Rc<Self> {
+        let open = |answer: &Answer| match answer {
+            Answer::Denied(denial) if denial.reason != Reason::StateUnavailable => Answer::Denied(Denial {
+                reason: Reason::StateUnavailable,
+                enforcement: Enforcement::Strip,
+                policies: denial.policies.clone(),
+                advice: Vec::new(),
+            }),
+            answer => answer.clone(),
+        };
+        Rc::new(Self { enforced: open(&self.enforced), shadow: self.shadow.as_ref().map(open) })
+    }
 }
 
 /// Allowed or denied, by which policies.
@@ -30,9 +58,11 @@ pub struct Denial {
     /// Why.
     pub reason: Reason,
     /// What it does: the strictest enforcement of the policies that forbid; where one fails, at least
-    /// [`Enforcement::Reject`]; where none permits, the configured default.
+    /// [`Enforcement::Reject`]; where none permits, the configured default; where the finding's state is not known, no more
+    /// than [`Enforcement::Strip`] on that account.
     pub enforcement: Enforcement,
-    /// The ids of the policies that forbid or that failed, sorted; none where no policy permits.
+    /// The ids of the policies that forbid, that failed or that need the finding's state, sorted; none where no policy
+    /// permits.
     pub policies: Vec<Arc<str>>,
     /// What those policies advise, in the same order.
     pub advice: Vec<Arc<str>>,
@@ -47,18 +77,21 @@ pub enum Reason {
     NoGrant,
     /// The account that owns the finding is not known, so no policy was asked.
     OwnerUnknown,
+    /// The verdict depends on how the finding is, and that is not known.
+    StateUnavailable,
     /// A policy could not be evaluated. Cedar passes over such a policy, forbids included; the gate denies.
     PolicyError,
 }
 
 impl Reason {
-    /// `forbidden`, `no-grant`, `owner-unknown`, `policy-error`.
+    /// `forbidden`, `no-grant`, `owner-unknown`, `policy-error`, `state-unavailable`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Forbidden => "forbidden",
             Self::NoGrant => "no-grant",
             Self::OwnerUnknown => "owner-unknown",
             Self::PolicyError => "policy-error",
+            Self::StateUnavailable => "state-unavailable",
         }
     }
 }

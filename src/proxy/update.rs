@@ -9,12 +9,13 @@ use crate::{
         ApiError, BatchUpdate, Caller, Operation,
         outcome::{UpstreamError, bare, is_all_processed},
     },
-    gate::{Decision, Fate, Group, GroupAnswer, Merged, Plan, decide, merge},
+    gate::{Asked, Decision, Fate, Group, GroupAnswer, Knowledge, Merged, Plan, decide, merge},
     policy::{Answer as PolicyAnswer, Reason},
     telemetry::events::{AnswerDoubtful, PolicyFailed, RequestServed, ShadowDiffers, UpstreamFailed},
     upstream::{Answer, Call, Failure, Upstream},
 };
 use bytes::Bytes;
+use jiff::Timestamp;
 use std::{ops::Range, time::Instant};
 use tokio::task::JoinSet;
 
@@ -35,9 +36,14 @@ impl Gate {
     ) -> Result<Reply, Denied> {
         let began = Instant::now();
         let request = BatchUpdate::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        let decision = decide(&mut *self.engine.borrow_mut(), caller, &request);
+        let decision = decide(
+            &mut *self.engine.borrow_mut(),
+            caller,
+            Asked::of_update(&request, Timestamp::now()),
+            Knowledge::Never,
+        );
         report(caller, &request, &decision, id);
-        let groups = match Plan::new(&request, &decision, id.as_str()) {
+        let groups = match Plan::new(&request.identifiers, &decision, id.as_str()) {
             Plan::Forward { groups } => groups,
             Plan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
         };
@@ -191,14 +197,14 @@ fn pass_failure(answer: Answer) -> Result<Reply, ApiError> {
 
 /// Logs what the policies said that somebody should know of.
 fn report(caller: &Caller, request: &BatchUpdate<'_>, decision: &Decision<'_>, id: &RequestId) {
-    let mut reported: Vec<*const crate::gate::Ruling> = Vec::new();
+    let mut reported: Vec<*const crate::gate::Ruling<'_>> = Vec::new();
     for (place, fate) in decision.fates.iter().enumerate() {
         let Fate::Ruled(ruling) = fate else { continue };
         if reported.contains(&std::rc::Rc::as_ptr(ruling)) {
             continue;
         }
         reported.push(std::rc::Rc::as_ptr(ruling));
-        for (change, verdict) in decision.changes.iter().zip(&ruling.verdicts) {
+        for (change, verdict) in ruling.asked(&decision.changes) {
             if let PolicyAnswer::Denied(denial) = &verdict.enforced
                 && denial.reason == Reason::PolicyError
             {

@@ -11,7 +11,8 @@ use crate::{
 };
 use findings_gate::{
     finding::{
-        AccountId, Accounts, BatchUpdate, Caller, Enforcement, FieldSet, Identifier, Member, Proof, Target, Update,
+        AccountId, Accounts, BatchUpdate, Caller, Enforcement, FieldSet, Identifier, Member, Operation, Proof, Target,
+        Update,
     },
     policy::{Judge, Naive, PolicyText, Question, Snapshot, load, pack},
 };
@@ -108,10 +109,12 @@ impl Setting {
     /// Whether the judge allows every change of an update on a finding, as long as these fields travel together.
     fn allows(&mut self, caller: &Caller, update: &Update<'_>, kept: FieldSet, identifier: &Identifier<'_>) -> bool {
         let Some(owner) = identifier.owner() else { return false };
-        let target = Target { identifier, owner };
+        let target = Target { identifier, owner, state: None, is_new: Some(false) };
         let changes = update.changes();
-        changes.iter().filter(|change| kept.contains(change.action().field())).all(|change| {
-            let question = Question { caller, update, change, kept, target: &target };
+        let circumstances =
+            update.circumstances(Operation::BatchUpdateFindings, "2026-01-01T00:00:00Z".parse().unwrap());
+        changes.iter().filter(|change| change.field().is_some_and(|field| kept.contains(field))).all(|change| {
+            let question = Question { caller, circumstances: &circumstances, change, kept, target: &target };
             self.judge.verdict(&question).enforced.denial().is_none()
         })
     }

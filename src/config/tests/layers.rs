@@ -49,7 +49,7 @@ fn the_environment_overrides_every_key() {
     let config = place.load_with(&environment, &Flags::default()).unwrap();
     assert_eq!(config.listen.address.to_string(), "0.0.0.0:80");
     assert_eq!(config.listen.workers.get(), 2);
-    assert_eq!(config.policies.packs, [Pack::Baseline]);
+    assert_eq!(config.policies.packs, ["baseline"]);
     assert_eq!(config.policies.paths[0].path, PathBuf::from("/etc/policies"));
     assert_eq!(config.policies.default_enforcement, Enforcement::Strip);
     assert_eq!(config.identities.len(), 2);
@@ -156,7 +156,7 @@ fn flags_win() {
     };
     let config = place.load_with(&environment, &flags).unwrap();
     assert_eq!(config.listen.address.port(), 3);
-    assert_eq!(config.policies.packs, [Pack::Strict]);
+    assert_eq!(config.policies.packs, ["strict"]);
     assert!(config.policies.paths.is_empty());
     assert_eq!(config.log.level, "trace".parse().unwrap());
     // The file's `data` belongs to the file's `url`.
@@ -188,12 +188,12 @@ fn the_short_name_of_the_log_level_is_for_all_verbs() {
 #[test]
 fn policies_of_a_verb_without_a_configuration() {
     let policies = policies_from(&["pack:baseline".into(), "mine".into()]).unwrap();
-    assert_eq!(policies.packs, [Pack::Baseline]);
+    assert_eq!(policies.packs, ["baseline"]);
     assert_eq!(policies.paths[0].path, PathBuf::from("mine"));
     assert_eq!(policies.default_enforcement, Enforcement::Reject);
     let error = policies_from(&["pack:base".into()]).unwrap_err();
     assert_eq!(
         error.problems()[0].to_string(),
-        "option --policies: `policies.path[0]` is \"pack:base\": expected `pack:baseline` or `pack:strict`"
+        "option --policies: `policies.path[0]` is \"pack:base\": expected `pack:baseline`, `pack:strict` or `pack:transitions`"
     );
 }

@@ -1,12 +1,12 @@
 //! Cedar passes over a policy that it cannot evaluate, so a forbid that fails no longer forbids. Five ways to get there,
 //! each shown on a plain use of Cedar first (it allows), then on the gate (it denies).
 
-use super::{PAYMENTS, accounts, body, caller, snapshot};
+use super::{PAYMENTS, accounts, body, caller, now, snapshot};
 use crate::{
-    finding::{Accounts, BatchUpdate, Enforcement, Target},
+    finding::{Accounts, BatchUpdate, Enforcement, Operation, Target},
     policy::{
         Answer, Engine, Judge, PolicyText, Question, Reason, Rule, Snapshot, SnapshotError, ask::Rules, evaluate, load,
-        request,
+        probe::Unknown, request,
     },
 };
 use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, PolicySet, Request};
@@ -35,11 +35,13 @@ fn with_question(owner: &str, members: &str, check: impl FnOnce(&Question<'_>, R
     let body = body(&[owner], members);
     let request = BatchUpdate::parse(body.as_bytes()).unwrap();
     let identifier = &request.identifiers[0];
-    let target = Target { identifier, owner: identifier.owner().unwrap() };
+    let target = Target { identifier, owner: identifier.owner().unwrap(), state: None, is_new: Some(false) };
     let changes = request.update.changes();
     let caller = caller(PAYMENTS);
     let kept = request.update.fields();
-    let question = Question { caller: &caller, update: &request.update, change: &changes[0], kept, target: &target };
+    let circumstances = request.update.circumstances(Operation::BatchUpdateFindings, now());
+    let question =
+        Question { caller: &caller, circumstances: &circumstances, change: &changes[0], kept, target: &target };
     let cedar = evaluate::cedar_request(&question, request::Parts::ALL, Some(crate::policy::schema())).unwrap();
     check(&question, cedar);
 }
@@ -60,8 +62,11 @@ fn a_caller_that_is_not_in_the_store() {
             Entities::from_entities(whole.iter().filter(|entity| entity.uid() != principal).cloned(), None).unwrap();
         let naive = Authorizer::new().is_authorized(&cedar, &plain(&policies), &without);
         assert_eq!(naive.decision(), Decision::Allow, "the forbid failed and was passed over");
-        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &without)));
-        assert_eq!(rules.ask(&plain(&policies), &cedar, &whole).denial().unwrap().reason, Reason::Forbidden);
+        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &without, Unknown::Nothing)));
+        assert_eq!(
+            rules.ask(&plain(&policies), &cedar, &whole, Unknown::Nothing).denial().unwrap().reason,
+            Reason::Forbidden
+        );
     });
 }
 
@@ -80,10 +85,13 @@ fn a_finding_without_its_attributes() {
         let without = Entities::from_entities(all.clone(), None).unwrap();
         let naive = Authorizer::new().is_authorized(&cedar, &plain(&policies), &without);
         assert_eq!(naive.decision(), Decision::Allow, "the forbid failed and was passed over");
-        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &without)));
-        // Such a store cannot come to be, either: stores are made against the schema.
+        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &without, Unknown::Nothing)));
+        // Such a store cannot come to be, either: stores are made against the schema once the finding is known.
         assert!(Entities::from_entities(all, Some(crate::policy::schema())).is_err());
-        assert_eq!(rules.ask(&plain(&policies), &cedar, &whole).denial().unwrap().reason, Reason::Forbidden);
+        assert_eq!(
+            rules.ask(&plain(&policies), &cedar, &whole, Unknown::Nothing).denial().unwrap().reason,
+            Reason::Forbidden
+        );
     });
 }
 
@@ -95,7 +103,7 @@ fn a_number_that_overflows() {
         let entities = store(question, &accounts());
         let naive = Authorizer::new().is_authorized(&cedar, &plain(&policies), &entities);
         assert_eq!(naive.decision(), Decision::Allow, "the forbid failed and was passed over");
-        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &entities)));
+        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &entities, Unknown::Nothing)));
         // The engine comes to the same answer by itself.
         let mut engine = Engine::new(snapshot(&format!("{PERMIT}{forbid}")));
         let verdict = engine.verdict(question);
@@ -145,7 +153,7 @@ fn a_stack_that_is_too_small() {
                 let run = || {
                     (
                         Authorizer::new().is_authorized(&cedar, &set, &entities).decision(),
-                        rules.ask(&set, &cedar, &entities),
+                        rules.ask(&set, &cedar, &entities, Unknown::Nothing),
                     )
                 };
                 let thread = std::thread::Builder::new().stack_size(kilobytes * 1024).spawn_scoped(scope, run).unwrap();
@@ -155,7 +163,7 @@ fn a_stack_that_is_too_small() {
             });
         }
         assert!(fell_open, "no stack size made the plain way fall open: this test shows nothing any more");
-        assert_eq!(rules.ask(&set, &cedar, &entities).denial().unwrap().reason, Reason::Forbidden);
+        assert_eq!(rules.ask(&set, &cedar, &entities, Unknown::Nothing).denial().unwrap().reason, Reason::Forbidden);
     });
 }
 
@@ -175,7 +183,7 @@ fn a_condition_that_is_too_deep() {
             let run = || {
                 (
                     Authorizer::new().is_authorized(&cedar, &set, &entities).decision(),
-                    rules.ask(&set, &cedar, &entities),
+                    rules.ask(&set, &cedar, &entities, Unknown::Nothing),
                 )
             };
             let thread = std::thread::Builder::new().stack_size(1024 * 1024).spawn_scoped(scope, run).unwrap();
@@ -194,6 +202,11 @@ fn a_request_without_a_known_action_is_denied() {
         let (principal, resource) =
             (request::caller_uid(question.caller), request::finding_uid(question.target.identifier));
         let cedar = Request::new(principal, action, resource, Context::empty(), None).unwrap();
-        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &store(question, &accounts()))));
+        assert!(is_policy_error(&rules.ask(
+            &plain(&policies),
+            &cedar,
+            &store(question, &accounts()),
+            Unknown::Nothing
+        )));
     });
 }

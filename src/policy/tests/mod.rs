@@ -2,10 +2,14 @@
 
 mod differential;
 mod fail_closed;
+mod states;
 mod verdicts;
 
-use super::{PolicyText, Snapshot, load};
-use crate::finding::{Accounts, Caller, Enforcement, Member, Proof};
+use super::{Judge, PolicyText, Snapshot, load};
+use crate::{
+    finding::{Accounts, BatchUpdate, Caller, Enforcement, Member, Proof, Timestamp},
+    gate::{Asked, Decision, Knowledge},
+};
 use std::sync::Arc;
 
 pub(super) const ADMINISTRATOR: &str = "111111111111";
@@ -34,6 +38,15 @@ pub(super) fn caller(account: &str) -> Caller {
         proof: Proof::Fixed,
         minimum_enforcement: Enforcement::Strip,
     }
+}
+
+pub(super) fn now() -> Timestamp {
+    "2026-01-01T12:00:00Z".parse().unwrap()
+}
+
+/// Decides without knowing anything of the findings.
+pub(super) fn decide<'u>(judge: &mut impl Judge, caller: &Caller, request: &'u BatchUpdate<'u>) -> Decision<'u> {
+    crate::gate::decide(judge, caller, Asked::of_update(request, now()), Knowledge::Never)
 }
 
 pub(super) fn snapshot(policies: &str) -> Arc<Snapshot> {

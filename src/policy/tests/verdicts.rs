@@ -1,8 +1,8 @@
 //! What a verdict says: reasons, strictness, shadow, the digest.
 
-use super::{ADMINISTRATOR, PAYMENTS, SEARCH, accounts, body, caller, snapshot};
+use super::{ADMINISTRATOR, PAYMENTS, SEARCH, accounts, body, caller, decide, now, snapshot};
 use crate::{
-    finding::{Accounts, BatchUpdate, Enforcement, Member, Target},
+    finding::{Accounts, BatchUpdate, Enforcement, Member, Operation, Target},
     policy::{Answer, Engine, Judge, Naive, PolicyText, Question, Reason, Snapshot, Verdict, load},
 };
 use std::sync::Arc;
@@ -13,12 +13,13 @@ fn verdict(policies: &str, account: &str, owner: &str, members: &str) -> Verdict
     let body = body(&[owner], members);
     let request = BatchUpdate::parse(body.as_bytes()).unwrap();
     let identifier = &request.identifiers[0];
-    let target = Target { identifier, owner: identifier.owner().unwrap() };
+    let target = Target { identifier, owner: identifier.owner().unwrap(), state: None, is_new: Some(false) };
     let changes = request.update.changes();
     let caller = caller(account);
+    let circumstances = request.update.circumstances(Operation::BatchUpdateFindings, now());
     let question = Question {
         caller: &caller,
-        update: &request.update,
+        circumstances: &circumstances,
         change: &changes[0],
         kept: request.update.fields(),
         target: &target,
@@ -116,7 +117,7 @@ fn a_group_that_an_account_names_twice_counts_once() {
     let snapshot = Arc::new(Snapshot::new(rules, Arc::new(fleet), Enforcement::Reject).unwrap());
     let body = body(&[PAYMENTS], r#""Confidence":1"#);
     let request = BatchUpdate::parse(body.as_bytes()).unwrap();
-    let decision = crate::gate::decide(&mut Engine::new(snapshot), &caller(PAYMENTS), &request);
+    let decision = decide(&mut Engine::new(snapshot), &caller(PAYMENTS), &request);
     assert_eq!(decision.fates[0].enforcement(), None);
 }
 
@@ -151,14 +152,14 @@ fn a_warm_engine_asks_cedar_nothing() {
     let owners = [PAYMENTS, SEARCH, PAYMENTS, SEARCH, PAYMENTS];
     let body = body(&owners, r#""Confidence":1,"Note":{"Text":"t","UpdatedBy":"u"}"#);
     let request = BatchUpdate::parse(body.as_bytes()).unwrap();
-    crate::gate::decide(&mut engine, &caller, &request);
+    decide(&mut engine, &caller, &request);
     // Two kinds of findings, two changes; what a note says is not read, so another note is no new question.
     assert_eq!(engine.questions_asked(), 4);
     let other = body.replace(r#""t""#, r#""another""#);
     let request = BatchUpdate::parse(other.as_bytes()).unwrap();
-    crate::gate::decide(&mut engine, &caller, &request);
+    decide(&mut engine, &caller, &request);
     assert_eq!(engine.questions_asked(), 4);
     engine.forget();
-    crate::gate::decide(&mut engine, &caller, &request);
+    decide(&mut engine, &caller, &request);
     assert_eq!(engine.questions_asked(), 8);
 }

@@ -1,0 +1,106 @@
+//! Ruling: what the policies say of one finding, asked until nothing more is stripped.
+
+use super::Asked;
+use crate::{
+    finding::{Caller, Change, Enforcement, FieldSet, Target, Value},
+    policy::{Judge, Question, Verdict},
+};
+use std::rc::Rc;
+
+/// The verdicts on one finding, and what follows from them.
+#[derive(Debug)]
+pub struct Ruling<'u> {
+    /// The verdict on each change, in the order of the request's changes.
+    pub verdicts: Vec<Rc<Verdict>>,
+    /// What the update would drop of the finding, each with its verdict. While it is not known what the finding has, the
+    /// question whether anything may be dropped, where that is not plainly allowed.
+    pub removals: Vec<(Change<'u>, Rc<Verdict>)>,
+    /// The fields that are left after stripping. They are forwarded unless a denial does more than strip.
+    pub kept: FieldSet,
+    /// The strictest enforcement of all denials; nothing where every change is allowed.
+    pub enforcement: Option<Enforcement>,
+    /// What a denial does to this caller at the least.
+    pub minimum: Enforcement,
+}
+
+impl<'u> Ruling<'u> {
+    /// Whether anything of the update is forwarded for the finding.
+    pub fn forwards(&self) -> bool {
+        self.enforcement.is_none_or(|enforcement| enforcement == Enforcement::Strip) && !self.kept.is_empty()
+    }
+
+    /// Every change that was asked about, with its verdict. `changes` are those of the request.
+    pub fn asked<'r>(&'r self, changes: &'r [Change<'u>]) -> impl Iterator<Item = (&'r Change<'u>, &'r Rc<Verdict>)> {
+        changes.iter().zip(&self.verdicts).chain(self.removals.iter().map(|(change, verdict)| (change, verdict)))
+    }
+
+    /// Whether it could be another one if it were known how the finding is.
+    pub(super) fn depends_on_state(&self) -> bool {
+        let removals = self.removals.iter().map(|(_, verdict)| verdict);
+        self.verdicts.iter().chain(removals).any(|verdict| verdict.depends_on_state())
+    }
+}
+
+/// Asks about one finding until nothing more is stripped.
+///
+/// Stripping may falsify its own reason: RESOLVED was fine because a note came with it, and then the note is stripped. So
+/// whatever is left is asked again with what is left. Fields only ever disappear, so this ends after at most one round a
+/// field. A denial stands even where the field that caused it is gone: nothing that was denied comes back.
+pub(super) fn rule<'u>(
+    judge: &mut impl Judge,
+    caller: &Caller,
+    request: &Asked<'u>,
+    removals: &[Change<'u>],
+    target: &Target<'_>,
+) -> Ruling<'u> {
+    let changes = || request.changes.iter().chain(removals);
+    let mut kept = request.fields;
+    let mut ask = |change: &Change<'_>, kept| {
+        let circumstances = &request.circumstances;
+        let verdict = judge.verdict(&Question { caller, circumstances, change, kept, target });
+        if change.value() == Value::Unknown { verdict.of_any_removal() } else { verdict }
+    };
+    let mut verdicts: Vec<Rc<Verdict>> = Vec::with_capacity(request.changes.len() + removals.len());
+    verdicts.extend(changes().map(|change| ask(change, kept)));
+    while strictest(changes(), &verdicts, caller) == Some(Enforcement::Strip) {
+        let denied = changes().zip(&verdicts).filter(|(_, verdict)| verdict.enforced.denial().is_some());
+        let left = denied.filter_map(|(change, _)| change.field()).fold(kept, FieldSet::without);
+        if left == kept {
+            break;
+        }
+        kept = left;
+        for (change, verdict) in changes().zip(&mut verdicts) {
+            if change.field().is_none_or(|field| kept.contains(field)) {
+                *verdict = ask(change, kept);
+            }
+        }
+    }
+    let enforcement = strictest(changes(), &verdicts, caller);
+    let of_removals = verdicts.split_off(request.changes.len());
+    let removals = removals.iter().copied().zip(of_removals);
+    // That it is not known what there is to drop is worth telling only where it matters.
+    let told = |(change, verdict): &(Change<'_>, Rc<Verdict>)| {
+        change.value() != Value::Unknown || verdict.enforced.denial().is_some() || verdict.shadow.is_some()
+    };
+    Ruling {
+        verdicts,
+        removals: removals.filter(told).collect(),
+        kept,
+        enforcement,
+        minimum: caller.minimum_enforcement,
+    }
+}
+
+/// The strictest enforcement of all denials. What is about the finding as a whole cannot be stripped off it.
+fn strictest<'c>(
+    changes: impl Iterator<Item = &'c Change<'c>>,
+    verdicts: &[Rc<Verdict>],
+    caller: &Caller,
+) -> Option<Enforcement> {
+    let enforcement = |(change, verdict): (&Change<'_>, &Rc<Verdict>)| {
+        let denial = verdict.enforced.denial()?;
+        let least = if change.field().is_none() { Enforcement::Reject } else { Enforcement::Strip };
+        Some(denial.enforcement.max(caller.minimum_enforcement).max(least))
+    };
+    changes.zip(verdicts).filter_map(enforcement).max()
+}
