@@ -99,14 +99,15 @@ impl Backend {
         Ok(Self { region, accounts, store, quotas, faults, dice: fault::Dice::default() })
     }
 
-    /// Answers one call of `account` with the body of a 200 response, or with the error to send.
+    /// Answers one call of `account` with the body of a 200 response, or with the error to send. `input` is the request's body, or
+    /// the query string of an operation that has one instead ([`Operation::has_query`]).
     ///
     /// What a call changed is on disk when this returns. If it returns an error, the call changed nothing.
     pub fn call(
         &self,
         operation: Operation,
         account: AccountId,
-        body: &[u8],
+        input: &[u8],
         now: Timestamp,
     ) -> Result<Vec<u8>, ApiError> {
         let Some(role) = self.accounts.role(account) else {
@@ -124,13 +125,13 @@ impl Backend {
             Operation::BatchImportFindings => {
                 let account_name = self.accounts.member(account).map_or("", |member| &member.name);
                 let provenance = ownership::Provenance { region: &self.region, account_name, now };
-                batch_import::call(&self.store, account, body, provenance)
+                batch_import::call(&self.store, account, input, provenance)
             }
             Operation::BatchUpdateFindings => {
                 let reach = batch_update::Reach { account, role, accounts: &self.accounts };
-                batch_update::call(&self.store, &reach, body, now, (&self.dice, &faults))
+                batch_update::call(&self.store, &reach, input, now, (&self.dice, &faults))
             }
-            Operation::GetFindings => get_findings::call(&self.store, (account, role), body, now),
+            Operation::GetFindings => get_findings::call(&self.store, (account, role), input, now),
         }
     }
 

@@ -127,6 +127,7 @@ fn call(body: &str) -> Call {
     Call {
         operation: Operation::BatchUpdateFindings,
         account: "222222222222".parse().unwrap(),
+        query: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }
@@ -167,7 +168,7 @@ async fn every_operation_goes_to_its_path_behind_the_base() {
     let mut backend = Backend::start([Then::Answer(OK.into())]).await;
     let url = format!("http://{}/stage/", backend.address).parse().unwrap();
     let upstream = Upstream::http(HttpSettings::new(url)).unwrap();
-    for operation in Operation::ALL {
+    for operation in Operation::ALL.iter().copied() {
         soon(upstream.call(Call { operation, ..call("x") })).await.unwrap();
         let request = soon(backend.requests.recv()).await.unwrap();
         let expected = format!("{} /stage{} HTTP/1.1\r\n", operation.method(), operation.path());
