@@ -5,7 +5,9 @@
 //! `AWS::SecurityHub::AutomationRule`, whose action object is the same update structure with its limits written out.
 
 mod account;
+mod body;
 mod change;
+mod criteria;
 mod document;
 mod error;
 mod field;
@@ -14,6 +16,8 @@ mod number;
 mod object;
 mod operation;
 pub mod outcome;
+mod rule;
+mod rule_list;
 mod state;
 mod text;
 pub mod timestamp;
@@ -21,14 +25,18 @@ mod update;
 mod vocabulary;
 
 pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, Role};
+pub use body::InvalidBody;
 pub use change::{Action, Change, Target, Value};
+pub use criteria::Criteria;
 pub use document::{Document, InvalidDocument};
 pub use error::ApiError;
 pub use field::{Field, FieldSet};
 pub use identifier::Identifier;
 pub use number::ProductScore;
 pub use operation::Operation;
+pub use rule::{CreateRule, MAX_RULES, RuleArns, RuleStatus, UpdateRule, UpdateRules};
+pub use rule_list::{InvalidQuery, ListRules};
 pub use state::{ComplianceStatus, InvalidState, NoteNow, RecordState, SeverityNow, State};
 pub use text::Text;
-pub use update::{BatchUpdate, InvalidUpdate, MAX_IDENTIFIERS, Note, Severity, Update};
+pub use update::{BatchUpdate, MAX_IDENTIFIERS, Note, Severity, Update};
 pub use vocabulary::{Enforcement, SeverityLabel, VerificationState, WorkflowStatus};
