@@ -1,5 +1,5 @@
-//! The embedded findings backend: a stand-in for Security Hub's BatchImportFindings, GetFindings and
-//! BatchUpdateFindings.
+//! The embedded findings backend: a stand-in for Security Hub's BatchImportFindings, GetFindings, BatchUpdateFindings, and for
+//! what keeps automation rules.
 //!
 //! It is what the gate writes to when `upstream.url` is `"embedded"`, and what `findings-gate backend` serves. It is
 //! synchronous, does no network I/O and has no clock: the time of each call comes in as a value. What AWS does not
@@ -27,6 +27,8 @@ mod get_findings;
 mod json;
 mod ownership;
 mod quota;
+mod rule_table;
+mod rules;
 mod sample;
 mod schema;
 mod severity;
@@ -58,8 +60,8 @@ pub struct Settings {
     pub accounts: Accounts,
     /// The file to keep findings in, or nothing to keep them in memory.
     pub data: Option<PathBuf>,
-    /// Whether the request quotas of the API hold: 3 GetFindings, 10 BatchImportFindings and 10 BatchUpdateFindings a
-    /// second and account, with bursts of 6, 30 and 30.
+    /// Whether the request quotas of the API hold: 3 GetFindings a second and account with a burst of 6, and 10 of each other
+    /// operation with a burst of 30.
     pub quotas: bool,
     /// Faults to make on purpose.
     pub faults: Faults,
@@ -130,6 +132,14 @@ impl Backend {
             Operation::BatchUpdateFindings => {
                 let reach = batch_update::Reach { account, role, accounts: &self.accounts };
                 batch_update::call(&self.store, &reach, input, now, (&self.dice, &faults))
+            }
+            Operation::CreateAutomationRule
+            | Operation::BatchUpdateAutomationRules
+            | Operation::BatchDeleteAutomationRules
+            | Operation::BatchGetAutomationRules
+            | Operation::ListAutomationRules => {
+                let context = rules::Context { account, role, region: &self.region, now };
+                rules::call(&self.store, &context, operation, input)
             }
             Operation::GetFindings => get_findings::call(&self.store, (account, role), input, now),
         }

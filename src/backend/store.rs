@@ -1,4 +1,4 @@
-//! Where findings are kept: one SQLite file, or memory.
+//! Where findings are kept, and automation rules beside them: one SQLite file, or memory.
 //!
 //! The narrow table `finding` has the columns that are filtered and sorted by, so that scanning it is cheap; the documents
 //! are beside it, and `term` has the attributes of which a finding has several. Both follow from the documents by
@@ -29,11 +29,11 @@ use std::{
 pub(super) enum StoreError {
     #[error("the findings file cannot be read or written: {0}")]
     Database(#[from] rusqlite::Error),
-    #[error("a stored finding is damaged: {0}")]
+    #[error("a stored finding or rule is damaged: {0}")]
     Damaged(String),
 }
 
-/// The findings. One connection writes; of a file, another one reads beside it.
+/// The findings and rules. One connection writes; of a file, another one reads beside it.
 pub(super) struct Store {
     writer: Mutex<Connection>,
     reader: Option<Mutex<Connection>>,
@@ -67,16 +67,13 @@ impl Store {
         let connect = || path.map_or_else(Connection::open_in_memory, Connection::open);
 
         let mut writer = connect().map_err(database)?;
-        file::check_owner(&writer, named)?;
+        file::check_owner(&writer, named, region)?;
         writer
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")
             .map_err(database)?;
         let mut secret = [0; 32];
         SystemRandom::new().fill(&mut secret).map_err(|_| OpenError::Random)?;
-        let (found, secret) = create_tables(&mut writer, region, &secret).map_err(database)?;
-        if found != region {
-            return Err(OpenError::Region { path: named.to_owned(), found, expected: region.to_owned() });
-        }
+        let secret = create_tables(&mut writer, region, &secret).map_err(database)?;
         name_fleet(&writer, fleet.clone()).map_err(database)?;
 
         let reader = if path.is_some() {
@@ -115,7 +112,7 @@ impl Store {
 }
 
 /// The tables, within a transaction.
-pub(super) struct Findings<'a>(Transaction<'a>);
+pub(super) struct Findings<'a>(pub(super) Transaction<'a>);
 
 impl Findings<'_> {
     /// The finding of that account, ProductArn and Id.
@@ -232,7 +229,7 @@ fn number(attribute: usize) -> i64 {
 }
 
 /// A document as it was written here, so each of its members is there once.
-fn read_document(text: &str) -> Result<Object, StoreError> {
+pub(super) fn read_document(text: &str) -> Result<Object, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
@@ -241,8 +238,8 @@ fn held(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the tables, or leaves those that are there. Gives the Region and the key that the file has.
-fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -> rusqlite::Result<(String, Vec<u8>)> {
+/// Makes the tables that are not there: all of a new file, what an older version lacks. Gives the key that the file has.
+fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -> rusqlite::Result<Vec<u8>> {
     let columns = Attribute::columns()
         .flat_map(|(column, attribute)| [column, " ", attribute.kind.column_type(), ",\n"])
         .collect::<String>();
@@ -270,6 +267,13 @@ fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -
              PRIMARY KEY (finding, attribute, key, value)
          ) STRICT, WITHOUT ROWID;
          CREATE INDEX IF NOT EXISTS term_value ON term (attribute, key, value);
+         CREATE TABLE IF NOT EXISTS rule (
+             seq INTEGER PRIMARY KEY AUTOINCREMENT,
+             arn TEXT NOT NULL UNIQUE,
+             account TEXT NOT NULL,
+             document TEXT NOT NULL
+         ) STRICT;
+         CREATE INDEX IF NOT EXISTS rule_account ON rule (account);
          PRAGMA application_id = {APPLICATION};
          PRAGMA user_version = {VERSION};"
     ))?;
@@ -277,7 +281,7 @@ fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -
         "INSERT INTO meta (region, token_key) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM meta)",
         params![region, secret],
     )?;
-    let kept = transaction.query_row("SELECT region, token_key FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let kept = transaction.query_row("SELECT token_key FROM meta", [], |row| row.get(0))?;
     transaction.commit()?;
     connection.execute_batch(STATISTICS)?;
     Ok(kept)

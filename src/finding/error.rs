@@ -81,6 +81,11 @@ impl ApiError {
         Self::new(429, "TooManyRequestsException", "Too Many Requests")
     }
 
+    /// 429: the account has as many of something as it may have. That SDKs try again on it is the API model's choice.
+    pub fn limit_exceeded(message: impl Into<String>) -> Self {
+        Self::new(429, "LimitExceededException", message)
+    }
+
     /// An error that somebody else gave with a status and without a code.
     pub fn of_status(status: u16, message: impl Into<String>) -> Self {
         let code = match status {

@@ -43,6 +43,8 @@ enum Door {
     Open,
     /// Open if the configuration says so.
     Openable,
+    /// Never open at a gate.
+    Closed,
 }
 
 operations! {
@@ -52,6 +54,16 @@ operations! {
     BatchUpdateFindings "PATCH" "/findings/batchupdate" Open,
     /// Reads findings, though it is a POST.
     GetFindings "POST" "/findings" Openable,
+    /// Stores a rule that updates findings as they come in.
+    CreateAutomationRule "POST" "/automationrules/create" Closed,
+    /// Changes such rules.
+    BatchUpdateAutomationRules "PATCH" "/automationrules/update" Closed,
+    /// Removes such rules.
+    BatchDeleteAutomationRules "POST" "/automationrules/delete" Closed,
+    /// Reads such rules by their ARNs.
+    BatchGetAutomationRules "POST" "/automationrules/get" Closed,
+    /// Lists such rules; the one operation here that takes a query string.
+    ListAutomationRules "GET" "/automationrules/list" Closed,
 }
 
 impl Operation {

@@ -355,6 +355,27 @@ mod tests {
     }
 
     #[test]
+    fn a_query_goes_through_where_the_operation_has_one() {
+        let find = |doors: &Doors, target: &'static str| {
+            let target = Uri::from_static(target);
+            let found = doors.find(&Method::GET, &target, &HeaderMap::new());
+            found.map(|asked| (asked.operation, asked.query.map(str::to_owned))).map_err(|error| error.message)
+        };
+        for (target, query) in [
+            ("/automationrules/list", None),
+            ("/automationrules/list?", Some("")),
+            ("/automationrules/list?MaxResults=1", Some("MaxResults=1")),
+        ] {
+            let expected = (Operation::ListAutomationRules, query.map(str::to_owned));
+            assert_eq!(find(&Doors::all(), target), Ok(expected));
+            // Closed at a gate: told by its name, with a query or without.
+            let told = find(&Doors::new(Operation::ALL), target).unwrap_err();
+            assert_eq!(told, "ListAutomationRules is closed at this gate: this gate cannot open it");
+        }
+        assert!(find(&Doors::all(), "/automationrules/list/?MaxResults=1").unwrap_err().contains("query string"));
+    }
+
+    #[test]
     fn headers_and_authorities_that_mislead_are_refused() {
         let path = "/findings/batchupdate";
         for header in METHOD_OVERRIDES {

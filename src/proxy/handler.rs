@@ -99,6 +99,8 @@ impl Gate {
             Operation::BatchImportFindings | Operation::GetFindings => {
                 self.pass(operation, &caller, &body, id).await.map_err(Denied::from)
             }
+            // No configuration opens another door; what has no rule here is not let through, whatever the doors say.
+            _ => Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into()),
         };
         answer.map_or_else(|denied| Self::deny(&caller, operation.name(), &denied, id), |reply| reply.into_response(id))
     }

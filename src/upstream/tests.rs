@@ -177,6 +177,33 @@ async fn every_operation_goes_to_its_path_behind_the_base() {
 }
 
 #[tokio::test]
+async fn an_operation_with_a_query_sends_it_and_no_body() {
+    let mut backend = Backend::start([Then::Answer(OK.into())]).await;
+    let upstream = Upstream::http(backend.settings()).unwrap();
+    let list = |query: Option<&str>| Call {
+        operation: Operation::ListAutomationRules,
+        query: query.map(str::to_owned),
+        ..call("not to be sent")
+    };
+    for (query, target) in [
+        (None, "/automationrules/list"),
+        (Some("MaxResults=1&NextToken=a%2Fb"), "/automationrules/list?MaxResults=1&NextToken=a%2Fb"),
+    ] {
+        soon(upstream.call(list(query))).await.unwrap();
+        let request = soon(backend.requests.recv()).await.unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{head}");
+        assert!(!head.contains("content-type") && body.is_empty(), "{request}");
+    }
+    // A query that is none, and one for an operation that takes none, are not sent.
+    let failure = soon(upstream.call(list(Some("a b")))).await.unwrap_err();
+    assert!(matches!(failure, Failure::Unreachable { .. }), "{failure:?}");
+    soon(upstream.call(Call { query: Some("x=1".to_owned()), ..call("body") })).await.unwrap();
+    let request = soon(backend.requests.recv()).await.unwrap();
+    assert!(request.starts_with("PATCH /findings/batchupdate HTTP/1.1\r\n") && request.ends_with("body"), "{request}");
+}
+
+#[tokio::test]
 async fn answers_come_back_as_they_are() {
     let error = "HTTP/1.1 429 Too Many\r\nX-Amzn-ErrorType: TooManyRequestsException\r\nx-amzn-RequestId: r-1\r\n\
                  Retry-After: 3\r\nContent-Length: 4\r\n\r\nslow";

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 mod read;
+mod rules;
 mod support;
 mod whole;
 mod write;
