@@ -11,8 +11,8 @@ use std::{
 pub(super) const APPLICATION: i32 = 0x4647_6662;
 /// The version of the tables, and of what is derived into them (`PRAGMA user_version`).
 ///
-/// 1: findings. 2: automation rules beside them.
-pub(super) const VERSION: i32 = 2;
+/// 1: findings. 2: automation rules beside them. 3: `metadata_uid` of each finding.
+pub(super) const VERSION: i32 = 3;
 /// The oldest version that is brought up to [`VERSION`] when it is opened.
 const OLDEST: i32 = 1;
 
@@ -87,8 +87,9 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Refuses a file that is not ours, or not of this Region, before anything is written to it.
-pub(super) fn check_owner(connection: &Connection, path: &Path, region: &str) -> Result<(), OpenError> {
+/// Refuses a file that is not ours, or not of this Region, before anything is written to it. Gives the version that its tables have;
+/// nothing if there are none.
+pub(super) fn check_owner(connection: &Connection, path: &Path, region: &str) -> Result<Option<i32>, OpenError> {
     let database = |source: rusqlite::Error| match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign { path: path.to_owned() },
         Some(rusqlite::ErrorCode::DatabaseBusy) => OpenError::InUse { path: path.to_owned() },
@@ -98,12 +99,12 @@ pub(super) fn check_owner(connection: &Connection, path: &Path, region: &str) ->
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     match (tables, application, version) {
-        (0, 0, 0) => Ok(()),
+        (0, 0, 0) => Ok(None),
         (_, APPLICATION, OLDEST..=VERSION) => {
             let found: String =
                 connection.query_row("SELECT region FROM meta", [], |row| row.get(0)).map_err(database)?;
             if found == region {
-                Ok(())
+                Ok(Some(version))
             } else {
                 Err(OpenError::Region { path: path.to_owned(), found, expected: region.to_owned() })
             }

@@ -20,11 +20,13 @@ mod asff;
 mod attribute;
 mod batch_import;
 mod batch_update;
+mod batch_update_v2;
 mod fault;
 mod file;
 mod filter;
 mod get_findings;
 mod json;
+mod metadata_uid;
 mod ownership;
 mod quota;
 mod rule_table;
@@ -112,6 +114,16 @@ impl Backend {
         input: &[u8],
         now: Timestamp,
     ) -> Result<Vec<u8>, ApiError> {
+        self.answer(operation, account, input, now).map_err(|error| error.in_words_of(operation))
+    }
+
+    fn answer(
+        &self,
+        operation: Operation,
+        account: AccountId,
+        input: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<u8>, ApiError> {
         let Some(role) = self.accounts.role(account) else {
             return Err(ApiError::invalid_access(format!("Account {account} is not subscribed to AWS Security Hub")));
         };
@@ -129,9 +141,13 @@ impl Backend {
                 let provenance = ownership::Provenance { region: &self.region, account_name, now };
                 batch_import::call(&self.store, account, input, provenance)
             }
-            Operation::BatchUpdateFindings => {
+            Operation::BatchUpdateFindings | Operation::BatchUpdateFindingsV2 => {
                 let reach = batch_update::Reach { account, role, accounts: &self.accounts };
-                batch_update::call(&self.store, &reach, input, now, (&self.dice, &faults))
+                let call = match operation {
+                    Operation::BatchUpdateFindingsV2 => batch_update_v2::call,
+                    _ => batch_update::call,
+                };
+                call(&self.store, &reach, input, now, (&self.dice, &faults))
             }
             Operation::CreateAutomationRule
             | Operation::BatchUpdateAutomationRules

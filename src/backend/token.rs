@@ -102,7 +102,7 @@ mod instant {
     }
 }
 
-fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+pub(super) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
     bytes.flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }

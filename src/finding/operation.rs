@@ -52,6 +52,8 @@ operations! {
     BatchImportFindings "POST" "/findings/import" Openable,
     /// One update for up to 100 findings.
     BatchUpdateFindings "PATCH" "/findings/batchupdate" Open,
+    /// One update for up to 100 findings, in terms of OCSF.
+    BatchUpdateFindingsV2 "PATCH" "/findingsv2/batchupdatev2" Closed,
     /// Reads findings, though it is a POST.
     GetFindings "POST" "/findings" Openable,
     /// Stores a rule that updates findings as they come in.

@@ -5,5 +5,6 @@
 mod read;
 mod rules;
 mod support;
+mod update_v2;
 mod whole;
 mod write;

@@ -46,7 +46,7 @@ fn files_that_cannot_be_used_are_refused_with_the_reason() {
     };
     change("findings.db", "PRAGMA user_version = 7");
     let error = refused("findings.db").to_string();
-    assert!(error.contains("has schema version 7, this program reads versions 1 to 2"), "{error}");
+    assert!(error.contains("has schema version 7, this program reads versions 1 to 3"), "{error}");
     change("other.db", "CREATE TABLE theirs (x)");
     assert!(matches!(refused("other.db"), OpenError::Foreign { .. }));
     std::fs::write(folder.path().join("text.db"), "no database, but long enough to look at: ".repeat(50)).unwrap();
@@ -75,7 +75,7 @@ fn a_file_of_an_older_version_is_brought_up_to_date() {
     assert_eq!(world.ids(MEMBER, &json!({})), ["f1", "f2", "f3"]);
     assert_eq!(world.call_raw(Operation::ListAutomationRules, ADMIN, ""), Ok(json!({"AutomationRulesMetadata": []})));
     drop(world);
-    assert_eq!(version(), 2);
+    assert_eq!(version(), 3);
     assert_eq!(World::at(&path).ids(MEMBER, &json!({})), ["f1", "f2", "f3"]);
 }
 
