@@ -49,7 +49,7 @@ pub(super) struct Reach<'a> {
 }
 
 impl Reach<'_> {
-    fn includes(&self, owner: AccountId) -> bool {
+    pub(super) fn includes(&self, owner: AccountId) -> bool {
         owner == self.account || (self.role == Role::Administrator && self.accounts.role(owner).is_some())
     }
 }
@@ -124,7 +124,7 @@ fn update_one(
 }
 
 /// Puts the update into a finding. Lists and maps are replaced as a whole, `Severity` and `Workflow` member by member.
-fn apply(update: &Update<'_>, finding: &mut Object, sticky: &mut Sticky, now: Timestamp) {
+pub(super) fn apply(update: &Update<'_>, finding: &mut Object, sticky: &mut Sticky, now: Timestamp) {
     let note = |note: &Note<'_>| {
         let (text, updated_by) = (note.text.as_str(), note.updated_by.as_str());
         json!({"Text": text, "UpdatedBy": updated_by, "UpdatedAt": timestamp::written(now)})

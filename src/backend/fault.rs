@@ -36,9 +36,9 @@ pub struct Faults {
     pub internal: Rate,
     /// Whole calls that are slow, and by how much: see `Backend::delay`.
     pub slow: (Rate, Duration),
-    /// Findings of BatchUpdateFindings: ConcurrentUpdateError.
+    /// Findings of BatchUpdateFindings: ConcurrentUpdateError; of BatchUpdateFindingsV2: ConflictException.
     pub concurrent_update: Rate,
-    /// Findings of BatchUpdateFindings: InternalFailure.
+    /// Findings of BatchUpdateFindings: InternalFailure; of BatchUpdateFindingsV2: InternalServerException.
     pub internal_failure: Rate,
 }
 

@@ -10,7 +10,11 @@ use std::{
 /// Marks a SQLite file as one of ours (`PRAGMA application_id`): "FGfb".
 pub(super) const APPLICATION: i32 = 0x4647_6662;
 /// The version of the tables, and of what is derived into them (`PRAGMA user_version`).
-pub(super) const VERSION: i32 = 1;
+///
+/// 1: findings. 2: automation rules beside them. 3: `metadata_uid` of each finding.
+pub(super) const VERSION: i32 = 3;
+/// The oldest version that is brought up to [`VERSION`] when it is opened.
+const OLDEST: i32 = 1;
 
 /// Why the backend's data cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +25,9 @@ pub enum OpenError {
         /// The findings file.
         path: PathBuf,
     },
-    /// Its tables are of another version of this program.
+    /// Its tables are of a later version of this program.
     #[error(
-        "findings file `{}` has schema version {found}, this program reads version {VERSION}; \
+        "findings file `{}` has schema version {found}, this program reads versions {OLDEST} to {VERSION}; \
          use the program that wrote it, or name another file",
         path.display()
     )]
@@ -83,8 +87,9 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Refuses a file that is not ours, before anything is written to it.
-pub(super) fn check_owner(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+/// Refuses a file that is not ours, or not of this Region, before anything is written to it. Gives the version that its tables have;
+/// nothing if there are none.
+pub(super) fn check_owner(connection: &Connection, path: &Path, region: &str) -> Result<Option<i32>, OpenError> {
     let database = |source: rusqlite::Error| match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign { path: path.to_owned() },
         Some(rusqlite::ErrorCode::DatabaseBusy) => OpenError::InUse { path: path.to_owned() },
@@ -94,7 +99,16 @@ pub(super) fn check_owner(connection: &Connection, path: &Path) -> Result<(), Op
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     match (tables, application, version) {
-        (0, 0, 0) | (_, APPLICATION, VERSION) => Ok(()),
+        (0, 0, 0) => Ok(None),
+        (_, APPLICATION, OLDEST..=VERSION) => {
+            let found: String =
+                connection.query_row("SELECT region FROM meta", [], |row| row.get(0)).map_err(database)?;
+            if found == region {
+                Ok(Some(version))
+            } else {
+                Err(OpenError::Region { path: path.to_owned(), found, expected: region.to_owned() })
+            }
+        }
         (_, APPLICATION, found) => Err(OpenError::Version { path: path.to_owned(), found }),
         _ => Err(OpenError::Foreign { path: path.to_owned() }),
     }

@@ -7,7 +7,7 @@ use super::{
     store::{Store, StoreError},
     token::Token,
 };
-use crate::finding::{AccountId, ApiError, Document, Role};
+use crate::finding::{AccountId, ApiError, Document, Operation, Role};
 use jiff::Timestamp;
 use rusqlite::types::Value as Sql;
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ pub(super) fn call(
         let question = (question.filters, sort, question.page_size, question.now);
         let token = Token::new(account, question, (last.seq, last.keys));
         answer.push_str(r#","NextToken":""#);
-        answer.push_str(&token.sealed(store.key()));
+        answer.push_str(&token.sealed(Operation::GetFindings, store.key()));
         answer.push('"');
     }
     answer.push('}');
@@ -113,7 +113,8 @@ impl Question {
             let sort = body.sort_criteria.unwrap_or_default();
             return Ok(Self { filters, sort, page_size: page_size.unwrap_or(MOST_RESULTS), now, after: None });
         };
-        let token = Token::open(&token, store.key(), account).ok_or("`NextToken`: not a token of this account")?;
+        let token = Token::open(&token, Operation::GetFindings, store.key(), account)
+            .ok_or("`NextToken`: not a token of this account")?;
         let sort =
             body.sort_criteria.as_ref().map(serde_json::to_value).transpose().map_err(|error| error.to_string())?;
         if body.filters.is_some_and(|filters| filters != token.filters)

@@ -1,5 +1,5 @@
-//! The embedded findings backend: a stand-in for Security Hub's BatchImportFindings, GetFindings and
-//! BatchUpdateFindings.
+//! The embedded findings backend: a stand-in for Security Hub's BatchImportFindings, GetFindings, BatchUpdateFindings, and for
+//! what keeps automation rules.
 //!
 //! It is what the gate writes to when `upstream.url` is `"embedded"`, and what `findings-gate backend` serves. It is
 //! synchronous, does no network I/O and has no clock: the time of each call comes in as a value. What AWS does not
@@ -20,13 +20,17 @@ mod asff;
 mod attribute;
 mod batch_import;
 mod batch_update;
+mod batch_update_v2;
 mod fault;
 mod file;
 mod filter;
 mod get_findings;
 mod json;
+mod metadata_uid;
 mod ownership;
 mod quota;
+mod rule_table;
+mod rules;
 mod sample;
 mod schema;
 mod severity;
@@ -58,8 +62,8 @@ pub struct Settings {
     pub accounts: Accounts,
     /// The file to keep findings in, or nothing to keep them in memory.
     pub data: Option<PathBuf>,
-    /// Whether the request quotas of the API hold: 3 GetFindings, 10 BatchImportFindings and 10 BatchUpdateFindings a
-    /// second and account, with bursts of 6, 30 and 30.
+    /// Whether the request quotas of the API hold: 3 GetFindings a second and account with a burst of 6, and 10 of each other
+    /// operation with a burst of 30.
     pub quotas: bool,
     /// Faults to make on purpose.
     pub faults: Faults,
@@ -99,14 +103,25 @@ impl Backend {
         Ok(Self { region, accounts, store, quotas, faults, dice: fault::Dice::default() })
     }
 
-    /// Answers one call of `account` with the body of a 200 response, or with the error to send.
+    /// Answers one call of `account` with the body of a 200 response, or with the error to send. `input` is the request's body, or
+    /// the query string of an operation that has one instead ([`Operation::has_query`]).
     ///
     /// What a call changed is on disk when this returns. If it returns an error, the call changed nothing.
     pub fn call(
         &self,
         operation: Operation,
         account: AccountId,
-        body: &[u8],
+        input: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<u8>, ApiError> {
+        self.answer(operation, account, input, now).map_err(|error| error.in_words_of(operation))
+    }
+
+    fn answer(
+        &self,
+        operation: Operation,
+        account: AccountId,
+        input: &[u8],
         now: Timestamp,
     ) -> Result<Vec<u8>, ApiError> {
         let Some(role) = self.accounts.role(account) else {
@@ -124,13 +139,25 @@ impl Backend {
             Operation::BatchImportFindings => {
                 let account_name = self.accounts.member(account).map_or("", |member| &member.name);
                 let provenance = ownership::Provenance { region: &self.region, account_name, now };
-                batch_import::call(&self.store, account, body, provenance)
+                batch_import::call(&self.store, account, input, provenance)
             }
-            Operation::BatchUpdateFindings => {
+            Operation::BatchUpdateFindings | Operation::BatchUpdateFindingsV2 => {
                 let reach = batch_update::Reach { account, role, accounts: &self.accounts };
-                batch_update::call(&self.store, &reach, body, now, (&self.dice, &faults))
+                let call = match operation {
+                    Operation::BatchUpdateFindingsV2 => batch_update_v2::call,
+                    _ => batch_update::call,
+                };
+                call(&self.store, &reach, input, now, (&self.dice, &faults))
             }
-            Operation::GetFindings => get_findings::call(&self.store, (account, role), body, now),
+            Operation::CreateAutomationRule
+            | Operation::BatchUpdateAutomationRules
+            | Operation::BatchDeleteAutomationRules
+            | Operation::BatchGetAutomationRules
+            | Operation::ListAutomationRules => {
+                let context = rules::Context { account, role, region: &self.region, now };
+                rules::call(&self.store, &context, operation, input)
+            }
+            Operation::GetFindings => get_findings::call(&self.store, (account, role), input, now),
         }
     }
 

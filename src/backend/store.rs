@@ -1,4 +1,4 @@
-//! Where findings are kept: one SQLite file, or memory.
+//! Where findings are kept, and automation rules beside them: one SQLite file, or memory.
 //!
 //! The narrow table `finding` has the columns that are filtered and sorted by, so that scanning it is cheap; the documents
 //! are beside it, and `term` has the attributes of which a finding has several. Both follow from the documents by
@@ -8,6 +8,7 @@ use super::{
     attribute::{self, Attribute, Term},
     file::{self, APPLICATION, OpenError, VERSION},
     json::Object,
+    metadata_uid::{metadata_uid, metadata_uid_of},
 };
 use crate::finding::AccountId;
 use ring::{
@@ -29,11 +30,11 @@ use std::{
 pub(super) enum StoreError {
     #[error("the findings file cannot be read or written: {0}")]
     Database(#[from] rusqlite::Error),
-    #[error("a stored finding is damaged: {0}")]
+    #[error("a stored finding or rule is damaged: {0}")]
     Damaged(String),
 }
 
-/// The findings. One connection writes; of a file, another one reads beside it.
+/// The findings and rules. One connection writes; of a file, another one reads beside it.
 pub(super) struct Store {
     writer: Mutex<Connection>,
     reader: Option<Mutex<Connection>>,
@@ -67,16 +68,13 @@ impl Store {
         let connect = || path.map_or_else(Connection::open_in_memory, Connection::open);
 
         let mut writer = connect().map_err(database)?;
-        file::check_owner(&writer, named)?;
+        let version = file::check_owner(&writer, named, region)?;
         writer
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")
             .map_err(database)?;
         let mut secret = [0; 32];
         SystemRandom::new().fill(&mut secret).map_err(|_| OpenError::Random)?;
-        let (found, secret) = create_tables(&mut writer, region, &secret).map_err(database)?;
-        if found != region {
-            return Err(OpenError::Region { path: named.to_owned(), found, expected: region.to_owned() });
-        }
+        let secret = create_tables(&mut writer, version, region, &secret).map_err(database)?;
         name_fleet(&writer, fleet.clone()).map_err(database)?;
 
         let reader = if path.is_some() {
@@ -115,7 +113,7 @@ impl Store {
 }
 
 /// The tables, within a transaction.
-pub(super) struct Findings<'a>(Transaction<'a>);
+pub(super) struct Findings<'a>(pub(super) Transaction<'a>);
 
 impl Findings<'_> {
     /// The finding of that account, ProductArn and Id.
@@ -133,12 +131,24 @@ impl Findings<'_> {
         Ok(Some(Stored { seq, document: read_document(&document)?, sticky, updated_at }))
     }
 
+    /// The finding of that uid, and its account.
+    pub(super) fn find_by_metadata_uid(&self, uid: &str) -> Result<Option<(AccountId, Stored)>, StoreError> {
+        let sql = "SELECT account, product_arn, id FROM finding WHERE metadata_uid = ?1";
+        let row = self
+            .0
+            .prepare(sql)?
+            .query_row([uid], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))
+            .optional()?;
+        let Some((account, product_arn, id)) = row else { return Ok(None) };
+        let account = owner(&account)?;
+        Ok(self.find(account, &product_arn, &id)?.map(|stored| (account, stored)))
+    }
+
     /// The accounts that have a finding of that ProductArn and Id.
     pub(super) fn owners(&self, product_arn: &str, id: &str) -> Result<Vec<AccountId>, StoreError> {
         let mut statement = self.0.prepare("SELECT account FROM finding WHERE id = ?1 AND product_arn = ?2")?;
         let rows = statement.query_map(params![id, product_arn], |row| row.get::<_, String>(0))?;
-        rows.map(|row| row?.parse().map_err(|_| StoreError::Damaged("its account is no account id".to_owned())))
-            .collect()
+        rows.map(|row| owner(&row?)).collect()
     }
 
     /// Stores a finding that is not there yet.
@@ -146,9 +156,10 @@ impl Findings<'_> {
         let columns: Vec<_> = Attribute::columns().collect();
         let names = columns.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(", ");
         let marks = vec!["?"; columns.len()].join(", ");
+        let values = columns.iter().map(|(_, attribute)| attribute.column_value(document));
         self.0.execute(
-            &format!("INSERT INTO finding ({names}) VALUES ({marks})"),
-            params_from_iter(columns.iter().map(|(_, attribute)| attribute.column_value(document))),
+            &format!("INSERT INTO finding ({names}, metadata_uid) VALUES ({marks}, ?)"),
+            params_from_iter(values.chain([metadata_uid_of(document).into()])),
         )?;
         let seq = self.0.last_insert_rowid();
         self.0.execute("INSERT INTO document (seq, document) VALUES (?1, ?2)", params![seq, text])?;
@@ -231,8 +242,12 @@ fn number(attribute: usize) -> i64 {
     i64::try_from(attribute).unwrap_or(i64::MAX)
 }
 
+fn owner(account: &str) -> Result<AccountId, StoreError> {
+    account.parse().map_err(|_| StoreError::Damaged("its account is no account id".to_owned()))
+}
+
 /// A document as it was written here, so each of its members is there once.
-fn read_document(text: &str) -> Result<Object, StoreError> {
+pub(super) fn read_document(text: &str) -> Result<Object, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
@@ -241,8 +256,13 @@ fn held(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the tables, or leaves those that are there. Gives the Region and the key that the file has.
-fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -> rusqlite::Result<(String, Vec<u8>)> {
+/// Makes the tables that are not there: all of a new file, what one of an older `version` lacks. Gives the key that the file has.
+fn create_tables(
+    connection: &mut Connection,
+    version: Option<i32>,
+    region: &str,
+    secret: &[u8; 32],
+) -> rusqlite::Result<Vec<u8>> {
     let columns = Attribute::columns()
         .flat_map(|(column, attribute)| [column, " ", attribute.kind.column_type(), ",\n"])
         .collect::<String>();
@@ -254,6 +274,7 @@ fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -
              seq INTEGER PRIMARY KEY AUTOINCREMENT,
              {columns}
              sticky INTEGER NOT NULL DEFAULT 0,
+             metadata_uid TEXT NOT NULL DEFAULT '',
              UNIQUE (id, product_arn, account, region)
          );
          CREATE INDEX IF NOT EXISTS finding_account ON finding (account);
@@ -270,17 +291,42 @@ fn create_tables(connection: &mut Connection, region: &str, secret: &[u8; 32]) -
              PRIMARY KEY (finding, attribute, key, value)
          ) STRICT, WITHOUT ROWID;
          CREATE INDEX IF NOT EXISTS term_value ON term (attribute, key, value);
+         CREATE TABLE IF NOT EXISTS rule (
+             seq INTEGER PRIMARY KEY AUTOINCREMENT,
+             arn TEXT NOT NULL UNIQUE,
+             account TEXT NOT NULL,
+             document TEXT NOT NULL
+         ) STRICT;
+         CREATE INDEX IF NOT EXISTS rule_account ON rule (account);
          PRAGMA application_id = {APPLICATION};
          PRAGMA user_version = {VERSION};"
     ))?;
+    if version.is_some_and(|version| version < 3) {
+        add_metadata_uids(&transaction)?;
+    }
+    transaction.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS finding_metadata_uid ON finding (metadata_uid)")?;
     transaction.execute(
         "INSERT INTO meta (region, token_key) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM meta)",
         params![region, secret],
     )?;
-    let kept = transaction.query_row("SELECT region, token_key FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let kept = transaction.query_row("SELECT token_key FROM meta", [], |row| row.get(0))?;
     transaction.commit()?;
     connection.execute_batch(STATISTICS)?;
     Ok(kept)
+}
+
+/// Gives the findings of a file of version 1 or 2 their `metadata_uid`.
+fn add_metadata_uids(transaction: &Transaction) -> rusqlite::Result<()> {
+    transaction.execute_batch("ALTER TABLE finding ADD COLUMN metadata_uid TEXT NOT NULL DEFAULT ''")?;
+    let mut all = transaction.prepare("SELECT seq, region, account, product_arn, id FROM finding")?;
+    let mut set = transaction.prepare("UPDATE finding SET metadata_uid = ?1 WHERE seq = ?2")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        let uid = metadata_uid(text(1)?, text(2)?, text(3)?, text(4)?);
+        set.execute(params![uid, row.get::<_, i64>(0)?])?;
+    }
+    Ok(())
 }
 
 /// How SQLite's planner is to picture the tables: a fleet of a hundred accounts with a million findings. Left to guess, it
@@ -294,6 +340,7 @@ const STATISTICS: &str = "ANALYZE sqlite_schema;
          ('finding', 'finding_created_at', '1000000 2'),
          ('finding', 'finding_generator_id', '1000000 2000'),
          ('finding', 'finding_security_control_id', '1000000 2000'),
+         ('finding', 'finding_metadata_uid', '1000000 1'),
          ('term', 'term', '40000000 40 4 1 1'),
          ('term', 'term_value', '40000000 1000000 1000000 40 1');
      ANALYZE sqlite_schema;";

@@ -1,10 +1,10 @@
 //! Page tokens: the question, and how far its answer has got.
 //!
 //! A token carries the whole question, so it works without the rest of the body, and it is signed, so it can only be one
-//! that this backend gave to this account. Nothing is kept for it.
+//! that this backend gave to this account, for this operation. Nothing is kept for it.
 
 use super::json::Object;
-use crate::finding::AccountId;
+use crate::finding::{AccountId, Operation};
 use jiff::Timestamp;
 use ring::hmac;
 use rusqlite::types::Value as Sql;
@@ -65,20 +65,27 @@ impl Token {
     }
 
     /// The token as a client carries it.
-    pub(super) fn sealed(&self, key: &hmac::Key) -> String {
+    pub(super) fn sealed(&self, operation: Operation, key: &hmac::Key) -> String {
         let body = serde_json::to_vec(self).unwrap_or_default(); // plain data with string keys always serialises
-        let signature = hmac::sign(key, &body);
+        let signature = hmac::sign(key, &signed(operation, &body));
         hex(signature.as_ref().iter().chain(&body))
     }
 
-    /// Reads a token that was given to this account.
-    pub(super) fn open(text: &str, key: &hmac::Key, account: AccountId) -> Option<Self> {
+    /// Reads a token that was given to this account by this operation.
+    pub(super) fn open(text: &str, operation: Operation, key: &hmac::Key, account: AccountId) -> Option<Self> {
         let bytes = unhex(text)?;
         let (signature, body) = bytes.split_at_checked(32)?;
-        hmac::verify(key, body, signature).ok()?;
+        hmac::verify(key, &signed(operation, body), signature).ok()?;
         let token: Self = serde_json::from_slice(body).ok()?;
         (token.account == account.as_str()).then_some(token)
     }
+}
+
+/// What is signed: the body, and before it the operation. GetFindings is signed without, as it was before there were others;
+/// the body begins with a brace, which no name does.
+fn signed(operation: Operation, body: &[u8]) -> Vec<u8> {
+    let name = if operation == Operation::GetFindings { "" } else { operation.name() };
+    [name.as_bytes(), body].concat()
 }
 
 /// An instant as text.
@@ -95,7 +102,7 @@ mod instant {
     }
 }
 
-fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+pub(super) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
     bytes.flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
@@ -126,14 +133,20 @@ mod tests {
         let [account, other] = ["111111111111", "222222222222"].map(|id| AccountId::parse(id).unwrap());
         let [key, other_key] = [[1; 32], [2; 32]].map(|secret| hmac::Key::new(hmac::HMAC_SHA256, &secret));
         let token = token(account);
-        let sealed = token.sealed(&key);
-        assert_eq!(Token::open(&sealed, &key, account), Some(token));
-        assert_eq!(Token::open(&sealed, &key, other), None);
-        assert_eq!(Token::open(&sealed, &other_key, account), None);
+        let (operation, other_operation) = (Operation::GetFindings, Operation::ListAutomationRules);
+        let open = |sealed: &str| Token::open(sealed, operation, &key, account);
+        let sealed = token.sealed(operation, &key);
+        let foreign = token.sealed(other_operation, &key);
+        assert_eq!(Token::open(&foreign, other_operation, &key, account), Some(token.clone()));
+        assert_eq!(open(&foreign), None);
+        assert_eq!(Token::open(&sealed, other_operation, &key, account), None);
+        assert_eq!(open(&sealed), Some(token));
+        assert_eq!(Token::open(&sealed, operation, &key, other), None);
+        assert_eq!(Token::open(&sealed, operation, &other_key, account), None);
         for at in 0..sealed.len() {
             let mut forged = sealed.clone().into_bytes();
             forged[at] = if forged[at] == b'0' { b'1' } else { b'0' };
-            assert_eq!(Token::open(std::str::from_utf8(&forged).unwrap(), &key, account), None, "at {at}");
+            assert_eq!(open(std::str::from_utf8(&forged).unwrap()), None, "at {at}");
         }
     }
 
@@ -146,7 +159,8 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,80}") {
             let key = hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]);
-            prop_assert_eq!(Token::open(&text, &key, AccountId::parse("111111111111").unwrap()), None);
+            let account = AccountId::parse("111111111111").unwrap();
+            prop_assert_eq!(Token::open(&text, Operation::GetFindings, &key, account), None);
         }
     }
 }

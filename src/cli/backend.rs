@@ -23,8 +23,8 @@ use std::{
 pub(super) const ABOUT: &str = "\
 Run the findings backend that speaks Security Hub's API.
 
-It keeps findings in memory or in a file, answers BatchUpdateFindings, BatchImportFindings and GetFindings as Security \
-Hub does, and can fail as Security Hub does. It believes the header x-findings-gate-account and checks no signature: it \
+It keeps findings in memory or in a file, imports, reads and updates them as Security Hub does, keeps automation rules \
+without applying them, and can fail as Security Hub does. It believes the header x-findings-gate-account and checks no signature: it \
 belongs behind the gate, and where nobody else reaches it.";
 
 const EXAMPLES: &str = "\

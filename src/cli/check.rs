@@ -182,7 +182,8 @@ impl Summary {
             Backend::Embedded { data } => ("embedded".into(), data.as_ref().map(|path| path.display().to_string())),
             Backend::Remote { url, .. } => (url.to_string(), None),
         };
-        let doors = std::iter::once(Operation::BatchUpdateFindings).chain(config.doors.iter().copied());
+        let always = Operation::ALL.iter().copied().filter(|operation| operation.is_always_open());
+        let doors = always.chain(config.doors.iter().copied());
         Self {
             valid: true,
             file: config.file.display().to_string(),

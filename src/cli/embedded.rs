@@ -3,7 +3,7 @@
 use crate::{
     backend::Backend,
     finding::{AccountId, ApiError, Operation},
-    proxy::{Doors, RequestIds, Service, error_response, read_body},
+    proxy::{Asked, Doors, RequestIds, Service, error_response, read_body},
     upstream::{Answer, Call, Failure, InProcess},
 };
 use bytes::Bytes;
@@ -34,8 +34,9 @@ impl fmt::Debug for Embedded {
 impl InProcess for Embedded {
     fn call(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + '_>> {
         Box::pin(async move {
-            let Call { operation, account, body } = call;
-            let (status, error_type, body) = match answer(&self.0, operation, account, body).await {
+            let Call { operation, account, query, body } = call;
+            let input = input(operation, query.as_deref(), body);
+            let (status, error_type, body) = match answer(&self.0, operation, account, input).await {
                 Ok(body) => (200, None, body),
                 Err(error) => (error.status, Some(error.code.to_owned()), error.body()),
             };
@@ -44,19 +45,24 @@ impl InProcess for Embedded {
     }
 }
 
+/// What the backend reads: the body, or the query string of an operation that has one instead.
+fn input(operation: Operation, query: Option<&str>, body: Bytes) -> Bytes {
+    if operation.has_query() { Bytes::copy_from_slice(query.unwrap_or_default().as_bytes()) } else { body }
+}
+
 /// Calls the backend off the worker's thread: it waits for the disk.
 async fn answer(
     backend: &Arc<Backend>,
     operation: Operation,
     account: AccountId,
-    body: Bytes,
+    input: Bytes,
 ) -> Result<Vec<u8>, ApiError> {
     let delay = backend.delay();
     if delay > Duration::ZERO {
         tokio::time::sleep(delay).await;
     }
     let backend = Arc::clone(backend);
-    let call = move || backend.call(operation, account, &body, Timestamp::now());
+    let call = move || backend.call(operation, account, &input, Timestamp::now());
     tokio::task::spawn_blocking(call).await.unwrap_or_else(|_| Err(ApiError::internal("Internal service failure")))
 }
 
@@ -79,7 +85,7 @@ impl BackendService {
         Ok(Self {
             backend,
             default_account,
-            doors: Doors::new(&Operation::ALL),
+            doors: Doors::all(),
             ids: RequestIds::new()?,
             body_limit: Self::BODY,
             body_timeout: Duration::from_secs(30),
@@ -94,9 +100,9 @@ impl BackendService {
                 ApiError::invalid_input(format!("the header `{ACCOUNT}` holds no account id: expected twelve digits"))
             })?,
         };
-        let operation = self.doors.find(&head.method, &head.uri, &head.headers)?;
+        let Asked { operation, query } = self.doors.find(&head.method, &head.uri, &head.headers)?;
         let body = read_body(body, self.body_limit, self.body_timeout).await?;
-        answer(&self.backend, operation, account, body).await
+        answer(&self.backend, operation, account, input(operation, query, body)).await
     }
 }
 

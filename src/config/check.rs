@@ -334,11 +334,15 @@ fn doors(settings: &mut Settings) -> Vec<Operation> {
                 settings.problems.add(Problem::new(item.origin.clone(), message));
             }
             // It is open anyway: harmless, and easily meant.
-            Some((_, Some(Operation::BatchUpdateFindings))) => {}
-            Some((_, Some(operation))) => open.push(operation),
-            Some((_, None)) | None => {
-                let meant = item.text().and_then(|text| did_you_mean(text, Operation::ALL.map(Operation::name)));
-                let problem = item.misspelt(&format!("{OPEN}[{index}]"), "`GetFindings` or `BatchImportFindings`");
+            Some((_, Some(operation))) if operation.is_always_open() => {}
+            Some((_, Some(operation))) if Operation::openable().any(|openable| openable == operation) => {
+                open.push(operation);
+            }
+            _ => {
+                let names: Vec<_> = Operation::openable().map(Operation::name).collect();
+                let expected = format!("`{}`", names.join("` or `"));
+                let meant = item.text().and_then(|text| did_you_mean(text, names));
+                let problem = item.misspelt(&format!("{OPEN}[{index}]"), &expected);
                 settings.problems.add(problem.meant(meant));
             }
         }

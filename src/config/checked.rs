@@ -20,7 +20,7 @@ pub struct Config {
     pub identities: Vec<Identity>,
     /// `[upstream]`: the findings backend.
     pub upstream: Upstream,
-    /// `[doors]`: the operations that are open besides [`Operation::BatchUpdateFindings`], which always is.
+    /// `[doors]`: the operations that are open besides those that always are ([`Operation::is_always_open`]).
     pub doors: Vec<Operation>,
     /// `[limits]`: what a caller may take.
     pub limits: Limits,

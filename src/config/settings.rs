@@ -186,7 +186,7 @@ pub const SETTINGS: &[Setting] = &[
         "doors.open",
         List,
         Default("[]"),
-        "a list of operations: `GetFindings`, `BatchImportFindings`",
+        "a list of operations: `BatchImportFindings`, `GetFindings`",
         "The operations that are open besides `BatchUpdateFindings`, which always is. All others are refused.",
     ),
     setting("limits.body", Text, Default("1MiB"), "a size from `1KiB` to `64MiB`", "The longest request body."),

@@ -1,5 +1,6 @@
 //! Errors of a whole call, in the shape that every AWS SDK understands.
 
+use super::Operation;
 use serde::Serialize;
 
 /// An error that answers a whole call.
@@ -81,6 +82,11 @@ impl ApiError {
         Self::new(429, "TooManyRequestsException", "Too Many Requests")
     }
 
+    /// 429: the account has as many of something as it may have. That SDKs try again on it is the API model's choice.
+    pub fn limit_exceeded(message: impl Into<String>) -> Self {
+        Self::new(429, "LimitExceededException", message)
+    }
+
     /// An error that somebody else gave with a status and without a code.
     pub fn of_status(status: u16, message: impl Into<String>) -> Self {
         let code = match status {
@@ -118,6 +124,23 @@ impl ApiError {
         Self::new(504, "GatewayTimeoutException", message)
     }
 
+    /// The same error in the words of an operation. Those on OCSF have names of their own for it, and none for a call from an
+    /// account that has no access but that it is denied (API model).
+    #[must_use]
+    pub fn in_words_of(self, operation: Operation) -> Self {
+        if operation != Operation::BatchUpdateFindingsV2 {
+            return self;
+        }
+        let (status, code) = match self.code {
+            "InvalidInputException" => (400, "ValidationException"),
+            "InternalException" => (500, "InternalServerException"),
+            "TooManyRequestsException" | "LimitExceededException" => (429, "ThrottlingException"),
+            "InvalidAccessException" => (403, "AccessDeniedException"),
+            code => (self.status, code),
+        };
+        Self { status, code, message: self.message }
+    }
+
     /// The body: `{"__type":…,"Code":…,"Message":…}`.
     #[expect(clippy::missing_panics_doc, reason = "three strings always serialise")]
     pub fn body(&self) -> Vec<u8> {
@@ -129,6 +152,24 @@ impl ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operations_on_ocsf_have_their_own_words() {
+        for (error, v2) in [
+            (ApiError::invalid_input("m"), (400, "ValidationException")),
+            (ApiError::internal("m"), (500, "InternalServerException")),
+            (ApiError::throttled(), (429, "ThrottlingException")),
+            (ApiError::invalid_access("m"), (403, "AccessDeniedException")),
+            (ApiError::access_denied("m"), (403, "AccessDeniedException")),
+            (ApiError::unavailable("m"), (503, "ServiceUnavailableException")),
+        ] {
+            for operation in Operation::ALL.iter().copied() {
+                let said = error.clone().in_words_of(operation);
+                let expected = if operation.name().ends_with("FindingsV2") { v2 } else { (error.status, error.code) };
+                assert_eq!(((said.status, said.code), said.message), (expected, error.message.clone()), "{operation}");
+            }
+        }
+    }
 
     #[test]
     fn the_body_names_the_code_twice_and_escapes_the_message() {

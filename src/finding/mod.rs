@@ -5,32 +5,49 @@
 //! `AWS::SecurityHub::AutomationRule`, whose action object is the same update structure with its limits written out.
 
 mod account;
+mod body;
 mod change;
+mod criteria;
 mod document;
 mod error;
 mod field;
 mod identifier;
 mod number;
 mod object;
+mod ocsf;
 mod operation;
 pub mod outcome;
+mod outcome_v2;
+mod rule;
+mod rule_list;
 mod state;
 mod text;
 pub mod timestamp;
 mod update;
+mod update_v2;
 mod vocabulary;
 
 pub use jiff::Timestamp;
 
 pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, Role};
+pub use body::InvalidBody;
 pub use change::{Action, ActionSet, Change, Circumstances, Target, Value};
+pub use criteria::Criteria;
 pub use document::{Document, InvalidDocument};
 pub use error::ApiError;
 pub use field::{Field, FieldSet};
 pub use identifier::Identifier;
 pub use number::ProductScore;
+pub use ocsf::{SeverityId, StatusId};
 pub use operation::Operation;
+pub use outcome_v2::{
+    AnsweredFindingV2, AnsweredIdentifierV2, CodeV2, UnprocessedV2, UpstreamAnswerV2, UpstreamUnprocessedV2,
+    write_answer_v2,
+};
+pub use rule::{CreateRule, MAX_RULES, RuleArns, RuleStatus, UpdateRule, UpdateRules};
+pub use rule_list::{InvalidQuery, ListRules};
 pub use state::{ComplianceStatus, InvalidState, NoteNow, RecordState, SeverityNow, State};
 pub use text::Text;
-pub use update::{BatchUpdate, InvalidUpdate, MAX_IDENTIFIERS, Note, Severity, Update};
+pub use update::{BatchUpdate, MAX_IDENTIFIERS, Note, Severity, Update};
+pub use update_v2::{BatchUpdateV2, FieldV2, FindingV2, FindingsV2, IdentifierV2, UpdateV2};
 pub use vocabulary::{Enforcement, SeverityLabel, VerificationState, WorkflowStatus};

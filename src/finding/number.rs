@@ -34,6 +34,40 @@ impl Visitor<'_> for Ratio {
     }
 }
 
+/// Reads an integer from `min` to `max`.
+#[derive(Clone, Copy)]
+pub(super) struct Whole {
+    pub(super) min: u32,
+    pub(super) max: u32,
+}
+
+impl<'de> DeserializeSeed<'de> for Whole {
+    type Value = u32;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u32, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for Whole {
+    type Value = u32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an integer from {} to {}", self.min, self.max)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<u32, E> {
+        match u32::try_from(number) {
+            Ok(whole) if (self.min..=self.max).contains(&whole) => Ok(whole),
+            _ => Err(E::custom(format_args!("got {number}, expected an integer from {} to {}", self.min, self.max))),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<u32, E> {
+        Err(E::custom(format_args!("got {number}, expected an integer from {} to {}", self.min, self.max)))
+    }
+}
+
 /// `Severity.Product`: a product's own score, exact to four decimal places.
 ///
 /// The API model has a double there. Cedar compares decimals of four places, so a number that has more is refused: the

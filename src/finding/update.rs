@@ -1,7 +1,7 @@
 //! A BatchUpdateFindings request: the findings that are named, and the one update that applies to all of them.
 
 use super::{
-    Field, FieldSet, Identifier, SeverityLabel, Text, VerificationState, WorkflowStatus,
+    Field, FieldSet, Identifier, InvalidBody, SeverityLabel, Text, VerificationState, WorkflowStatus, body,
     identifier::{IdentifierReader, RelatedFindingReader},
     number::{ProductScore, ProductScoreReader, Ratio},
     object::{List, Word, object, repeated, required},
@@ -65,36 +65,11 @@ pub struct Severity {
     pub product: Option<ProductScore>,
 }
 
-/// Why a body is no BatchUpdateFindings request.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct InvalidUpdate {
-    /// Where in the body, such as `Workflow.Status` or `FindingIdentifiers[3].Id`; empty for the body as a whole.
-    pub path: String,
-    /// What came and what was expected.
-    pub problem: String,
-}
-
-impl fmt::Display for InvalidUpdate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            write!(f, "body: {}", self.problem)
-        } else {
-            write!(f, "{}: {}", self.path, self.problem)
-        }
-    }
-}
-
 impl<'a> BatchUpdate<'a> {
     /// Reads a request, strictly: every member is one of the API's, none comes twice, every value has its type and
     /// keeps to its limits, and nothing follows.
-    pub fn parse(body: &'a [u8]) -> Result<Self, InvalidUpdate> {
-        // Once for the whole body: to look at each string for itself costs more.
-        let parsed = std::str::from_utf8(body).ok().and_then(|text| {
-            let mut json = serde_json::Deserializer::from_str(text);
-            let request = BatchUpdateReader.deserialize(&mut json).ok()?;
-            json.end().is_ok().then_some(request)
-        });
-        parsed.ok_or_else(|| explain(body))
+    pub fn parse(body: &'a [u8]) -> Result<Self, InvalidBody> {
+        body::parse(body, BatchUpdateReader)
     }
 
     /// Appends the request for some of its findings with some of its fields, made anew from what was parsed. Returns
@@ -119,26 +94,6 @@ impl<'a> BatchUpdate<'a> {
         out.push(b'}');
         identifiers
     }
-}
-
-/// Reads a body that is no request once more, to learn where it goes wrong: the good ones need not pay for that.
-fn explain(body: &[u8]) -> InvalidUpdate {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let mut track = serde_path_to_error::Track::new();
-    let read = BatchUpdateReader.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
-    match read.map(drop).and_then(|()| json.end()) {
-        Err(error) => InvalidUpdate { path: shown(&track.path()), problem: error.to_string() },
-        Ok(()) => InvalidUpdate { path: String::new(), problem: "not UTF-8".to_owned() },
-    }
-}
-
-/// A path as a message shows it: keys are the client's own, so it is escaped, and cut where it is long.
-fn shown(path: &serde_path_to_error::Path) -> String {
-    const MOST: usize = 160;
-    if path.iter().next().is_none() {
-        return String::new();
-    }
-    path.to_string().escape_debug().take(MOST).collect()
 }
 
 // ---- readers ----
@@ -181,36 +136,59 @@ const USER_DEFINED_KEY: TextRule = TextRule {
 const USER_DEFINED_VALUE: TextRule =
     TextRule { holds: |text| length_within(text, 0, 1024), expected: "a value of at most 1024 characters" };
 
-object! {
+/// Makes the reader of an object that holds the nine fields, and members of its own. The closure gets an `Option` for each of
+/// those, and the update.
+macro_rules! object_with_update {
+    (
+        $(#[$doc:meta])* $reader:ident -> $value:ty, $expected:literal,
+        { $($member:ident: $name:literal = $value_reader:expr,)* } => $build:expr
+    ) => {
+        object! {
+            $(#[$doc])* $reader -> $value, $expected, {
+                $($member: $name = $value_reader,)*
+                confidence: "Confidence" = Ratio,
+                criticality: "Criticality" = Ratio,
+                note: "Note" = NoteReader,
+                related_findings: "RelatedFindings" = List {
+                    element: RelatedFindingReader, min: 1, max: 10, expected: "a list of 1 to 10 related findings",
+                },
+                severity: "Severity" = SeverityReader,
+                types: "Types" = TypesReader,
+                user_defined_fields: "UserDefinedFields" = UserDefinedFieldsReader,
+                verification_state: "VerificationState" = Word::new(VerificationState::parse, || {
+                    words(VerificationState::ALL.iter().map(|word| word.as_str()))
+                }),
+                workflow: "Workflow" = WorkflowReader,
+            } => |$($member,)* confidence, criticality, note, related_findings, severity, types, user_defined_fields,
+                  verification_state, workflow| {
+                let update = Update {
+                    confidence, criticality, note, related_findings, severity, types, user_defined_fields,
+                    verification_state, workflow,
+                };
+                if update.fields().is_empty() {
+                    return Err(de::Error::custom(format_args!(
+                        "nothing to update, expected at least one of {}",
+                        words(Field::updatable().map(Field::as_str))
+                    )));
+                }
+                let build = $build;
+                build($($member,)* update)
+            }
+        }
+    };
+}
+
+object_with_update! {
     BatchUpdateReader -> BatchUpdate<'de>, "an object with FindingIdentifiers and what to update", {
         identifiers: "FindingIdentifiers" = List {
             element: IdentifierReader, min: 1, max: MAX_IDENTIFIERS, expected: "a list of 1 to 100 finding identifiers",
         },
-        confidence: "Confidence" = Ratio,
-        criticality: "Criticality" = Ratio,
-        note: "Note" = NoteReader,
-        related_findings: "RelatedFindings" = List {
-            element: RelatedFindingReader, min: 1, max: 10, expected: "a list of 1 to 10 related findings",
-        },
-        severity: "Severity" = SeverityReader,
-        types: "Types" = TypesReader,
-        user_defined_fields: "UserDefinedFields" = UserDefinedFieldsReader,
-        verification_state: "VerificationState" =
-            Word::new(VerificationState::parse, || words(VerificationState::ALL.iter().map(|word| word.as_str()))),
-        workflow: "Workflow" = WorkflowReader,
-    } => |identifiers, confidence, criticality, note, related_findings, severity, types, user_defined_fields,
-          verification_state, workflow| {
-        let update = Update {
-            confidence, criticality, note, related_findings, severity, types, user_defined_fields, verification_state,
-            workflow,
-        };
-        if update.fields().is_empty() {
-            return Err(de::Error::custom(format_args!(
-                "nothing to update, expected at least one of {}", words(Field::updatable().map(Field::as_str))
-            )));
-        }
-        Ok(BatchUpdate { identifiers: required(identifiers, "FindingIdentifiers")?, update })
-    }
+    } => |identifiers, update| Ok(BatchUpdate { identifiers: required(identifiers, "FindingIdentifiers")?, update })
+}
+
+object_with_update! {
+    /// Reads an update alone, as an automation rule's action has it.
+    UpdateReader -> Update<'de>, "an object with what to update", {} => |update| Ok(update)
 }
 
 object! {
@@ -239,7 +217,7 @@ object! {
     } => |status| required(status, "Status")
 }
 
-fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -325,6 +303,17 @@ impl Update<'_> {
         }
     }
 
+    /// Appends the update as an object of its own.
+    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.write_members(self.fields(), out);
+        match out.get_mut(start) {
+            Some(comma) => *comma = b'{',
+            None => out.push(b'{'),
+        }
+        out.push(b'}');
+    }
+
     /// Appends `,"Member":value` for each field of the set that is there.
     fn write_members(&self, fields: FieldSet, out: &mut Vec<u8>) {
         let kept = |field| fields.contains(field);
@@ -382,7 +371,7 @@ impl Severity {
     }
 }
 
-fn write_list<T>(elements: &[T], brackets: [u8; 2], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
+pub(super) fn write_list<T>(elements: &[T], brackets: [u8; 2], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
     out.push(brackets[0]);
     for (at, element) in elements.iter().enumerate() {
         if at > 0 {

@@ -21,22 +21,38 @@ pub enum Door {
     Unknown,
 }
 
-/// The doors of one gate. BatchUpdateFindings is always open.
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// What to do.
+    pub operation: Operation,
+    /// The query string, as it came and without its `?`. Only an operation that has one ([`Operation::has_query`]) gets this far
+    /// with it.
+    pub query: Option<&'a str>,
+}
+
+/// The doors of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doors {
     open: Vec<Operation>,
 }
 
 impl Doors {
-    /// Doors of which these are open, besides BatchUpdateFindings.
+    /// The doors of a gate, of which these are open besides those that always are. What no gate can open stays closed, whoever
+    /// asks for it.
     pub fn new(open: &[Operation]) -> Self {
-        let is_open = |operation: &Operation| *operation == Operation::BatchUpdateFindings || open.contains(operation);
-        Self { open: Operation::ALL.into_iter().filter(is_open).collect() }
+        let always = Operation::ALL.iter().copied().filter(|operation| operation.is_always_open());
+        Self { open: always.chain(Operation::openable().filter(|operation| open.contains(operation))).collect() }
+    }
+
+    /// The doors of a backend: it answers all that it knows.
+    pub fn all() -> Self {
+        Self { open: Operation::ALL.to_vec() }
     }
 
     /// The operation that a request is for. Fails with what the caller is told: 403 with the name of a closed operation, or
     /// with what is wrong with the method or path.
-    pub fn find(&self, method: &Method, target: &Uri, headers: &HeaderMap) -> Result<Operation, ApiError> {
+    pub fn find<'a>(&self, method: &Method, target: &'a Uri, headers: &HeaderMap) -> Result<Asked<'a>, ApiError> {
         if let Some(header) = method_override(headers) {
             return Err(ApiError::access_denied(format!(
                 "the header `{header}` would replace the request's method: this gate takes no request that has it"
@@ -50,12 +66,17 @@ impl Doors {
             ));
         }
         match (self.door(method.as_str(), target.path()), target.query()) {
-            (Door::Open(operation), None) => Ok(operation),
-            (Door::Closed(operation), None) => Err(closed(operation)),
+            (Door::Open(operation), query) if query.is_none() || operation.has_query() => {
+                Ok(Asked { operation, query })
+            }
             // Many of those that cannot be opened do have parameters in the query, as `ListMembers` has.
-            (Door::Closed(operation), Some(_)) if Operation::named(operation.name).is_none() => Err(closed(operation)),
+            (Door::Closed(operation), query)
+                if query.is_none() || Operation::named(operation.name).is_none_or(Operation::has_query) =>
+            {
+                Err(closed(operation))
+            }
             (_, Some(query)) => Err(unknown(method, target.path(), &format!("it has a query string (`?{query}`)"))),
-            (Door::Unknown, None) => Err(explain(method, target.path())),
+            (_, None) => Err(explain(method, target.path())),
         }
     }
 
@@ -99,7 +120,8 @@ fn matches(template: &str, path: &str) -> bool {
 
 fn closed(operation: &ApiOperation) -> ApiError {
     let name = operation.name;
-    let way = match (Operation::named(name), operation.bypass) {
+    let can_be_opened = Operation::openable().find(|openable| openable.name() == name);
+    let way = match (can_be_opened, operation.bypass) {
         (Some(_), _) => format!("the gate's owner opens it with `doors.open = [\"{name}\"]`"),
         (None, Bypass::FieldsDirect) => {
             "findings are updated through BatchUpdateFindings, which policies decide on".to_owned()
@@ -210,16 +232,13 @@ mod tests {
         template.split('/').map(fill).collect::<Vec<_>>().join("/")
     }
 
-    fn all_open() -> Doors {
-        Doors::new(&Operation::ALL)
-    }
-
     fn ask(method: &str, target: &str, headers: &[(&'static str, &'static str)]) -> Result<Operation, String> {
         let headers =
             headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let found = all_open().find(&method, &target.parse().unwrap(), &headers.collect());
-        found.map_err(|error| {
+        let target = target.parse().unwrap();
+        let found = Doors::all().find(&method, &target, &headers.collect());
+        found.map(|asked| asked.operation).map_err(|error| {
             assert_eq!((error.status, error.code), (403, "AccessDeniedException"));
             error.message
         })
@@ -250,10 +269,10 @@ mod tests {
 
     #[test]
     fn what_can_be_opened_is_in_the_table_as_it_is() {
-        for operation in Operation::ALL {
+        for operation in Operation::ALL.iter().copied() {
             let found = lookup(operation.method(), operation.path()).unwrap();
             assert_eq!((found.name, found.uri), (operation.name(), operation.path()));
-            assert_eq!(all_open().door(operation.method(), operation.path()), Door::Open(operation));
+            assert_eq!(Doors::all().door(operation.method(), operation.path()), Door::Open(operation));
         }
         let doors = Doors::new(&[Operation::GetFindings]);
         assert_eq!(doors.door("POST", "/findings"), Door::Open(Operation::GetFindings));
@@ -261,6 +280,18 @@ mod tests {
         assert!(
             matches!(doors.door("PATCH", "/findings"), Door::Closed(operation) if operation.name == "UpdateFindings")
         );
+    }
+
+    #[test]
+    fn a_gate_opens_what_it_is_told_and_can_open_and_nothing_else() {
+        let told_all = Doors::new(Operation::ALL);
+        for operation in Operation::ALL.iter().copied() {
+            let can = Operation::openable().any(|openable| openable == operation);
+            assert!(!(can && operation.is_always_open()), "{operation}");
+            let door = |doors: &Doors| matches!(doors.door(operation.method(), operation.path()), Door::Open(_));
+            assert_eq!(door(&told_all), can || operation.is_always_open(), "{operation}");
+            assert_eq!(door(&Doors::new(&[])), operation.is_always_open(), "{operation}");
+        }
     }
 
     #[test]
@@ -298,7 +329,8 @@ mod tests {
     fn closed_operations_say_how_to_go_on() {
         let doors = Doors::new(&[]);
         let told = |method: Method, path: &str| {
-            doors.find(&method, &path.parse().unwrap(), &HeaderMap::new()).unwrap_err().message
+            let target = path.parse().unwrap();
+            doors.find(&method, &target, &HeaderMap::new()).unwrap_err().message
         };
         assert_eq!(
             told(Method::POST, "/findings/import"),
@@ -323,6 +355,27 @@ mod tests {
     }
 
     #[test]
+    fn a_query_goes_through_where_the_operation_has_one() {
+        let find = |doors: &Doors, target: &'static str| {
+            let target = Uri::from_static(target);
+            let found = doors.find(&Method::GET, &target, &HeaderMap::new());
+            found.map(|asked| (asked.operation, asked.query.map(str::to_owned))).map_err(|error| error.message)
+        };
+        for (target, query) in [
+            ("/automationrules/list", None),
+            ("/automationrules/list?", Some("")),
+            ("/automationrules/list?MaxResults=1", Some("MaxResults=1")),
+        ] {
+            let expected = (Operation::ListAutomationRules, query.map(str::to_owned));
+            assert_eq!(find(&Doors::all(), target), Ok(expected));
+            // Closed at a gate: told by its name, with a query or without.
+            let told = find(&Doors::new(Operation::ALL), target).unwrap_err();
+            assert_eq!(told, "ListAutomationRules is closed at this gate: this gate cannot open it");
+        }
+        assert!(find(&Doors::all(), "/automationrules/list/?MaxResults=1").unwrap_err().contains("query string"));
+    }
+
+    #[test]
     fn headers_and_authorities_that_mislead_are_refused() {
         let path = "/findings/batchupdate";
         for header in METHOD_OVERRIDES {
@@ -342,9 +395,9 @@ mod tests {
     proptest! {
         #[test]
         fn only_the_exact_path_opens_a_door(path in "[/.%?a-zA-Z0-9]{0,12}(findings)?[/.%2fF]{0,4}(batchupdate|import)?[/.%?#]{0,3}") {
-            let exact = Operation::ALL.map(Operation::path).contains(&path.as_str());
+            let exact = Operation::ALL.iter().any(|operation| operation.path() == path);
             for method in ["PATCH", "POST"] {
-                let open = matches!(all_open().door(method, &path), Door::Open(_));
+                let open = matches!(Doors::all().door(method, &path), Door::Open(_));
                 prop_assert!(!open || exact, "{path}");
             }
             let _ = explain(&Method::PATCH, &path);

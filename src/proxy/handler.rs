@@ -89,7 +89,7 @@ impl Gate {
             Err(error) => return unknown(&error),
         };
         let operation = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
-            Ok(operation) => operation,
+            Ok(asked) => asked.operation,
             Err(error) => {
                 return Self::deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
             }
@@ -99,6 +99,8 @@ impl Gate {
             Operation::BatchImportFindings | Operation::GetFindings => {
                 self.pass(operation, &caller, &body, id).await.map_err(Denied::from)
             }
+            // No configuration opens another door; what has no rule here is not let through, whatever the doors say.
+            _ => Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into()),
         };
         answer.map_or_else(|denied| Self::deny(&caller, operation.name(), &denied, id), |reply| reply.into_response(id))
     }
@@ -134,7 +136,7 @@ impl Gate {
         id: &RequestId,
     ) -> Result<Reply, ApiError> {
         let document = Document::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        let call = Call { operation, account: caller.account, body: document.to_json().into() };
+        let call = Call { operation, account: caller.account, query: None, body: document.to_json().into() };
         let began = Instant::now();
         let reply = self.upstream.call(call).await.map_err(|failure| failure.to_api_error()).and_then(Reply::passed);
         // What the backend refuses is between it and the caller; what it fails at, whoever runs the gate must hear of.

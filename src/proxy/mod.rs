@@ -26,7 +26,7 @@ mod tally;
 mod update;
 
 pub use body::{BodyError, read_body};
-pub use doors::{Door, Doors};
+pub use doors::{Asked, Door, Doors};
 pub use drain::{DrainReport, Shutdown, Trigger};
 pub use errors::error_response;
 pub use handler::{DECISION, Gate, GateSettings};

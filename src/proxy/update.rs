@@ -105,6 +105,7 @@ impl Gate {
         let call = |sent: &Sent| Call {
             operation: Operation::BatchUpdateFindings,
             account: caller.account,
+            query: None,
             body: sent.body.clone(),
         };
         if let [only] = sent {

@@ -50,7 +50,7 @@ struct Fixed {
     settings: HttpSettings,
     tls: ClientConfig,
     host: HeaderValue,
-    targets: [Target; Operation::ALL.len()],
+    targets: Vec<Target>,
 }
 
 struct Target {
@@ -68,7 +68,8 @@ impl HttpUpstream {
             uri: format!("{url}{}", operation.path()).parse().expect("a checked URL and a path of the API"),
         };
         let host = HeaderValue::from_str(&url.authority).expect("a checked authority");
-        let fixed = Fixed { tls: tls(&settings)?, targets: Operation::ALL.map(target), host, settings };
+        let targets = Operation::ALL.iter().copied().map(target).collect();
+        let fixed = Fixed { tls: tls(&settings)?, targets, host, settings };
         Ok(Self { client: fixed.client(), fixed: Arc::new(fixed) })
     }
 
@@ -78,7 +79,7 @@ impl HttpUpstream {
 
     pub(super) async fn call(&self, call: Call) -> Result<Answer, Failure> {
         let sent = Arc::new(AtomicBool::new(false));
-        let request = self.fixed.request(call, &sent);
+        let request = self.fixed.request(call, &sent)?;
         let after = self.fixed.settings.timeout;
         let exchange = async {
             let response = self.client.request(request).await;
@@ -112,16 +113,26 @@ impl Fixed {
             .build(connector)
     }
 
-    fn request(&self, call: Call, sent: &Arc<AtomicBool>) -> Request<Payload> {
+    fn request(&self, call: Call, sent: &Arc<AtomicBool>) -> Result<Request<Payload>, Failure> {
         let target = self.targets.iter().find(|target| target.operation == call.operation).expect("all are there");
-        let mut request = Request::new(Payload { bytes: Some(call.body), sent: Arc::clone(sent) });
+        let has_body = !call.operation.has_query();
+        let bytes = if has_body { call.body } else { Bytes::new() };
+        let mut request = Request::new(Payload { bytes: Some(bytes), sent: Arc::clone(sent) });
         *request.method_mut() = target.method.clone();
-        *request.uri_mut() = target.uri.clone();
+        *request.uri_mut() = match call.query.filter(|_| call.operation.has_query()) {
+            None => target.uri.clone(),
+            Some(query) => format!("{}?{query}", target.uri).parse().map_err(|_| Failure::Unreachable {
+                host: self.host_name(),
+                reason: "the query string is none that a URL can have".to_owned(),
+            })?,
+        };
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if has_body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         headers.insert(ACCOUNT, HeaderValue::from_str(call.account.as_str()).expect("digits"));
-        request
+        Ok(request)
     }
 
     async fn answer(&self, response: Response<Incoming>) -> Result<Answer, Failure> {

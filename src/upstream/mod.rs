@@ -26,7 +26,9 @@ pub struct Call {
     pub operation: Operation,
     /// The account that the caller acts for.
     pub account: AccountId,
-    /// The request's body: JSON that the gate wrote itself.
+    /// The query string, without its `?`, for an operation that has one ([`Operation::has_query`]).
+    pub query: Option<String>,
+    /// The request's body: JSON that the gate wrote itself. An operation that has a query sends none.
     pub body: Bytes,
 }
 

@@ -127,6 +127,7 @@ fn call(body: &str) -> Call {
     Call {
         operation: Operation::BatchUpdateFindings,
         account: "222222222222".parse().unwrap(),
+        query: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }
@@ -167,12 +168,39 @@ async fn every_operation_goes_to_its_path_behind_the_base() {
     let mut backend = Backend::start([Then::Answer(OK.into())]).await;
     let url = format!("http://{}/stage/", backend.address).parse().unwrap();
     let upstream = Upstream::http(HttpSettings::new(url)).unwrap();
-    for operation in Operation::ALL {
+    for operation in Operation::ALL.iter().copied() {
         soon(upstream.call(Call { operation, ..call("x") })).await.unwrap();
         let request = soon(backend.requests.recv()).await.unwrap();
         let expected = format!("{} /stage{} HTTP/1.1\r\n", operation.method(), operation.path());
         assert!(request.starts_with(&expected), "{request}");
     }
+}
+
+#[tokio::test]
+async fn an_operation_with_a_query_sends_it_and_no_body() {
+    let mut backend = Backend::start([Then::Answer(OK.into())]).await;
+    let upstream = Upstream::http(backend.settings()).unwrap();
+    let list = |query: Option<&str>| Call {
+        operation: Operation::ListAutomationRules,
+        query: query.map(str::to_owned),
+        ..call("not to be sent")
+    };
+    for (query, target) in [
+        (None, "/automationrules/list"),
+        (Some("MaxResults=1&NextToken=a%2Fb"), "/automationrules/list?MaxResults=1&NextToken=a%2Fb"),
+    ] {
+        soon(upstream.call(list(query))).await.unwrap();
+        let request = soon(backend.requests.recv()).await.unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{head}");
+        assert!(!head.contains("content-type") && body.is_empty(), "{request}");
+    }
+    // A query that is none, and one for an operation that takes none, are not sent.
+    let failure = soon(upstream.call(list(Some("a b")))).await.unwrap_err();
+    assert!(matches!(failure, Failure::Unreachable { .. }), "{failure:?}");
+    soon(upstream.call(Call { query: Some("x=1".to_owned()), ..call("body") })).await.unwrap();
+    let request = soon(backend.requests.recv()).await.unwrap();
+    assert!(request.starts_with("PATCH /findings/batchupdate HTTP/1.1\r\n") && request.ends_with("body"), "{request}");
 }
 
 #[tokio::test]

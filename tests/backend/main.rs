@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 mod read;
+mod rules;
 mod support;
+mod update_v2;
 mod whole;
 mod write;

@@ -46,12 +46,37 @@ fn files_that_cannot_be_used_are_refused_with_the_reason() {
     };
     change("findings.db", "PRAGMA user_version = 7");
     let error = refused("findings.db").to_string();
-    assert!(error.contains("has schema version 7, this program reads version 1"), "{error}");
+    assert!(error.contains("has schema version 7, this program reads versions 1 to 3"), "{error}");
     change("other.db", "CREATE TABLE theirs (x)");
     assert!(matches!(refused("other.db"), OpenError::Foreign { .. }));
     std::fs::write(folder.path().join("text.db"), "no database, but long enough to look at: ".repeat(50)).unwrap();
     assert!(matches!(refused("text.db"), OpenError::Foreign { .. }));
     assert!(refused("no/such/folder.db").to_string().contains("no/such/folder.db"));
+}
+
+#[test]
+fn a_file_of_an_older_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("findings.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.execute_batch(include_str!("../data/backend/version-1.sql")).unwrap();
+    drop(database);
+    let version = || {
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0)).unwrap()
+    };
+    // Not for another Region: such a file stays as it is.
+    let of = |region: &str| Settings { data: Some(path.clone()), region: region.into(), ..settings() };
+    assert!(matches!(Backend::open(of("us-east-1")).unwrap_err(), OpenError::Region { .. }));
+    assert_eq!(version(), 1);
+    let world = World::at(&path);
+    assert_eq!(world.finding(MEMBER, "f1")["Severity"]["Label"], "HIGH");
+    world.import(MEMBER, &[finding(MEMBER, "f3")]);
+    assert_eq!(world.ids(MEMBER, &json!({})), ["f1", "f2", "f3"]);
+    assert_eq!(world.call_raw(Operation::ListAutomationRules, ADMIN, ""), Ok(json!({"AutomationRulesMetadata": []})));
+    drop(world);
+    assert_eq!(version(), 3);
+    assert_eq!(World::at(&path).ids(MEMBER, &json!({})), ["f1", "f2", "f3"]);
 }
 
 #[test]
@@ -71,6 +96,13 @@ fn faults_strike_when_asked_for_and_change_nothing() {
         )
     };
     let none = Faults::default();
+    for operation in Operation::ALL.iter().copied() {
+        let throttled = Faults { throttle: Rate::ALWAYS, ..none };
+        world.backend.set_faults(throttled);
+        let error = world.call_raw(operation, ADMIN, "").unwrap_err();
+        world.backend.set_faults(none);
+        assert_eq!(error.status, 429, "{operation}");
+    }
     assert_eq!(outcome(Faults { throttle: Rate::ALWAYS, ..none }), "429 TooManyRequestsException");
     assert_eq!(outcome(Faults { internal: Rate::ALWAYS, ..none }), "500 InternalException");
     for (faults, code, message) in [

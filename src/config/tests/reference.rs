@@ -49,6 +49,16 @@ fn the_reference_describes_every_key() {
     assert_eq!(written, expected, "run this test once with UPDATE_REFERENCE=1");
 }
 
+#[test]
+fn what_is_said_of_doors_names_those_that_can_be_opened() {
+    let doors = SETTINGS.iter().find(|setting| setting.path == "doors.open").unwrap();
+    let names: Vec<_> = Operation::openable().map(|operation| format!("`{operation}`")).collect();
+    assert_eq!(doors.expected, format!("a list of operations: {}", names.join(", ")));
+    for always in Operation::ALL.iter().filter(|operation| operation.is_always_open()) {
+        assert!(doors.meaning.contains(always.name()), "{always}");
+    }
+}
+
 /// The first TOML example of the reference that begins with this comment.
 fn example(name: &str) -> &'static str {
     let begin = format!("```toml\n# {name}\n");
