@@ -19,7 +19,8 @@
 //! - Findings: at most `entries` of up to 4 KiB each. A larger one counts as several, and one of more than 256 KiB is not kept. So
 //!   at most `entries` × 4 KiB: about 80 MiB by default.
 //! - Look-ups that wait: for one account as many as the quota could answer within the deadline, but at least 100 (one request's
-//!   worth), and eight times that in all. By default that is 240 and 1,920. A name has up to 10 KiB, in practice 300 bytes.
+//!   worth) and at most 4,096, and eight times that in all. By default that is 240 and 1,920. A name has up to 10 KiB, in
+//!   practice 300 bytes.
 //! - Calls under way: as many as the quota grants within the deadline. Their pages are as long as the caller of
 //!   [`States::look_up`] lets them be; one finding of a page is in memory at a time, besides the page and what is kept.
 //!

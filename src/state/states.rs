@@ -26,6 +26,8 @@ use tokio::{
 
 /// How many accounts with a full line there is room for.
 const LINES: usize = 8;
+/// The longest line of an account, however large the quota is.
+const LONGEST_LINE: usize = 4096;
 
 /// How findings are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,8 +203,9 @@ impl States {
 fn room(settings: &StateSettings) -> Room {
     let millis = usize::try_from(settings.deadline.as_millis()).unwrap_or(usize::MAX);
     let meanwhile = millis.saturating_mul(settings.rate.get() as usize) / 1000;
-    let line = meanwhile.saturating_add(settings.burst.get() as usize).saturating_mul(BATCH).max(MAX_IDENTIFIERS);
-    Room { line, all: line.saturating_mul(LINES) }
+    let answered = meanwhile.saturating_add(settings.burst.get() as usize).saturating_mul(BATCH);
+    let line = answered.clamp(MAX_IDENTIFIERS, LONGEST_LINE);
+    Room { line, all: line * LINES }
 }
 
 impl fmt::Debug for States {
@@ -304,5 +307,22 @@ impl Drop for Batch {
         }
         drop(pending);
         self.states.arrived.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_fits_the_quota_within_bounds() {
+        let room = |rate, burst, seconds| {
+            let [rate, burst] = [rate, burst].map(|number| NonZeroU32::new(number).unwrap());
+            let deadline = Duration::from_secs(seconds);
+            room(&StateSettings { max_age: Duration::ZERO, entries: 100, deadline, rate, burst })
+        };
+        assert_eq!(room(3, 6, 2), Room { line: 240, all: 1920 });
+        assert_eq!(room(1, 1, 1), Room { line: 100, all: 800 });
+        assert_eq!(room(u32::MAX, u32::MAX, u64::MAX / 1000), Room { line: 4096, all: 32_768 });
     }
 }

@@ -153,3 +153,26 @@ fn a_call_that_is_given_up_is_made_again() {
         assert!(states.pending().is_empty());
     });
 }
+
+/// The same, when the one who holds the seat has seen nothing left to do.
+#[test]
+fn the_holder_of_the_seat_is_told_of_a_call_that_is_given_up() {
+    paused(async {
+        let (backend, states) = (Backend::with(1), Arc::new(States::new(settings())));
+        backend.plan([Turn::Hold]);
+        let worker = LocalSet::new();
+        let first = {
+            let (states, backend) = (Arc::clone(&states), Arc::clone(&backend));
+            worker.spawn_local(async move { look_up(&states, &backend, 1, &ids([0])).await })
+        };
+        worker.run_until(settled()).await;
+        let second = spawn(&states, &backend, 2, ids([0]));
+        settled().await;
+        first.abort();
+        worker.run_until(settled()).await;
+        assert_eq!(backend.count(), 1, "its call goes on");
+        drop(worker);
+        assert_eq!(confidences(&second.await.unwrap()), [Some(0)]);
+        assert_eq!(backend.count(), 2);
+    });
+}
