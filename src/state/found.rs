@@ -16,6 +16,9 @@ pub enum Found {
 }
 
 /// Why a finding's state could not be had.
+///
+/// Its text is for whoever runs the gate: what goes wrong with a call is told to all whose findings it was for, and may quote the
+/// backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// `state.deadline` passed: the look-up waited for the quota, or the backend did not answer.
