@@ -18,6 +18,7 @@
 //! | [`gate`] | decide, plan, merge |
 //! | [`identity`] | who is calling, and how that was proven |
 //! | [`upstream`] | the findings backend behind the gate |
+//! | [`state`] | a finding as it is now, looked up for policies that read it |
 //! | [`proxy`] | listener, limits, doors, handler |
 //! | [`backend`] | the embedded findings backend |
 //! | [`config`] | the configuration file |
@@ -32,5 +33,6 @@ pub mod gate;
 pub mod identity;
 pub mod policy;
 pub mod proxy;
+pub mod state;
 pub mod telemetry;
 pub mod upstream;

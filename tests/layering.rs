@@ -10,14 +10,15 @@ use std::{
 
 /// A room, and the rooms that it may import.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("cli", &["backend", "config", "finding", "gate", "identity", "policy", "proxy", "telemetry", "upstream"]),
-    ("proxy", &["finding", "gate", "identity", "policy", "telemetry", "upstream"]),
+    ("cli", &["backend", "config", "finding", "gate", "identity", "policy", "proxy", "state", "telemetry", "upstream"]),
+    ("proxy", &["finding", "gate", "identity", "policy", "state", "telemetry", "upstream"]),
     ("telemetry", &["config"]),
     ("config", &["finding", "policy"]),
     ("gate", &["finding", "policy"]),
     ("policy", &["finding"]),
     ("backend", &["finding"]),
     ("identity", &["finding"]),
+    ("state", &["finding"]),
     ("upstream", &["finding"]),
     ("finding", &[]),
 ];

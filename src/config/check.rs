@@ -2,7 +2,7 @@
 
 use super::{
     Backend, Certificates, Config, ConfigError, Identity, Key, Level, Limits, Listen, Log, LogFormat, Policies,
-    PolicyPath, Upstream, Url, accounts, issued,
+    PolicyPath, StateLookup, Upstream, Url, accounts, issued,
     load::Settings,
     problem::{Problem, did_you_mean},
     read,
@@ -13,7 +13,13 @@ use crate::{
     finding::{AccountId, Accounts, Enforcement, Operation},
     policy::PACKS,
 };
-use std::{collections::HashMap, net::SocketAddr, num::NonZeroUsize, path::Path, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::Path,
+    time::Duration,
+};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -40,12 +46,13 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     let accounts = accounts(&mut settings);
     let identities = identities(&mut settings, accounts.as_ref(), &mut warnings);
     let upstream = upstream(&mut settings);
+    let state = state(&mut settings);
     let doors = doors(&mut settings);
     let limits = limits(&mut settings);
     let log = log(&mut settings);
     settings.problems.into_result()?;
-    let (Some(listen), Some(policies), Some(accounts), Some(upstream), Some(limits), Some(log)) =
-        (listen, policies, accounts, upstream, limits, log)
+    let (Some(listen), Some(policies), Some(accounts), Some(upstream), Some(state), Some(limits), Some(log)) =
+        (listen, policies, accounts, upstream, state, limits, log)
     else {
         return Err(ConfigError::unexplained());
     };
@@ -67,7 +74,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         ));
     }
     let file = file.to_owned();
-    Ok(Config { file, listen, policies, accounts, identities, upstream, doors, limits, log, warnings })
+    Ok(Config { file, listen, policies, accounts, identities, upstream, state, doors, limits, log, warnings })
 }
 
 /// `[log]` alone, for verbs that read no file.
@@ -321,6 +328,30 @@ fn certificates(settings: &mut Settings, value: &Value) -> Option<Certificates> 
     };
     settings.problems.add(Problem::new(value.origin.clone(), format!("`upstream.ca`: {why}")));
     None
+}
+
+fn state(settings: &mut Settings) -> Option<StateLookup> {
+    let lookup = settings.text("state.lookup", |text| match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    });
+    let max_age = settings.duration("state.max_age", Duration::ZERO..=HOUR);
+    let entries = settings.count("state.entries", 100..=1_000_000);
+    let deadline = settings.duration("state.deadline", SECOND / 100..=MINUTE);
+    let mut calls = |path| {
+        let calls = settings.count(path, 1..=10_000)?;
+        NonZeroU32::new(calls.try_into().ok()?)
+    };
+    let (rate, burst) = (calls("state.rate"), calls("state.burst"));
+    Some(StateLookup {
+        lookup: lookup?,
+        max_age: max_age?,
+        entries: entries?,
+        deadline: deadline?,
+        rate: rate?,
+        burst: burst?,
+    })
 }
 
 fn doors(settings: &mut Settings) -> Vec<Operation> {

@@ -2,7 +2,14 @@
 
 use super::{Key, PolicyPath, problem::did_you_mean};
 use crate::finding::{AccountId, Accounts, Enforcement, Operation};
-use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// Everything that the configuration says.
@@ -20,6 +27,8 @@ pub struct Config {
     pub identities: Vec<Identity>,
     /// `[upstream]`: the findings backend.
     pub upstream: Upstream,
+    /// `[state]`: how findings are looked up.
+    pub state: StateLookup,
     /// `[doors]`: the operations that are open besides those that always are ([`Operation::is_always_open`]).
     pub doors: Vec<Operation>,
     /// `[limits]`: what a caller may take.
@@ -159,6 +168,23 @@ impl fmt::Display for Url {
         let authority = self.0.authority().map_or("", http::uri::Authority::as_str);
         write!(f, "{}://{authority}", self.0.scheme_str().unwrap_or_default())
     }
+}
+
+/// `[state]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateLookup {
+    /// `lookup`: whether findings are looked up at all.
+    pub lookup: bool,
+    /// `max_age`: how long a finding is kept; zero for not at all.
+    pub max_age: Duration,
+    /// `entries`: findings that are kept, of up to 4 KiB each.
+    pub entries: usize,
+    /// `deadline`: of one request's look-ups in all.
+    pub deadline: Duration,
+    /// `rate`: GetFindings calls a second.
+    pub rate: NonZeroU32,
+    /// `burst`: GetFindings calls at once.
+    pub burst: NonZeroU32,
 }
 
 /// `[limits]`

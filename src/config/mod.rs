@@ -24,7 +24,8 @@ mod value;
 
 pub use accounts::read_accounts;
 pub use checked::{
-    Backend, Certificates, Config, Identity, Level, Limits, Listen, Log, LogFormat, Policies, Upstream, Url,
+    Backend, Certificates, Config, Identity, Level, Limits, Listen, Log, LogFormat, Policies, StateLookup, Upstream,
+    Url,
 };
 pub use issued::Key;
 pub use load::{Flags, load, log_from, policies_from};

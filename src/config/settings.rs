@@ -183,6 +183,52 @@ pub const SETTINGS: &[Setting] = &[
         "How many requests to the backend one request of a caller may have under way at once.",
     ),
     setting(
+        "state.lookup",
+        Text,
+        Default("on"),
+        "`on` or `off`",
+        "Whether findings are looked up at the backend (GetFindings) for policies that read their state. `off`: a change \
+         that such a policy would have to judge is denied.",
+    ),
+    setting(
+        "state.max_age",
+        Text,
+        Default("30s"),
+        "a duration from `0s` to `1h`",
+        "How long a finding that was looked up is kept. What changes through this gate is looked up anew at once; what \
+         changes elsewhere is seen after this time at the latest. `0s`: nothing is kept.",
+    ),
+    setting(
+        "state.entries",
+        Integer,
+        Default("20000"),
+        "a whole number from 100 to 1000000",
+        "How many findings are kept. Each takes up to 4 KiB of memory; a larger one counts as several.",
+    ),
+    setting(
+        "state.deadline",
+        Text,
+        Default("2s"),
+        "a duration from `10ms` to `1m`",
+        "How long a request waits for its findings in all. What has not come by then is unknown, and a change that a \
+         policy would have to judge by it is denied.",
+    ),
+    setting(
+        "state.rate",
+        Integer,
+        Default("3"),
+        "a whole number from 1 to 10000",
+        "How many GetFindings calls a second look-ups may make, all workers together. AWS grants an account 3 in a Region, \
+         to all who call; several gates share them.",
+    ),
+    setting(
+        "state.burst",
+        Integer,
+        Default("6"),
+        "a whole number from 1 to 10000",
+        "How many GetFindings calls look-ups may make at once, after a time without any. AWS grants 6.",
+    ),
+    setting(
         "doors.open",
         List,
         Default("[]"),

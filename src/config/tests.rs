@@ -125,6 +125,15 @@ fn the_smallest_configuration_has_the_defaults_of_the_reference() {
     assert_eq!(config.upstream.connect_timeout, Duration::from_secs(2));
     assert_eq!(config.upstream.timeout, Duration::from_secs(30));
     assert_eq!(config.upstream.concurrency.get(), 4);
+    let state = StateLookup {
+        lookup: true,
+        max_age: Duration::from_secs(30),
+        entries: 20_000,
+        deadline: Duration::from_secs(2),
+        rate: 3.try_into().unwrap(),
+        burst: 6.try_into().unwrap(),
+    };
+    assert_eq!(config.state, state);
     assert_eq!(config.doors, []);
     let limits = Limits {
         body: 1 << 20,
@@ -163,6 +172,13 @@ fn every_key_is_read() {
         connect_timeout = "500ms"
         timeout = "1m"
         concurrency = 8
+        [state]
+        lookup = "off"
+        max_age = "0s"
+        entries = 100
+        deadline = "10ms"
+        rate = 10000
+        burst = 1
         [limits]
         body = 2048
         headers = 32
@@ -194,6 +210,15 @@ fn every_key_is_read() {
     assert_eq!(url.to_string(), "https://securityhub.eu-west-1.amazonaws.com");
     assert_eq!(ca.path, place.at("ca.pem"));
     assert_eq!(config.upstream.concurrency.get(), 8);
+    let state = StateLookup {
+        lookup: false,
+        max_age: Duration::ZERO,
+        entries: 100,
+        deadline: Duration::from_millis(10),
+        rate: 10_000.try_into().unwrap(),
+        burst: 1.try_into().unwrap(),
+    };
+    assert_eq!(config.state, state);
     assert_eq!(config.limits.body, 2048);
     assert_eq!(config.limits.drain, Duration::ZERO);
     assert_eq!(config.log.level, "warn,findings_gate::proxy=trace".parse().unwrap());

@@ -1,6 +1,9 @@
 //! Bodies that the gate passes on without judging them: still read strictly, and written anew.
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Deserialize,
+    de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
@@ -37,6 +40,16 @@ impl Document {
     #[expect(clippy::missing_panics_doc, reason = "the keys are strings, so it serialises")]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(&self.0).expect("a JSON value serialises")
+    }
+}
+
+/// A document within another one, such as an element of a list.
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Strict.deserialize(deserializer)? {
+            Value::Object(members) => Ok(Self(members)),
+            _ => Err(de::Error::custom("expected an object")),
+        }
     }
 }
 

@@ -137,7 +137,7 @@ impl<'s> Read<'s> {
     /// Appends the value to a key, so that no two different values have the same bytes.
     pub(super) fn write(self, key: &mut Vec<u8>) {
         match self {
-            Self::Absent => return key.push(0),
+            Self::Absent => key.push(0),
             Self::Number(number) => {
                 key.push(1);
                 key.extend_from_slice(&number.to_le_bytes());

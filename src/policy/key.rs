@@ -116,7 +116,9 @@ fn write_state(key: &mut Vec<u8>, read: &StateRead, state: Option<&State>) {
     match &read.user_defined_fields {
         KeysRead::All => Read::UserDefinedFields(&state.user_defined_fields).write(key),
         KeysRead::Keys(keys) => {
-            keys.iter().for_each(|name| write_optional(key, state.user_defined_fields.get(name).map(String::as_str)));
+            for name in keys {
+                write_optional(key, state.user_defined_fields.get(name).map(String::as_str));
+            }
         }
     }
     match &read.resource_tags {

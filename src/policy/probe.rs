@@ -130,9 +130,9 @@ mod tests {
             (r#"UserDefinedFields::"now".hasTag("x")"#, Unknown::State, r#"UserDefinedFields::"now".getTag("x")"#),
             (r#"resource.userDefinedFields.hasTag("x")"#, Unknown::State, r#"resource.userDefinedFields.hasTag("x")"#),
             (
-                r#"![resource has note].contains(!(resource has types)) && (if resource has types then 1 else 2) == 1"#,
+                "![resource has note].contains(!(resource has types)) && (if resource has types then 1 else 2) == 1",
                 Unknown::State,
-                r#"![resource.note].contains(!resource.types) && (if resource.types then 1 else 2) == 1"#,
+                "![resource.note].contains(!resource.types) && (if resource.types then 1 else 2) == 1",
             ),
         ] {
             let policy = |condition: &str| {

@@ -59,8 +59,8 @@ impl Slice {
     pub(super) fn of(rules: &[&Rule], action: Action) -> Result<Self, String> {
         let footprint = Footprint::of(rules.iter().map(|rule| &rule.policy));
         let unknown = if action.is_removal() { Unknown::Removal } else { Unknown::State };
-        let probed = footprint.reads_state() || unknown == Unknown::Removal && footprint.value;
-        let probes = probed.then(|| Sets::of(rules, unknown)).transpose()?;
+        let depends = footprint.reads_state() || unknown == Unknown::Removal && footprint.value;
+        let probes = depends.then(|| Sets::of(rules, unknown)).transpose()?;
         Ok(Self { sets: Sets::of(rules, Unknown::Nothing)?, probes, footprint })
     }
 

@@ -262,6 +262,33 @@ impl UpstreamFailed<'_> {
     }
 }
 
+/// Findings could not be looked up, and changes to them that depend on what they are now are denied for that.
+#[derive(Debug, Clone, Copy)]
+pub struct StateUnavailable<'a> {
+    /// The request's id, as the caller has it.
+    pub request_id: &'a str,
+    /// The caller's account.
+    pub account: &'a str,
+    /// How many findings.
+    pub findings: usize,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl StateUnavailable<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            event = "state_unavailable",
+            request_id = self.request_id,
+            account = self.account,
+            findings = self.findings,
+            reason = self.reason,
+            "findings could not be looked up"
+        );
+    }
+}
+
 /// The findings backend answered for findings that nobody had asked it about, or not for all that it was asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerDoubtful<'a> {

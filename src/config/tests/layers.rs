@@ -28,6 +28,12 @@ fn the_environment_overrides_every_key() {
         ("UPSTREAM__CONNECT_TIMEOUT", "1s"),
         ("UPSTREAM__TIMEOUT", "2s"),
         ("UPSTREAM__CONCURRENCY", "1"),
+        ("STATE__LOOKUP", "off"),
+        ("STATE__MAX_AGE", "8s"),
+        ("STATE__ENTRIES", "9000"),
+        ("STATE__DEADLINE", "10s"),
+        ("STATE__RATE", "11"),
+        ("STATE__BURST", "12"),
         ("DOORS__OPEN", "[\"GetFindings\"]"),
         ("LIMITS__BODY", "4096"),
         ("LIMITS__HEADERS", "10"),
@@ -57,6 +63,15 @@ fn the_environment_overrides_every_key() {
     assert!(matches!(&config.upstream.backend, Backend::Remote { ca: Some(_), .. }));
     assert_eq!(config.upstream.region, "eu-north-1");
     assert_eq!(config.doors, [Operation::GetFindings]);
+    let state = StateLookup {
+        lookup: false,
+        max_age: Duration::from_secs(8),
+        entries: 9000,
+        deadline: Duration::from_secs(10),
+        rate: 11.try_into().unwrap(),
+        burst: 12.try_into().unwrap(),
+    };
+    assert_eq!(config.state, state);
     assert_eq!(config.limits.body, 4096);
     assert_eq!(config.limits.drain, Duration::from_secs(7));
     assert_eq!(config.log.level, "debug".parse().unwrap());

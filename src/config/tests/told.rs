@@ -213,6 +213,24 @@ gate.toml:12:16: `limits.header_bytes` is a boolean: expected a size from `8KiB`
 gate.toml:13:16: `limits.idle_timeout` is 75: expected a duration from `100ms` to `1h`
 gate.toml:14:15: `limits.connections` is an integer that is too large: expected a whole number from 1 to 1000000
 "#),
+    ("[upstream]", r#"[state]
+lookup = true
+max_age = "2h"
+entries = 0
+deadline = "0s"
+rate = 0
+burst = 2.5
+max_ages = 1
+[upstream]"#,
+r#"gate.toml:10:10: `state.lookup` is a boolean: expected `on` or `off`
+gate.toml:11:11: `state.max_age` is "2h": expected a duration from `0s` to `1h`
+gate.toml:12:11: `state.entries` is 0: expected a whole number from 100 to 1000000
+gate.toml:13:12: `state.deadline` is "0s": expected a duration from `10ms` to `1m`
+gate.toml:14:8: `state.rate` is 0: expected a whole number from 1 to 10000
+gate.toml:15:9: `state.burst` is a number with a fraction: expected a whole number from 1 to 10000
+gate.toml:16:1: `state.max_ages` is no key of the configuration
+  help: did you mean `state.max_age`?
+"#),
     ("[upstream]", r#"[log]
 level = "inof"
 format = "yaml"

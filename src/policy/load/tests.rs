@@ -63,7 +63,6 @@ fn policies_of_all_files_are_sorted_by_id_and_found_by_it() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn annotations_are_checked() {
     assert_problem(&[
         (

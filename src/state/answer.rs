@@ -1,0 +1,250 @@
+//! What the backend's pages say of the findings that were asked for.
+
+use super::{Found, Unavailable};
+use crate::finding::{Document, Identifier, InvalidState, State};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::{borrow::Cow, fmt, sync::Arc};
+
+/// How much of a complaint about a page is passed on. It may quote the page.
+const LONGEST_COMPLAINT: usize = 200;
+
+/// What was found so far, by the names that were asked for.
+pub(super) struct Answer<'n> {
+    names: &'n [Arc<Identifier<'static>>],
+    found: Vec<Seen>,
+}
+
+/// What was seen of one finding.
+#[derive(Clone)]
+enum Seen {
+    Nothing,
+    One(Box<State>),
+    NotUnderstood(InvalidState),
+    Several,
+}
+
+impl<'n> Answer<'n> {
+    pub(super) fn new(names: &'n [Arc<Identifier<'static>>]) -> Self {
+        Self { names, found: vec![Seen::Nothing; names.len()] }
+    }
+
+    /// Reads a page, and gives the token of the next one. Findings that nobody asked for are passed over: filters are joined by
+    /// AND across attributes and by OR within one (guide, "Filtering findings"), so that (P1, A) and (P2, B) ask for (P1, B), too.
+    pub(super) fn read(&mut self, page: &[u8]) -> Result<Option<String>, String> {
+        let mut json = serde_json::Deserializer::from_slice(page);
+        let token = Page(self).deserialize(&mut json).and_then(|token| json.end().map(|()| token));
+        token.map_err(|error| {
+            let complaint = error.to_string();
+            match complaint.char_indices().nth(LONGEST_COMPLAINT) {
+                Some((cut, _)) => format!("{}…", &complaint[..cut]),
+                None => complaint,
+            }
+        })
+    }
+
+    /// What is known after the last page, in the order of the names.
+    pub(super) fn into_found(self) -> Vec<Found> {
+        let found = |seen| match seen {
+            Seen::Nothing => Found::Missing,
+            Seen::One(state) => Found::Known(Arc::new(*state)),
+            Seen::NotUnderstood(error) => Unavailable::NotUnderstood(error.to_string().into()).into(),
+            Seen::Several => Unavailable::Ambiguous.into(),
+        };
+        self.found.into_iter().map(found).collect()
+    }
+
+    fn see(&mut self, finding: &Map<String, Value>) -> Result<(), &'static str> {
+        let text = |name| finding.get(name).and_then(Value::as_str);
+        // It might be one that was asked for, so it cannot be passed over.
+        let (Some(product_arn), Some(id)) = (text("ProductArn"), text("Id")) else {
+            return Err("a finding has no ProductArn or no Id");
+        };
+        // A batch holds few names, and none twice.
+        let at = self.names.iter().position(|name| *name.id == *id && *name.product_arn == *product_arn);
+        let Some(seen) = at.and_then(|at| self.found.get_mut(at)) else { return Ok(()) };
+        *seen = match (&*seen, State::parse(finding)) {
+            (Seen::Several, _) => Seen::Several,
+            (Seen::NotUnderstood(error), _) => Seen::NotUnderstood(error.clone()),
+            (_, Err(error)) => Seen::NotUnderstood(error),
+            // A finding that changes while pages are read may come on two of them. The later one is what it is now.
+            (Seen::One(one), Ok(other)) if (one.account, &one.region) != (other.account, &other.region) => {
+                Seen::Several
+            }
+            (Seen::Nothing | Seen::One(_), Ok(state)) => Seen::One(Box::new(state)),
+        };
+        Ok(())
+    }
+}
+
+/// Reads `{"Findings": […], "NextToken": …}`.
+struct Page<'a, 'n>(&'a mut Answer<'n>);
+
+impl<'de> DeserializeSeed<'de> for Page<'_, '_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Page<'_, '_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with Findings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut has_findings, mut next) = (false, None);
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            match &*name {
+                "Findings" if has_findings => return Err(A::Error::custom("member `Findings` came twice")),
+                "Findings" => {
+                    map.next_value_seed(Findings(self.0))?;
+                    has_findings = true;
+                }
+                "NextToken" if next.is_some() => return Err(A::Error::custom("member `NextToken` came twice")),
+                "NextToken" => next = Some(map.next_value::<Option<String>>()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        if !has_findings {
+            return Err(A::Error::custom("member `Findings` is missing"));
+        }
+        Ok(next.flatten().filter(|token| !token.is_empty()))
+    }
+}
+
+/// Reads the findings one by one, so that only one of them is in memory as a whole.
+struct Findings<'a, 'n>(&'a mut Answer<'n>);
+
+impl<'de> DeserializeSeed<'de> for Findings<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Findings<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of findings")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(finding) = seq.next_element::<Document>()? {
+            self.0.see(&finding.into_members()).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{PRODUCT, finding, name},
+        *,
+    };
+    use serde_json::json;
+
+    fn page(findings: &[Value]) -> Value {
+        json!({ "Findings": findings })
+    }
+
+    /// What `pages` say of the finding `a`.
+    fn told(pages: &[Value]) -> Found {
+        let names = [Arc::new(name("a"))];
+        let mut answer = Answer::new(&names);
+        for page in pages {
+            answer.read(page.to_string().as_bytes()).unwrap();
+        }
+        answer.into_found().remove(0)
+    }
+
+    #[track_caller]
+    fn known(found: &Found) -> &State {
+        let Found::Known(state) = found else { panic!("{found:?}") };
+        state
+    }
+
+    fn with(mut finding: Value, name: &str, value: &str) -> Value {
+        finding[name] = value.into();
+        finding
+    }
+
+    #[test]
+    fn only_what_has_the_very_name_counts() {
+        let others = [
+            with(finding("a", 1), "ProductArn", &format!("{PRODUCT}2")),
+            finding("A", 1),
+            finding("a ", 1),
+            finding("b", 1),
+        ];
+        assert_eq!(told(&[page(&others)]), Found::Missing);
+        let all = [others.to_vec(), vec![finding("a", 2)], others.to_vec()].concat();
+        assert_eq!(known(&told(&[page(&all)])).confidence, Some(2));
+        // Of a finding that nobody asked for, nothing needs to be understood.
+        assert_eq!(told(&[page(&[json!({"ProductArn": PRODUCT, "Id": "b", "Severity": 7})])]), Found::Missing);
+    }
+
+    #[test]
+    fn several_findings_of_one_name_are_told_apart_by_account_and_region() {
+        let ambiguous = Found::Unavailable(Unavailable::Ambiguous);
+        let other = with(finding("a", 2), "AwsAccountId", "333333333333");
+        assert_eq!(told(&[page(&[finding("a", 1), other.clone()])]), ambiguous);
+        assert_eq!(told(&[page(&[finding("a", 1)]), page(std::slice::from_ref(&other))]), ambiguous);
+        assert_eq!(told(&[page(&[finding("a", 1), other, finding("a", 1)])]), ambiguous);
+        assert_eq!(told(&[page(&[finding("a", 1), with(finding("a", 1), "Region", "eu-west-2")])]), ambiguous);
+        assert_eq!(known(&told(&[page(&[finding("a", 1)]), page(&[finding("a", 2)])])).confidence, Some(2));
+    }
+
+    #[test]
+    fn a_finding_that_is_not_understood_spoils_itself_alone() {
+        let bad = with(finding("a", 1), "RecordState", "GONE");
+        for page_of_bad in [vec![bad.clone(), finding("a", 1)], vec![finding("a", 1), bad.clone()], vec![bad.clone()]] {
+            let Found::Unavailable(why) = told(&[page(&page_of_bad)]) else { panic!() };
+            assert_eq!(
+                why.to_string(),
+                "the findings backend's answer is not understood: RecordState: expected a word of the API's vocabulary"
+            );
+        }
+        let names = [Arc::new(name("a")), Arc::new(name("b"))];
+        let mut answer = Answer::new(&names);
+        answer.read(page(&[bad, finding("b", 1)]).to_string().as_bytes()).unwrap();
+        assert_eq!(known(&answer.into_found()[1]).confidence, Some(1));
+    }
+
+    #[test]
+    fn a_page_that_is_not_understood_says_nothing() {
+        for (page, told) in [
+            ("", "EOF"),
+            ("[]", "expected an object with Findings"),
+            ("{}", "member `Findings` is missing"),
+            (r#"{"Findings":null}"#, "expected a list of findings"),
+            (r#"{"Findings":[],"Findings":[]}"#, "member `Findings` came twice"),
+            (r#"{"Findings":[],"NextToken":"a","NextToken":"b"}"#, "member `NextToken` came twice"),
+            (r#"{"Findings":[],"NextToken":7}"#, "expected a string"),
+            (r#"{"Findings":[7]}"#, "expected an object"),
+            (r#"{"Findings":[{"Id":"a"}]}"#, "a finding has no ProductArn or no Id"),
+            (r#"{"Findings":[{"Id":"a","Id":"b","ProductArn":"c"}]}"#, "member `Id` came twice"),
+            (r#"{"Findings":[]} {}"#, "trailing characters"),
+            (&format!(r#"{{"Findings":"{}"}}"#, "x".repeat(1000)), "…"),
+        ] {
+            let error = Answer::new(&[]).read(page.as_bytes()).unwrap_err();
+            assert!(error.contains(told), "{page}: {error}");
+            assert!(error.chars().count() <= LONGEST_COMPLAINT + 1);
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_told() {
+        for (token, expected) in [(json!("x"), Some("x")), (json!(""), None), (Value::Null, None)] {
+            let page = json!({"NextToken": token, "Findings": [], "Else": [1]}).to_string();
+            assert_eq!(Answer::new(&[]).read(page.as_bytes()).unwrap().as_deref(), expected);
+        }
+        assert_eq!(Answer::new(&[]).read(br#"{"Findings":[]}"#).unwrap(), None);
+    }
+}

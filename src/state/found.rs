@@ -1,0 +1,49 @@
+//! What a look-up comes to.
+
+use crate::finding::State;
+use std::sync::Arc;
+
+/// What is known of a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It is there, and this is how it is.
+    Known(Arc<State>),
+    /// The backend has no such finding, or none that the gate can see. This is never kept: the finding may be imported the next
+    /// moment, by a provider that does not come through this gate.
+    Missing,
+    /// It could not be found out. This is never kept either.
+    Unavailable(Unavailable),
+}
+
+/// Why a finding's state could not be had.
+///
+/// Its text is for whoever runs the gate: what goes wrong with a call is told to all whose findings it was for, and may quote the
+/// backend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// `state.deadline` passed: the look-up waited for the quota, or the backend did not answer.
+    #[error("it did not come in time")]
+    Deadline,
+    /// More look-ups wait for the quota of GetFindings than it could answer in time.
+    #[error("too many look-ups wait for the quota of GetFindings")]
+    Busy,
+    /// The backend says that the quota is used up, by this gate or by others that share it.
+    #[error("the findings backend takes no more GetFindings calls for the moment: {0}")]
+    Throttled(Arc<str>),
+    /// The call failed.
+    #[error("{0}")]
+    Failed(Arc<str>),
+    /// The backend's answer, or what it says of this finding, is not as the API describes it: where, and what was expected.
+    #[error("the findings backend's answer is not understood: {0}")]
+    NotUnderstood(Arc<str>),
+    /// Several findings have this name, of different accounts or Regions. An update would be for each of them, and what is true
+    /// of one need not be true of the other.
+    #[error("several findings have this ProductArn and Id")]
+    Ambiguous,
+}
+
+impl From<Unavailable> for Found {
+    fn from(why: Unavailable) -> Self {
+        Self::Unavailable(why)
+    }
+}
