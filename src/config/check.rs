@@ -4,6 +4,7 @@ use super::{
     Backend, Certificates, Config, ConfigError, Identity, Key, Level, Limits, Listen, Log, LogFormat, Pack, Policies,
     PolicyPath, Upstream, Url, accounts, issued,
     load::Settings,
+    page_key,
     problem::{Problem, did_you_mean},
     read,
     reader::resolved,
@@ -38,6 +39,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     let identities = identities(&mut settings, accounts.as_ref(), &mut warnings);
     let upstream = upstream(&mut settings);
     let doors = doors(&mut settings);
+    let page_key = page_key::read(&mut settings, &mut warnings);
     let limits = limits(&mut settings);
     let log = log(&mut settings);
     settings.problems.into_result()?;
@@ -64,7 +66,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         ));
     }
     let file = file.to_owned();
-    Ok(Config { file, listen, policies, accounts, identities, upstream, doors, limits, log, warnings })
+    Ok(Config { file, listen, policies, accounts, identities, upstream, doors, page_key, limits, log, warnings })
 }
 
 /// `[log]` alone, for verbs that read no file.

@@ -1,6 +1,6 @@
 //! The checked configuration: whoever holds one need not doubt any of it.
 
-use super::{Key, Pack, PolicyPath, problem::did_you_mean};
+use super::{Key, Pack, PolicyPath, SecretBytes, problem::did_you_mean};
 use crate::finding::{AccountId, Accounts, Enforcement, Operation};
 use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -22,6 +22,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// `[doors]`: the operations that are open besides those that always are ([`Operation::is_always_open`]).
     pub doors: Vec<Operation>,
+    /// `doors.page_key`: what the tokens of pages are signed with; a key of each process's own when there is none.
+    pub page_key: Option<SecretBytes>,
     /// `[limits]`: what a caller may take.
     pub limits: Limits,
     /// `[log]`: what is logged and how.

@@ -41,7 +41,8 @@ impl Document {
 }
 
 /// Reads any JSON value, and refuses a member that comes twice.
-struct Strict;
+#[derive(Clone, Copy)]
+pub(super) struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = Value;

@@ -5,6 +5,7 @@
 //! `AWS::SecurityHub::AutomationRule`, whose action object is the same update structure with its limits written out.
 
 mod account;
+mod attribute;
 mod body;
 mod change;
 mod criteria;
@@ -16,6 +17,8 @@ mod number;
 mod object;
 mod operation;
 pub mod outcome;
+mod page;
+mod query;
 mod rule;
 mod rule_list;
 mod state;
@@ -25,6 +28,7 @@ mod update;
 mod vocabulary;
 
 pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, Role};
+pub use attribute::FILTER_ATTRIBUTES;
 pub use body::InvalidBody;
 pub use change::{Action, Change, Target, Value};
 pub use criteria::Criteria;
@@ -34,6 +38,8 @@ pub use field::{Field, FieldSet};
 pub use identifier::Identifier;
 pub use number::ProductScore;
 pub use operation::Operation;
+pub use page::{InvalidPage, OWNER, Page};
+pub use query::{Comparison, FindingsQuery, SortOrder};
 pub use rule::{CreateRule, MAX_RULES, RuleArns, RuleStatus, UpdateRule, UpdateRules};
 pub use rule_list::{InvalidQuery, ListRules};
 pub use state::{ComplianceStatus, InvalidState, NoteNow, RecordState, SeverityNow, State};

@@ -17,6 +17,7 @@ mod groups;
 mod json;
 mod policies;
 mod random;
+mod reads;
 mod start;
 mod stop;
 mod upstreams;

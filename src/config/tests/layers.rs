@@ -6,9 +6,11 @@ use super::*;
 fn the_environment_overrides_every_key() {
     let place = Place::new(SMALLEST);
     place.write("other.toml", ACCOUNTS).write("keys2.toml", KEYS).write("ca.pem", "-----BEGIN CERTIFICATE-----");
+    place.write("page.key", "0123456789abcdefghijklmnopqrstuv");
     place.private("keys2.toml");
+    place.private("page.key");
     let at = |name: &str| place.at(name).display().to_string();
-    let (accounts, keys, ca) = (at("other.toml"), at("keys2.toml"), at("ca.pem"));
+    let (accounts, keys, ca, page_key) = (at("other.toml"), at("keys2.toml"), at("ca.pem"), at("page.key"));
     let set: Vec<(&str, &str)> = vec![
         ("LISTEN__ADDRESS", "0.0.0.0:80"),
         ("LISTEN__WORKERS", "2"),
@@ -29,6 +31,7 @@ fn the_environment_overrides_every_key() {
         ("UPSTREAM__TIMEOUT", "2s"),
         ("UPSTREAM__CONCURRENCY", "1"),
         ("DOORS__OPEN", "[\"GetFindings\"]"),
+        ("DOORS__PAGE_KEY", &page_key),
         ("LIMITS__BODY", "4096"),
         ("LIMITS__HEADERS", "10"),
         ("LIMITS__HEADER_BYTES", "8KiB"),
@@ -57,6 +60,7 @@ fn the_environment_overrides_every_key() {
     assert!(matches!(&config.upstream.backend, Backend::Remote { ca: Some(_), .. }));
     assert_eq!(config.upstream.region, "eu-north-1");
     assert_eq!(config.doors, [Operation::GetFindings]);
+    assert!(config.page_key.is_some());
     assert_eq!(config.limits.body, 4096);
     assert_eq!(config.limits.drain, Duration::from_secs(7));
     assert_eq!(config.log.level, "debug".parse().unwrap());
