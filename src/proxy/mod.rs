@@ -21,6 +21,7 @@ mod listener;
 mod operations;
 mod page_token;
 mod read;
+mod reasons;
 mod request_id;
 mod server;
 mod socket;
@@ -36,6 +37,7 @@ pub use limits::Limits;
 pub use listener::{BindError, Listener};
 pub use operations::{ApiOperation, Bypass, Class, OPERATIONS};
 pub use page_token::PageTokens;
+pub use reasons::{REASONS, Reason, governed, reason};
 pub use request_id::{RequestId, RequestIds};
 pub use server::{RunError, Service, run};
 
