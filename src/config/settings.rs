@@ -186,7 +186,7 @@ pub const SETTINGS: &[Setting] = &[
         "doors.open",
         List,
         Default("[]"),
-        "a list of operations: `BatchImportFindings`, `GetFindings`",
+        "a list of operations: `BatchImportFindings`, `GetFindings`, `BatchGetAutomationRules`, `ListAutomationRules`",
         "The operations that are open besides `BatchUpdateFindings`, which always is. All others are refused.",
     ),
     setting(

@@ -33,8 +33,8 @@ pub enum InvalidPage {
 }
 
 impl Page {
-    /// Reads an answer's body. With an account and the path at which findings name their owner, each finding must be that
-    /// account's; without, findings are passed over.
+    /// Reads an answer's body. With an account and the path at which findings name their owner, there must be findings, and
+    /// each must be that account's; without, all but the token is passed over.
     ///
     /// Members that stand twice are refused where they count: the client may read the other one.
     pub fn read(body: &[u8], only: Option<(AccountId, &[&str])>) -> Result<Self, InvalidPage> {
@@ -93,27 +93,20 @@ impl<'de> Visitor<'de> for PageReader<'_> {
     type Value = Option<&'de RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with Findings")
+        f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut has_findings, mut token) = (false, None);
         while let Some(name) = map.next_key_seed(super::object::Key)? {
-            match &*name {
-                "Findings" => {
+            match (&*name, self.only) {
+                ("Findings", Some((account, path))) => {
                     if std::mem::replace(&mut has_findings, true) {
                         return Err(super::object::repeated("Findings"));
                     }
-                    match self.only {
-                        Some((account, path)) => {
-                            map.next_value_seed(FindingsReader { account, path, foreign: self.foreign })?;
-                        }
-                        None => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
+                    map.next_value_seed(FindingsReader { account, path, foreign: self.foreign })?;
                 }
-                "NextToken" => {
+                ("NextToken", _) => {
                     if token.is_some() {
                         return Err(super::object::repeated("NextToken"));
                     }
@@ -124,7 +117,7 @@ impl<'de> Visitor<'de> for PageReader<'_> {
                 }
             }
         }
-        if !has_findings {
+        if !has_findings && self.only.is_some() {
             return Err(de::Error::custom("member `Findings` is missing"));
         }
         Ok(token)
@@ -301,7 +294,7 @@ mod tests {
     fn what_is_no_page_is_not_passed_on() {
         for (body, told) in [
             ("", "EOF"),
-            ("[]", "expected an object with Findings"),
+            ("[]", "expected an object"),
             ("{}", "`Findings` is missing"),
             (r#"{"findings":[]}"#, "`Findings` is missing"),
             (r#"{"Findings":null}"#, "expected a list of findings"),

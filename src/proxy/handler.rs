@@ -1,6 +1,6 @@
 //! The way of a request through the gate: identify, door, parse, decide, forward, merge, reply.
 
-use super::{Doors, PageTokens, RequestId, RequestIds, Service, error_response, read_body};
+use super::{Asked, Doors, PageTokens, RequestId, RequestIds, Service, error_response, read_body};
 use crate::{
     finding::{ApiError, Caller, Document, Operation},
     identity::Identity,
@@ -90,8 +90,8 @@ impl Gate {
             Ok(caller) => caller,
             Err(error) => return unknown(&error),
         };
-        let operation = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
-            Ok(asked) => asked.operation,
+        let Asked { operation, query } = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
+            Ok(asked) => asked,
             Err(error) => {
                 return Self::deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
             }
@@ -100,6 +100,10 @@ impl Gate {
             Operation::BatchUpdateFindings => self.batch_update_findings(&caller, &body, id).await,
             Operation::GetFindings => self.get_findings(&caller, &body, id).await.map_err(Denied::from),
             Operation::BatchImportFindings => self.pass(operation, &caller, &body, id).await.map_err(Denied::from),
+            Operation::ListAutomationRules => {
+                self.list_rules(&caller, query.unwrap_or_default(), &body, id).await.map_err(Denied::from)
+            }
+            Operation::BatchGetAutomationRules => self.get_rules(&caller, &body, id).await.map_err(Denied::from),
             // No configuration opens another door; what has no rule here is not let through, whatever the doors say.
             _ => Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into()),
         };

@@ -10,7 +10,7 @@ use super::{
     page_token::Continued,
 };
 use crate::{
-    finding::{ApiError, Caller, FindingsQuery, InvalidPage, OWNER, Operation, Page, Role},
+    finding::{ApiError, Caller, FindingsQuery, InvalidPage, ListRules, OWNER, Operation, Page, Role, RuleArns},
     telemetry::events::AnswerWithheld,
     upstream::Call,
 };
@@ -43,6 +43,44 @@ impl Gate {
         };
         let body = self.page(operation, caller, reply.body, &question, id)?;
         Ok(Reply { body, ..reply })
+    }
+
+    /// Lists automation rules, for the administrator.
+    pub(super) async fn list_rules(
+        &self,
+        caller: &Caller,
+        query: &str,
+        body: &[u8],
+        id: &RequestId,
+    ) -> Result<Reply, ApiError> {
+        let operation = Operation::ListAutomationRules;
+        administrator_only(operation, caller)?;
+        if !body.is_empty() {
+            return Err(ApiError::invalid_input(format!(
+                "body: {operation} has none; its parameters are in the query string"
+            )));
+        }
+        let mut request = ListRules::parse(query).map_err(|error| ApiError::invalid_input(error.to_string()))?;
+        if let Some(sealed) = request.next_token.take() {
+            request.next_token = Some(self.continued(operation, caller, &sealed)?.token.to_owned());
+        }
+        let call = Call { operation, account: caller.account, query: request.to_query(), body: Bytes::new() };
+        let reply = self.ask(call, id).await?;
+        if reply.status != StatusCode::OK {
+            return Ok(reply);
+        }
+        let body = self.page(operation, caller, reply.body, &[], id)?;
+        Ok(Reply { body, ..reply })
+    }
+
+    /// Reads automation rules by their ARNs, for the administrator.
+    pub(super) async fn get_rules(&self, caller: &Caller, body: &[u8], id: &RequestId) -> Result<Reply, ApiError> {
+        let operation = Operation::BatchGetAutomationRules;
+        administrator_only(operation, caller)?;
+        let request = RuleArns::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
+        let mut body = Vec::new();
+        request.write_json(&mut body);
+        self.ask(Call { operation, account: caller.account, query: None, body: body.into() }, id).await
     }
 
     /// What a caller's page token continues.
@@ -84,6 +122,18 @@ impl Gate {
 
 /// The answer to a query that leaves out the only account that it could be about.
 const NOTHING: &str = r#"{"Findings":[]}"#;
+
+/// Refuses a member what only the administrator has.
+fn administrator_only(operation: Operation, caller: &Caller) -> Result<(), ApiError> {
+    match caller.role {
+        Role::Administrator => Ok(()),
+        Role::Member => Err(ApiError::access_denied(format!(
+            "{operation} is for the administrator: automation rules are its own and speak of the findings of all accounts, and account \
+             {} is a member",
+            caller.account
+        ))),
+    }
+}
 
 /// A member's query with what it leaves out as it was when its token was given.
 ///
