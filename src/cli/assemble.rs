@@ -7,7 +7,7 @@ use crate::{
     finding::Accounts,
     identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
     policy::{self, PolicyText, Rule, Snapshot},
-    proxy::{Doors, DrainReport, Gate, GateSettings, Limits, Listener, Shutdown},
+    proxy::{Doors, DrainReport, Gate, GateSettings, Limits, Listener, PageTokens, Shutdown},
     upstream::{HttpSettings, Upstream},
 };
 use std::{rc::Rc, sync::Arc};
@@ -40,11 +40,20 @@ pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
         snapshot: snapshot(&config.policies, &accounts)?,
         identity: Arc::new(identity(config, accounts)?),
         doors: Doors::new(&config.doors),
+        page_tokens: page_tokens(config.page_key.as_ref())?,
         upstream: upstream(config)?,
         body_limit: config.limits.body,
         body_timeout: config.limits.body_timeout,
         concurrency: config.upstream.concurrency.get(),
     })
+}
+
+/// Tokens of pages, under the configuration's key or one of this process's own, which all its workers share.
+pub(super) fn page_tokens(key: Option<&config::SecretBytes>) -> Result<PageTokens, Failure> {
+    match key {
+        Some(key) => Ok(PageTokens::new(key.expose())),
+        None => PageTokens::random().map_err(|_| Failure::broke("the system gives no random numbers")),
+    }
 }
 
 /// Who may call.

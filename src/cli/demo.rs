@@ -85,6 +85,7 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
         identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, REGION))], accounts.clone())),
         doors: Doors::new(&[Operation::GetFindings]),
         snapshot,
+        page_tokens: assemble::page_tokens(None)?,
         upstream: Upstream::embedded(Arc::new(Embedded::new(backend.clone()))),
         body_limit: Limits::default().body,
         body_timeout: Limits::default().body_timeout,

@@ -4,6 +4,7 @@ use super::{
     Backend, Certificates, Config, ConfigError, Identity, Key, Level, Limits, Listen, Log, LogFormat, Policies,
     PolicyPath, StateLookup, Upstream, Url, accounts, issued,
     load::Settings,
+    page_key,
     problem::{Problem, did_you_mean},
     read,
     reader::resolved,
@@ -48,6 +49,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     let upstream = upstream(&mut settings);
     let state = state(&mut settings);
     let doors = doors(&mut settings);
+    let page_key = page_key::read(&mut settings, &mut warnings);
     let limits = limits(&mut settings);
     let log = log(&mut settings);
     settings.problems.into_result()?;
@@ -74,7 +76,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         ));
     }
     let file = file.to_owned();
-    Ok(Config { file, listen, policies, accounts, identities, upstream, state, doors, limits, log, warnings })
+    Ok(Config { file, listen, policies, accounts, identities, upstream, state, doors, page_key, limits, log, warnings })
 }
 
 /// `[log]` alone, for verbs that read no file.

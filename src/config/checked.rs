@@ -1,6 +1,6 @@
 //! The checked configuration: whoever holds one need not doubt any of it.
 
-use super::{Key, PolicyPath, problem::did_you_mean};
+use super::{Key, PolicyPath, SecretBytes, problem::did_you_mean};
 use crate::finding::{AccountId, Accounts, Enforcement, Operation};
 use std::{
     fmt,
@@ -31,6 +31,8 @@ pub struct Config {
     pub state: StateLookup,
     /// `[doors]`: the operations that are open besides those that always are ([`Operation::is_always_open`]).
     pub doors: Vec<Operation>,
+    /// `doors.page_key`: what the tokens of pages are signed with; a key of each process's own when there is none.
+    pub page_key: Option<SecretBytes>,
     /// `[limits]`: what a caller may take.
     pub limits: Limits,
     /// `[log]`: what is logged and how.

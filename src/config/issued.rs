@@ -202,7 +202,7 @@ fn checked(
 }
 
 /// A file of secrets that everybody on the machine can read gets a warning.
-fn warn_if_open(path: &Path, warnings: &mut Vec<String>) {
+pub(super) fn warn_if_open(path: &Path, warnings: &mut Vec<String>) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -11,6 +11,14 @@ pub(super) const LONGEST_FILE: u64 = 16 << 20;
 
 /// The text of a file, or why there is none: the end of a sentence.
 pub(super) fn text(path: &Path, longest: u64) -> Result<String, String> {
+    let text = String::from_utf8(bytes(path, longest)?)
+        .map_err(|_| format!("cannot read `{}`: it is not UTF-8", path.display()))?;
+    // Editors on Windows begin a file with a byte order mark. TOML and Cedar do not know it.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// The bytes of a file, or why there are none: the end of a sentence.
+pub(super) fn bytes(path: &Path, longest: u64) -> Result<Vec<u8>, String> {
     let refused = |why: &str| format!("cannot read `{}`: {why}", path.display());
     // Asked before it is opened: opening a pipe that nobody writes to would wait for ever.
     let metadata = std::fs::metadata(path).map_err(|error| refused(&reason(&error)))?;
@@ -24,9 +32,7 @@ pub(super) fn text(path: &Path, longest: u64) -> Result<String, String> {
     if bytes.len() as u64 > longest {
         return Err(refused(&format!("it is longer than {}", super::unit::show_size(longest))));
     }
-    let text = String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8"))?;
-    // Editors on Windows begin a file with a byte order mark. TOML and Cedar do not know it.
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    Ok(bytes)
 }
 
 /// What the system says, without its number.

@@ -25,6 +25,28 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A secret that is bytes. Nothing of it is seen either.
+#[derive(Clone)]
+pub struct SecretBytes(Vec<u8>);
+
+impl SecretBytes {
+    /// Keeps `bytes` from view.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The secret itself: to make a key of, never for printing.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretBytes")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,5 +54,6 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", Some(Secret::new("wJalrXUtnFEMI"))), "Some(Secret)");
+        assert_eq!(format!("{:?}", SecretBytes::new("wJalrXUtnFEMI")), "SecretBytes");
     }
 }

@@ -232,8 +232,17 @@ pub const SETTINGS: &[Setting] = &[
         "doors.open",
         List,
         Default("[]"),
-        "a list of operations: `BatchImportFindings`, `GetFindings`",
+        "a list of operations: `BatchImportFindings`, `GetFindings`, `BatchGetAutomationRules`, `ListAutomationRules`",
         "The operations that are open besides `BatchUpdateFindings`, which always is. All others are refused.",
+    ),
+    setting(
+        "doors.page_key",
+        Text,
+        Optional,
+        "the path of a file of 32 to 4096 random bytes",
+        "What signs the tokens of pages, which are good for the caller that they were given to. Gates that stand in for each \
+         other need the same file, so that a page that one began goes on at the next. Absent: a key of this process's own, \
+         so that a restart ends all queries under way.",
     ),
     setting("limits.body", Text, Default("1MiB"), "a size from `1KiB` to `64MiB`", "The longest request body."),
     setting(

@@ -54,7 +54,8 @@ impl<'de> Deserialize<'de> for Document {
 }
 
 /// Reads any JSON value, and refuses a member that comes twice.
-struct Strict;
+#[derive(Clone, Copy)]
+pub(super) struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = Value;

@@ -71,15 +71,25 @@ pub(super) fn required<T, E: de::Error>(member: Option<T>, name: &str) -> Result
 
 /// A member that the API does not have here.
 pub(super) fn unknown<E: de::Error>(name: &str, known: &[&str]) -> E {
+    let hint = meant(name, known);
+    E::custom(format_args!("unknown member `{}`{hint}, expected {}", cut(name), known.join(", ")))
+}
+
+/// ` (did you mean …?)`, if one of the known names is like this one.
+pub(super) fn meant(name: &str, known: &[&str]) -> String {
     // A distance costs time and memory by the product of both lengths, and the name may be as long as the body.
     let comparable = known.iter().filter(|_| name.len() < LONGEST_COMPARED);
     let close = comparable.map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
-    let hint = match close {
+    match close {
         Some((distance, known)) if distance <= 3 => format!(" (did you mean `{known}`?)"),
         _ => String::new(),
-    };
+    }
+}
+
+/// A client's name as a message shows it: escaped, and cut where it is long.
+pub(super) fn cut(name: &str) -> String {
     let name: String = name.chars().take(64).collect();
-    E::custom(format_args!("unknown member `{}`{hint}, expected {}", name.escape_debug(), known.join(", ")))
+    name.escape_debug().to_string()
 }
 
 /// Reads the name of a member.

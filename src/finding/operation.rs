@@ -63,9 +63,9 @@ operations! {
     /// Removes such rules.
     BatchDeleteAutomationRules "POST" "/automationrules/delete" Closed,
     /// Reads such rules by their ARNs.
-    BatchGetAutomationRules "POST" "/automationrules/get" Closed,
+    BatchGetAutomationRules "POST" "/automationrules/get" Openable,
     /// Lists such rules; the one operation here that takes a query string.
-    ListAutomationRules "GET" "/automationrules/list" Closed,
+    ListAutomationRules "GET" "/automationrules/list" Openable,
 }
 
 impl Operation {

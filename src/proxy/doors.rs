@@ -3,7 +3,10 @@
 //! A path is taken literally. What another server on the way might read as the same path (a trailing slash, an escaped letter, dot
 //! segments, another case) is refused here, so gate and backend cannot disagree on what was asked.
 
-use super::operations::{ApiOperation, Bypass, OPERATIONS};
+use super::{
+    operations::{ApiOperation, OPERATIONS},
+    reasons::{Reason, reason},
+};
 use crate::finding::{ApiError, Operation};
 use http::{HeaderMap, Method, Uri, header::HOST};
 
@@ -120,13 +123,11 @@ fn matches(template: &str, path: &str) -> bool {
 
 fn closed(operation: &ApiOperation) -> ApiError {
     let name = operation.name;
-    let can_be_opened = Operation::openable().find(|openable| openable.name() == name);
-    let way = match (can_be_opened, operation.bypass) {
-        (Some(_), _) => format!("the gate's owner opens it with `doors.open = [\"{name}\"]`"),
-        (None, Bypass::FieldsDirect) => {
-            "findings are updated through BatchUpdateFindings, which policies decide on".to_owned()
-        }
-        (None, _) => "this gate cannot open it".to_owned(),
+    let way = if Operation::openable().any(|openable| openable.name() == name) {
+        format!("the gate's owner opens it with `doors.open = [\"{name}\"]`")
+    } else {
+        let Reason { why, instead, .. } = reason(operation);
+        format!("{why}; {instead}")
     };
     ApiError::access_denied(format!("{name} is closed at this gate: {way}"))
 }
@@ -344,12 +345,14 @@ mod tests {
         }
         assert_eq!(
             told(Method::DELETE, "/accounts"),
-            "DisableSecurityHub is closed at this gate: this gate cannot open it"
+            "DisableSecurityHub is closed at this gate: it decides which findings are made, gathered or seen, and no policy speaks \
+             of that; let whoever runs Security Hub call AWS directly, with a role that IAM allows this"
         );
         // Operations with parameters in the query are told by their names, too; those without have none here.
         assert_eq!(
             told(Method::GET, "/members?OnlyAssociated=true"),
-            "ListMembers is closed at this gate: this gate cannot open it"
+            "ListMembers is closed at this gate: the gate cannot hold its answer to what the caller's account may see; call AWS \
+             directly, with a role that IAM allows this"
         );
         assert!(told(Method::POST, "/findings/import?x=1").contains("it has a query string (`?x=1`)"));
     }
@@ -369,8 +372,8 @@ mod tests {
             let expected = (Operation::ListAutomationRules, query.map(str::to_owned));
             assert_eq!(find(&Doors::all(), target), Ok(expected));
             // Closed at a gate: told by its name, with a query or without.
-            let told = find(&Doors::new(Operation::ALL), target).unwrap_err();
-            assert_eq!(told, "ListAutomationRules is closed at this gate: this gate cannot open it");
+            let told = find(&Doors::new(&[]), target).unwrap_err();
+            assert!(told.starts_with("ListAutomationRules is closed at this gate: "), "{told}");
         }
         assert!(find(&Doors::all(), "/automationrules/list/?MaxResults=1").unwrap_err().contains("query string"));
     }

@@ -1,6 +1,6 @@
 //! The way of a request through the gate: identify, door, parse, decide, forward, merge, reply.
 
-use super::{Doors, RequestId, RequestIds, Service, error_response, read_body};
+use super::{Asked, Doors, PageTokens, RequestId, RequestIds, Service, error_response, read_body};
 use crate::{
     finding::{ApiError, Caller, Document, Operation},
     identity::Identity,
@@ -39,6 +39,8 @@ pub struct GateSettings {
     pub doors: Doors,
     /// What decides.
     pub snapshot: Arc<Snapshot>,
+    /// What gives and takes the tokens of pages.
+    pub page_tokens: PageTokens,
     /// Where to.
     pub upstream: Upstream,
     /// Bytes of a body that are read.
@@ -88,17 +90,20 @@ impl Gate {
             Ok(caller) => caller,
             Err(error) => return unknown(&error),
         };
-        let operation = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
-            Ok(asked) => asked.operation,
+        let Asked { operation, query } = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
+            Ok(asked) => asked,
             Err(error) => {
                 return Self::deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
             }
         };
         let answer = match operation {
             Operation::BatchUpdateFindings => self.batch_update_findings(&caller, &body, id).await,
-            Operation::BatchImportFindings | Operation::GetFindings => {
-                self.pass(operation, &caller, &body, id).await.map_err(Denied::from)
+            Operation::GetFindings => self.get_findings(&caller, &body, id).await.map_err(Denied::from),
+            Operation::BatchImportFindings => self.pass(operation, &caller, &body, id).await.map_err(Denied::from),
+            Operation::ListAutomationRules => {
+                self.list_rules(&caller, query.unwrap_or_default(), &body, id).await.map_err(Denied::from)
             }
+            Operation::BatchGetAutomationRules => self.get_rules(&caller, &body, id).await.map_err(Denied::from),
             // No configuration opens another door; what has no rule here is not let through, whatever the doors say.
             _ => Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into()),
         };
@@ -136,8 +141,12 @@ impl Gate {
         id: &RequestId,
     ) -> Result<Reply, ApiError> {
         let document = Document::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        let call = Call { operation, account: caller.account, query: None, body: document.to_json().into() };
-        let began = Instant::now();
+        self.ask(Call { operation, account: caller.account, query: None, body: document.to_json().into() }, id).await
+    }
+
+    /// Makes one call, of which the answer is the caller's.
+    pub(super) async fn ask(&self, call: Call, id: &RequestId) -> Result<Reply, ApiError> {
+        let (operation, began) = (call.operation, Instant::now());
         let reply = self.upstream.call(call).await.map_err(|failure| failure.to_api_error()).and_then(Reply::passed);
         // What the backend refuses is between it and the caller; what it fails at, whoever runs the gate must hear of.
         let failed = match &reply {
@@ -195,6 +204,11 @@ impl Reply {
     /// A 200 about a decision.
     pub(super) fn decided(body: impl Into<Bytes>) -> Self {
         Self { status: StatusCode::OK, body: body.into(), error_type: None, retry_after: None, decided: true }
+    }
+
+    /// An answer that the gate itself gives to a read.
+    pub(super) fn read(body: impl Into<Bytes>) -> Self {
+        Self { decided: false, ..Self::decided(body) }
     }
 
     /// What the backend answered, as it is: a success, or an error that it gave in JSON.

@@ -19,6 +19,9 @@ mod handler;
 mod limits;
 mod listener;
 mod operations;
+mod page_token;
+mod read;
+mod reasons;
 mod request_id;
 mod server;
 mod socket;
@@ -33,6 +36,8 @@ pub use handler::{DECISION, Gate, GateSettings};
 pub use limits::Limits;
 pub use listener::{BindError, Listener};
 pub use operations::{ApiOperation, Bypass, Class, OPERATIONS};
+pub use page_token::PageTokens;
+pub use reasons::{REASONS, Reason, governed, reason};
 pub use request_id::{RequestId, RequestIds};
 pub use server::{RunError, Service, run};
 

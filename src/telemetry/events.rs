@@ -313,6 +313,37 @@ impl AnswerDoubtful<'_> {
     }
 }
 
+/// The findings backend's answer to a read was not passed on, because it has findings that the caller may not see, or cannot
+/// be read.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerWithheld<'a> {
+    /// The request's id, as the caller has it.
+    pub request_id: &'a str,
+    /// The caller's account.
+    pub account: &'a str,
+    /// The caller's principal.
+    pub principal: &'a str,
+    /// The operation that was asked of the backend.
+    pub operation: &'a str,
+    /// What is wrong with the answer.
+    pub reason: &'a str,
+}
+
+impl AnswerWithheld<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(
+            event = "answer_withheld",
+            request_id = self.request_id,
+            account = self.account,
+            principal = self.principal,
+            operation = self.operation,
+            reason = self.reason,
+            "the findings backend's answer was not passed on"
+        );
+    }
+}
+
 /// The gate was told to stop, and has stopped.
 #[derive(Debug, Clone, Copy)]
 pub struct Drained {

@@ -17,6 +17,8 @@ mod groups;
 mod json;
 mod policies;
 mod random;
+mod reads;
+mod rules;
 mod start;
 mod stop;
 mod upstreams;

@@ -8,7 +8,7 @@ use findings_gate::{
     finding::{AccountId, Accounts, Enforcement, Member},
     identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
     policy::{Snapshot, load, pack},
-    proxy::{Doors, Gate, GateSettings, Limits, Listener, Shutdown, run},
+    proxy::{Doors, Gate, GateSettings, Limits, Listener, PageTokens, Shutdown, run},
     upstream::{HttpSettings, Upstream},
 };
 use std::{
@@ -101,6 +101,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
         identity: Arc::new(Identity::new(vec![identity], accounts)),
         doors: Doors::new(&[]),
         snapshot: Arc::new(snapshot.expect("the policies can be served with")),
+        page_tokens: PageTokens::random().expect("the system has randomness"),
         upstream: Upstream::http(HttpSettings::new(format!("http://{backend}").parse().expect("a URL")))
             .expect("a backend without TLS"),
         body_limit: limits.body,

@@ -201,6 +201,54 @@ fn a_keys_file_that_everybody_reads_gets_a_warning() {
     );
 }
 
+const PAGE_KEY: &[u8] = b"\xff\x00page key of the tests, 32 bytes\n";
+
+fn with_page_key(bytes: &[u8]) -> Place {
+    let place = Place::new(&format!("{SMALLEST}[doors]\npage_key = \"page.key\"\n"));
+    fs::write(place.at("page.key"), bytes).unwrap();
+    place.private("page.key");
+    place
+}
+
+#[test]
+fn a_page_key_is_taken_byte_for_byte_and_not_shown() {
+    let config = with_page_key(PAGE_KEY).load().unwrap();
+    assert_eq!(config.page_key.as_ref().unwrap().expose(), PAGE_KEY);
+    assert_eq!(config.warnings, [""; 0]);
+    let shown = format!("{config:?}");
+    assert!(shown.contains("page_key: Some(SecretBytes)"), "{shown}");
+    assert!(Place::new(SMALLEST).load().unwrap().page_key.is_none());
+}
+
+#[test]
+fn a_page_key_that_could_be_guessed_is_refused() {
+    let help = "\n  help: `(umask 077; head -c 32 /dev/urandom > 'page.key')` makes one\n";
+    for (bytes, told) in [
+        (&b""[..], "`page.key` has 0 bytes: expected at least 32"),
+        (&PAGE_KEY[..31], "`page.key` has 31 bytes: expected at least 32"),
+        (&[0; 32], "`page.key` has the same few bytes again and again: expected random ones"),
+        (&b"changeme".repeat(8), "`page.key` has the same few bytes again and again: expected random ones"),
+        (&b"0123456789abcdef".repeat(300), "cannot read `page.key`: it is longer than 4KiB"),
+    ] {
+        let place = with_page_key(bytes);
+        assert_eq!(place.told(place.load()), format!("gate.toml:13:12: `doors.page_key`: {told}{help}"));
+    }
+    let place = with_page_key(PAGE_KEY);
+    fs::remove_file(place.at("page.key")).unwrap();
+    let told = place.told(place.load());
+    assert!(told.contains("`doors.page_key`: cannot read `page.key`: there is no such file"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_page_key_that_everybody_reads_gets_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = with_page_key(PAGE_KEY);
+    fs::set_permissions(place.at("page.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let warnings = place.without_directory(&place.load().unwrap().warnings.join("\n"));
+    assert!(warnings.starts_with("`page.key` holds secrets and is open to every user"), "{warnings}");
+}
+
 /// A pipe would be waited for, a device never ends.
 #[cfg(unix)]
 #[test]

@@ -6,9 +6,11 @@ use super::*;
 fn the_environment_overrides_every_key() {
     let place = Place::new(SMALLEST);
     place.write("other.toml", ACCOUNTS).write("keys2.toml", KEYS).write("ca.pem", "-----BEGIN CERTIFICATE-----");
+    place.write("page.key", "0123456789abcdefghijklmnopqrstuv");
     place.private("keys2.toml");
+    place.private("page.key");
     let at = |name: &str| place.at(name).display().to_string();
-    let (accounts, keys, ca) = (at("other.toml"), at("keys2.toml"), at("ca.pem"));
+    let (accounts, keys, ca, page_key) = (at("other.toml"), at("keys2.toml"), at("ca.pem"), at("page.key"));
     let set: Vec<(&str, &str)> = vec![
         ("LISTEN__ADDRESS", "0.0.0.0:80"),
         ("LISTEN__WORKERS", "2"),
@@ -35,6 +37,7 @@ fn the_environment_overrides_every_key() {
         ("STATE__RATE", "11"),
         ("STATE__BURST", "12"),
         ("DOORS__OPEN", "[\"GetFindings\"]"),
+        ("DOORS__PAGE_KEY", &page_key),
         ("LIMITS__BODY", "4096"),
         ("LIMITS__HEADERS", "10"),
         ("LIMITS__HEADER_BYTES", "8KiB"),
@@ -72,6 +75,7 @@ fn the_environment_overrides_every_key() {
         burst: 12.try_into().unwrap(),
     };
     assert_eq!(config.state, state);
+    assert!(config.page_key.is_some());
     assert_eq!(config.limits.body, 4096);
     assert_eq!(config.limits.drain, Duration::from_secs(7));
     assert_eq!(config.log.level, "debug".parse().unwrap());
@@ -123,12 +127,12 @@ fn mistakes_in_the_environment_name_the_variable() {
         (
             "FINDINGS_GATE__DOORS__OPEN",
             "GetFindings,GetFinding",
-            "`doors.open[1]` is \"GetFinding\": expected `BatchImportFindings` or `GetFindings`\n  help: did you mean `GetFindings`?\n",
+            "`doors.open[1]` is \"GetFinding\": expected `BatchImportFindings` or `GetFindings` or `BatchGetAutomationRules` or `ListAutomationRules`\n  help: did you mean `GetFindings`?\n",
         ),
         (
             "FINDINGS_GATE__DOORS__OPEN",
             "[GetFindings]",
-            "`doors.open` is not a TOML list of strings: expected a list of operations: `BatchImportFindings`, `GetFindings`\n",
+            "`doors.open` is not a TOML list of strings: expected a list of operations: `BatchImportFindings`, `GetFindings`, `BatchGetAutomationRules`, `ListAutomationRules`\n",
         ),
         (
             "FINDINGS_GATE__POLICIES__PATH",

@@ -63,6 +63,7 @@ fn policies_of_all_files_are_sorted_by_id_and_found_by_it() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn annotations_are_checked() {
     assert_problem(&[
         (
@@ -284,7 +285,6 @@ fn every_problem_of_every_file_is_told_at_once_and_in_order() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn strict_validation_is_told_with_the_policys_name() {
     let status = |condition: &str| {
         format!(

@@ -3,6 +3,7 @@
 mod bodies;
 mod limits;
 mod protocol;
+mod reference;
 mod stop;
 
 use super::{

@@ -128,6 +128,51 @@ class Reads(GateTest):
             "InvalidInputException",
         )
 
+    def test_pages_are_of_the_caller_s_findings_to_the_end(self):
+        mark = f"mark {uuid.uuid4()}"
+        owners = (PAYMENTS, LEDGER, PAYMENTS, ADMINISTRATOR, LEDGER, PAYMENTS, PAYMENTS)
+        import_all([(identifier(account), account) for account in owners], GeneratorId=mark)
+        own, foreign = equals(PAYMENTS), equals(LEDGER)
+        for caller, filters, seen in (
+            ("administrator", {}, sorted(owners)),
+            ("administrator", {"AwsAccountId": foreign}, [LEDGER] * 2),
+            ("payments", {}, [PAYMENTS] * 4),
+            ("payments", {"AwsAccountId": own + foreign}, [PAYMENTS] * 4),
+            ("payments", {"AwsAccountId": [{"Value": LEDGER, "Comparison": "NOT_EQUALS"}]}, [PAYMENTS] * 4),
+            ("payments", {"AwsAccountId": foreign}, []),
+            ("ledger", {}, [LEDGER] * 2),
+        ):
+            with self.subTest(caller=caller, filters=filters):
+                pages = client(caller).get_paginator("get_findings").paginate(
+                    Filters={"GeneratorId": equals(mark)} | filters, PaginationConfig={"PageSize": 1}
+                )
+                found = [item["AwsAccountId"] for page in pages for item in page["Findings"]]
+                self.assertEqual(sorted(found), seen)
+
+    def test_a_page_token_is_good_for_its_caller_alone(self):
+        mark = f"mark {uuid.uuid4()}"
+        import_all([(identifier(account), account) for account in (PAYMENTS, PAYMENTS, LEDGER, LEDGER)], GeneratorId=mark)
+        question = {"Filters": {"GeneratorId": equals(mark)}, "MaxResults": 1}
+        callers = ("administrator", "payments", "ledger")
+        tokens = {caller: client(caller).get_findings(**question)["NextToken"] for caller in callers}
+        for giver, token in tokens.items():
+            for user in callers:
+                for body in (question | {"NextToken": token}, {"NextToken": token}):
+                    with self.subTest(giver=giver, user=user):
+                        if user == giver:
+                            self.assertEqual(len(client(user).get_findings(**body)["Findings"]), 1)
+                        else:
+                            self.refused(
+                                client(user), lambda made, body=body: made.get_findings(**body), 400,
+                                "InvalidInputException", "start the query anew",
+                            )
+        # One key of an account begins, another goes on.
+        self.assertEqual(len(client("careful").get_findings(NextToken=tokens["payments"])["Findings"]), 1)
+        self.refused(
+            client("payments"), lambda made: made.get_findings(NextToken=tokens["payments"][:-1]), 400,
+            "InvalidInputException", "altered or cut",
+        )
+
     def test_a_question_that_is_none_of_the_api_is_refused(self):
         questions = {
             "page too large": {"MaxResults": 101},

@@ -1,0 +1,177 @@
+//! Reads: narrowed to what the caller may see, page by page.
+//!
+//! A member sees its own account's findings, whatever the backend would let it see. Three things hold it to that, each by
+//! itself: the query is narrowed before it is forwarded, a page token is good only for the caller that it was given to, and
+//! each finding of the answer must be the account's.
+
+use super::{
+    RequestId,
+    handler::{Gate, Reply},
+    page_token::Continued,
+};
+use crate::{
+    finding::{ApiError, Caller, FindingsQuery, InvalidPage, ListRules, OWNER, Operation, Page, Role, RuleArns},
+    telemetry::events::AnswerWithheld,
+    upstream::Call,
+};
+use bytes::Bytes;
+use http::StatusCode;
+use memchr::memmem;
+
+impl Gate {
+    pub(super) async fn get_findings(&self, caller: &Caller, body: &[u8], id: &RequestId) -> Result<Reply, ApiError> {
+        let operation = Operation::GetFindings;
+        let invalid = |error: &dyn std::fmt::Display| ApiError::invalid_input(error.to_string());
+        let mut query = FindingsQuery::parse(body).map_err(|error| invalid(&error))?;
+        let sealed = query.take_next_token();
+        let continued = sealed.as_deref().map(|sealed| self.continued(operation, caller, sealed)).transpose()?;
+        if caller.role == Role::Member {
+            query = with_question(query, continued.as_ref())?;
+            let Some(narrowed) = query.narrowed(caller.account).map_err(|error| invalid(&error))? else {
+                return Ok(Reply::read(NOTHING));
+            };
+            query = narrowed;
+        }
+        let body = query.to_json(continued.map(|continued| continued.token)).into();
+        let reply = self.ask(Call { operation, account: caller.account, query: None, body }, id).await?;
+        if reply.status != StatusCode::OK {
+            return Ok(reply);
+        }
+        let question = match caller.role {
+            Role::Member => query.to_json(None),
+            Role::Administrator => Vec::new(),
+        };
+        let body = self.page(operation, caller, reply.body, &question, id)?;
+        Ok(Reply { body, ..reply })
+    }
+
+    /// Lists automation rules, for the administrator.
+    pub(super) async fn list_rules(
+        &self,
+        caller: &Caller,
+        query: &str,
+        body: &[u8],
+        id: &RequestId,
+    ) -> Result<Reply, ApiError> {
+        let operation = Operation::ListAutomationRules;
+        administrator_only(operation, caller)?;
+        if !body.is_empty() {
+            return Err(ApiError::invalid_input(format!(
+                "body: {operation} has none; its parameters are in the query string"
+            )));
+        }
+        let mut request = ListRules::parse(query).map_err(|error| ApiError::invalid_input(error.to_string()))?;
+        if let Some(sealed) = request.next_token.take() {
+            request.next_token = Some(self.continued(operation, caller, &sealed)?.token.to_owned());
+        }
+        let call = Call { operation, account: caller.account, query: request.to_query(), body: Bytes::new() };
+        let reply = self.ask(call, id).await?;
+        if reply.status != StatusCode::OK {
+            return Ok(reply);
+        }
+        let body = self.page(operation, caller, reply.body, &[], id)?;
+        Ok(Reply { body, ..reply })
+    }
+
+    /// Reads automation rules by their ARNs, for the administrator.
+    pub(super) async fn get_rules(&self, caller: &Caller, body: &[u8], id: &RequestId) -> Result<Reply, ApiError> {
+        let operation = Operation::BatchGetAutomationRules;
+        administrator_only(operation, caller)?;
+        let request = RuleArns::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
+        let mut body = Vec::new();
+        request.write_json(&mut body);
+        self.ask(Call { operation, account: caller.account, query: None, body: body.into() }, id).await
+    }
+
+    /// What a caller's page token continues.
+    fn continued<'a>(&self, operation: Operation, caller: &Caller, sealed: &'a str) -> Result<Continued<'a>, ApiError> {
+        self.settings.page_tokens.open(operation, caller, sealed).ok_or_else(|| {
+            ApiError::invalid_input(format!(
+                "NextToken: not a token that this gate gave to account {} as {} for {operation}: it was altered or cut, or \
+                 given to another caller, or the gate has another key since; start the query anew, without NextToken",
+                caller.account, caller.role
+            ))
+        })
+    }
+
+    /// The body for the client: checked where the caller is a member, and with a token of the gate's own.
+    fn page(
+        &self,
+        operation: Operation,
+        caller: &Caller,
+        body: Bytes,
+        question: &[u8],
+        id: &RequestId,
+    ) -> Result<Bytes, ApiError> {
+        let only = (caller.role == Role::Member).then_some((caller.account, OWNER));
+        // Most answers to administrators are large and the last of their query: they need not be read. A name that is
+        // written with escapes escapes this, too, and the client then has a token that this gate does not take.
+        if only.is_none() && memmem::find(&body, br#""NextToken""#).is_none() {
+            return Ok(body);
+        }
+        let page = Page::read(&body, only).map_err(|error| withheld(operation, caller, &error, id))?;
+        let Some(token) = page.next_token() else { return Ok(body) };
+        let Some(sealed) = self.settings.page_tokens.seal(operation, caller, token, question) else {
+            let why =
+                InvalidPage::Malformed("its NextToken is longer than any that a client could send back".to_owned());
+            return Err(withheld(operation, caller, &why, id));
+        };
+        Ok(page.with_token(&body, &sealed).into())
+    }
+}
+
+/// The answer to a query that leaves out the only account that it could be about.
+const NOTHING: &str = r#"{"Findings":[]}"#;
+
+/// Refuses a member what only the administrator has.
+fn administrator_only(operation: Operation, caller: &Caller) -> Result<(), ApiError> {
+    match caller.role {
+        Role::Administrator => Ok(()),
+        Role::Member => Err(ApiError::access_denied(format!(
+            "{operation} is for the administrator: automation rules are its own and speak of the findings of all accounts, and account \
+             {} is a member",
+            caller.account
+        ))),
+    }
+}
+
+/// A member's query with what it leaves out as it was when its token was given.
+///
+/// Clients may send a token alone. Forwarded with the narrowing filter and without their own ones, it would be another
+/// query than the one that it continues.
+fn with_question(query: FindingsQuery, continued: Option<&Continued<'_>>) -> Result<FindingsQuery, ApiError> {
+    match continued {
+        None => Ok(query),
+        Some(Continued { question: Some(question), .. }) => {
+            let question =
+                FindingsQuery::parse(question).map_err(|_| ApiError::internal("a page token's own query"))?;
+            Ok(query.or(question))
+        }
+        Some(Continued { question: None, .. }) if query.has_filters() => Ok(query),
+        Some(Continued { question: None, .. }) => Err(ApiError::invalid_input(
+            "NextToken: the query was too long for its token to carry; send the same Filters and SortCriteria with it again",
+        )),
+    }
+}
+
+/// Logs why an answer is not passed on, and tells the caller no more than that: what is in it may be somebody else's.
+fn withheld(operation: Operation, caller: &Caller, why: &InvalidPage, id: &RequestId) -> ApiError {
+    AnswerWithheld {
+        request_id: id.as_str(),
+        account: caller.account.as_str(),
+        principal: &caller.principal,
+        operation: operation.name(),
+        reason: &why.to_string(),
+    }
+    .emit();
+    ApiError::bad_upstream(match why {
+        InvalidPage::Foreign { .. } => format!(
+            "the findings backend answered with findings that are not of account {}, and nothing of its answer is passed on; \
+             tell who runs the gate, with the id of this request",
+            caller.account
+        ),
+        InvalidPage::Malformed(_) => {
+            "the findings backend answered 200 with something that is no page of findings".to_owned()
+        }
+    })
+}

@@ -1,0 +1,104 @@
+//! Why a door is as it is: what callers are told at a closed one, and what `docs/doors.md` says of each.
+
+use super::operations::{ApiOperation, Bypass, Class};
+use crate::finding::Operation;
+
+/// Why no configuration opens some operations, and what to do instead. Both read on after "this gate: ".
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// What the operations have in common, as a heading.
+    pub title: &'static str,
+    /// Why they are closed.
+    pub why: &'static str,
+    /// What to do instead.
+    pub instead: &'static str,
+}
+
+/// Every reason, in the order of the reference.
+pub const REASONS: &[&Reason] =
+    &[&BY_FILTER, &FIELDS, &RULES, &HIDES, &AUTHORITY, &CHANNEL, &DATA_OUT, &WRITES, &READS];
+
+const BY_FILTER: Reason = Reason {
+    title: "Updates of whatever a filter matches",
+    why: "it changes every finding that a filter matches, and policies decide on findings one by one",
+    instead: "look the findings up and update them through BatchUpdateFindings, which policies decide on: with the Note as it \
+              is, and with Workflow.Status RESOLVED or SUPPRESSED where RecordState would be ARCHIVED",
+};
+const FIELDS: Reason = Reason {
+    title: "Updates in other terms than the policies'",
+    why: "it changes findings in terms that the policies do not speak of",
+    instead: "update findings through BatchUpdateFindings, which policies decide on",
+};
+const RULES: Reason = Reason {
+    title: "Rules that update findings",
+    why: "a rule updates the findings of all accounts as they come in, and no policy is asked then",
+    instead: "keep such rules as reviewed code, and let its deployment call AWS directly, with a role that IAM allows this",
+};
+const HIDES: Reason = Reason {
+    title: "What findings there are at all",
+    why: "it decides which findings are made, gathered or seen, and no policy speaks of that",
+    instead: "let whoever runs Security Hub call AWS directly, with a role that IAM allows this",
+};
+const AUTHORITY: Reason = Reason {
+    title: "Who administers whom",
+    why: "it changes which account administers which, and policies go by that",
+    instead: "let whoever runs Security Hub call AWS directly, with a role that IAM allows this, and change the accounts file too",
+};
+const CHANNEL: Reason = Reason {
+    title: "Channels to other systems",
+    why: "it opens, changes or feeds a channel to another system, which may write back",
+    instead: "let whoever runs that channel call AWS directly, with a role that IAM allows this",
+};
+const DATA_OUT: Reason = Reason {
+    title: "Exports",
+    why: "it sends findings to a place of the caller's choice",
+    instead: "let whoever may have the findings of all accounts call AWS directly, with a role that IAM allows this",
+};
+const WRITES: Reason = Reason {
+    title: "Other changes",
+    why: "it changes something else than findings, and no policy speaks of that",
+    instead: "call AWS directly, with a role that IAM allows this",
+};
+const READS: Reason = Reason {
+    title: "Other reads",
+    why: "the gate cannot hold its answer to what the caller's account may see",
+    instead: "call AWS directly, with a role that IAM allows this",
+};
+
+/// Why an operation that no configuration opens is closed.
+pub fn reason(operation: &ApiOperation) -> &'static Reason {
+    match (operation.bypass, operation.class) {
+        (Bypass::FieldsDirect, _) if operation.name == "UpdateFindings" => &BY_FILTER,
+        (Bypass::FieldsDirect | Bypass::FieldsAsProvider, _) => &FIELDS,
+        (Bypass::FieldsByRule, _) => &RULES,
+        (Bypass::HidesFindings, _) => &HIDES,
+        (Bypass::ChangesAuthority, _) => &AUTHORITY,
+        (Bypass::ExternalChannel, _) => &CHANNEL,
+        (Bypass::DataOut, _) => &DATA_OUT,
+        (Bypass::Harmless, Class::Write | Class::Tagging) => &WRITES,
+        (Bypass::Harmless, Class::Read | Class::List) => &READS,
+    }
+}
+
+/// How the gate governs an operation that it lets through; nothing for those that it never does.
+pub fn governed(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::BatchUpdateFindings => Some(
+            "Policies decide on each field of each finding. What they deny is not forwarded, and the caller is told why.",
+        ),
+        Operation::BatchImportFindings => Some(
+            "Read strictly and written anew, and no policy is asked: the backend holds each account to its own findings. An \
+             account may so import its own findings with any workflow status and severity.",
+        ),
+        Operation::GetFindings => Some(
+            "A member sees its own account's findings only: its query is narrowed to `AwsAccountId`, and an answer with any \
+             other finding is not passed on. The administrator's query stays as it is. Page tokens are good for the account \
+             that they were given to.",
+        ),
+        Operation::BatchGetAutomationRules | Operation::ListAutomationRules => Some(
+            "For the administrator only, because a rule speaks of the findings of all accounts; members get 403 \
+             AccessDeniedException. Page tokens are good for the account that they were given to.",
+        ),
+        _ => None,
+    }
+}
