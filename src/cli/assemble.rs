@@ -8,6 +8,7 @@ use crate::{
     identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
     policy::{self, PolicyText, Rule, Snapshot},
     proxy::{Doors, DrainReport, Gate, GateSettings, Limits, Listener, PageTokens, Shutdown},
+    state::{StateSettings, States},
     upstream::{HttpSettings, Upstream},
 };
 use std::{rc::Rc, sync::Arc};
@@ -41,6 +42,7 @@ pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
         identity: Arc::new(identity(config, accounts)?),
         doors: Doors::new(&config.doors),
         page_tokens: page_tokens(config.page_key.as_ref())?,
+        states: states(&config.state),
         upstream: upstream(config)?,
         body_limit: config.limits.body,
         body_timeout: config.limits.body_timeout,
@@ -82,6 +84,12 @@ fn key(issued: &config::Key) -> Result<Key, Failure> {
         None => key,
     };
     Ok(key.minimum_enforcement(issued.minimum_enforcement))
+}
+
+/// What looks findings up, unless the configuration says not to.
+pub(super) fn states(config: &config::StateLookup) -> Option<Arc<States>> {
+    let config::StateLookup { lookup, max_age, entries, deadline, rate, burst } = *config;
+    lookup.then(|| Arc::new(States::new(StateSettings { max_age, entries, deadline, rate, burst })))
 }
 
 /// Where decided updates go.

@@ -4,11 +4,12 @@ use super::{Exit, Failure, Printer, assemble, embedded::Embedded, shared};
 use crate::{
     backend::{self, Backend, sample_findings},
     config,
-    finding::{AccountId, Accounts, BatchUpdate, Caller, Enforcement, Member, Operation, Proof, Role},
-    gate::{Asked, Decision, Fate, Knowledge, decide},
+    finding::{AccountId, Accounts, BatchUpdate, Caller, Enforcement, Member, Operation, Proof, Role, State},
+    gate::{Asked, Decision, Fate, Knowledge, Known, decide},
     identity::{Identity, Key, Keys, Kind, SigV4, sign},
     policy::{Answer, Engine},
     proxy::{Doors, GateSettings, Limits, Listener, Shutdown, read_body},
+    state::{StateSettings, States},
     upstream::Upstream,
 };
 use bytes::Bytes;
@@ -19,7 +20,13 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::Value;
-use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 pub(super) const ABOUT: &str = "\
 Run a gate, a backend and sample findings in one process.
@@ -81,11 +88,13 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
     for (account, findings) in sample_findings(REGION, &fleet, Timestamp::now()) {
         backend.call(Operation::BatchImportFindings, account, &findings, Timestamp::now()).map_err(Failure::broke)?;
     }
+    let annotated = annotate(&backend, accounts.administrator(), MEMBERS[0].0)?;
     let settings = GateSettings {
         identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, REGION))], accounts.clone())),
         doors: Doors::new(&[Operation::GetFindings]),
         snapshot,
         page_tokens: assemble::page_tokens(None)?,
+        states: Some(Arc::new(States::new(look_ups()))),
         upstream: Upstream::embedded(Arc::new(Embedded::new(backend.clone()))),
         body_limit: Limits::default().body,
         body_timeout: Limits::default().body_timeout,
@@ -96,7 +105,7 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
     let (trigger, shutdown) = Shutdown::by_signal().map_err(Failure::broke)?;
     thread::scope(|scope| {
         let gate = scope.spawn(|| assemble::run(listener, &Limits::default(), &settings, &shutdown));
-        let told = tell(printer, address, &keys, &settings, &backend);
+        let told = tell(printer, address, &keys, &settings, (&backend, &annotated));
         if let Err(error) = told {
             // Without its first words the demo is of no use; the gate would serve on for nobody.
             trigger.immediate();
@@ -108,6 +117,25 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+/// The backend is in this process, and has no quota.
+fn look_ups() -> StateSettings {
+    let many = NonZeroU32::MAX;
+    StateSettings { max_age: Duration::from_secs(30), entries: 1_000, deadline: PATIENCE, rate: many, burst: many }
+}
+
+/// Has the administrator write something on a finding of the account, so that there is something to lose. Returns which.
+fn annotate(backend: &Backend, administrator: AccountId, account: &str) -> Result<Value, Failure> {
+    let account = account.parse().map_err(Failure::broke)?;
+    let finding =
+        findings(backend, account)?.into_iter().next().map(|finding| identifier(&finding)).unwrap_or_default();
+    let update = serde_json::json!({"FindingIdentifiers": [finding], "UserDefinedFields": {"cost-center": "4711"}});
+    let update = update.to_string();
+    backend
+        .call(Operation::BatchUpdateFindings, administrator, update.as_bytes(), Timestamp::now())
+        .map_err(Failure::broke)?;
+    Ok(finding)
 }
 
 fn accounts() -> Result<Accounts, Failure> {
@@ -157,15 +185,22 @@ fn tell(
     address: SocketAddr,
     keys: &[Issued],
     settings: &GateSettings,
-    backend: &Backend,
+    (backend, annotated): (&Backend, &Value),
 ) -> Result<(), Failure> {
     let administrator = settings.snapshot.accounts().administrator();
     let payments = &keys[1];
-    let own = identifiers(backend, payments.account)?;
-    let all = identifiers(backend, administrator)?;
-    let foreign = all.iter().find(|finding| !own.contains(finding)).cloned();
-    let findings: Vec<Value> = own.iter().take(2).cloned().chain(foreign).collect();
+    let all = findings(backend, administrator)?;
+    let is_own = |finding: &&Value| finding["AwsAccountId"] == payments.account.as_str();
+    let is_annotated = |finding: &&Value| identifier(finding) == *annotated;
+    let (annotated, plain) =
+        (all.iter().find(is_annotated), all.iter().filter(is_own).find(|finding| !is_annotated(finding)));
+    let foreign = all.iter().find(|finding| !is_own(finding));
+    let chosen: Vec<&Value> = annotated.into_iter().chain(plain).chain(foreign).collect();
+    let findings: Vec<Value> = chosen.iter().copied().map(identifier).collect();
     let body = sample_batch(&findings).to_string();
+    // As they are before the update.
+    let states: Vec<Option<State>> =
+        chosen.iter().map(|finding| finding.as_object().and_then(|finding| State::parse(finding).ok())).collect();
 
     printer.out(&format!("findings-gate demo: listening on http://{address}\n\n"))?;
     printer.out(&format!("{}\n\n", keys_table(keys)))?;
@@ -178,14 +213,17 @@ fn tell(
         proof: Proof::SigV4 { access_key_id: payments.id.as_str().into() },
         minimum_enforcement: Enforcement::Strip,
     };
+    let known: Vec<Known<'_>> =
+        states.iter().map(|state| state.as_ref().map_or(Known::Nothing, Known::State)).collect();
     let decision = decide(
         &mut Engine::new(settings.snapshot.clone()),
         &caller,
         Asked::of_update(&request, Timestamp::now()),
-        Knowledge::Never,
+        Knowledge::OfEach(&known),
     );
     printer.out(&format!(
-        "A sample batch, sent with the key of {} (member {}), about two of its findings and one of another account:\n\n{}\n\n",
+        "A sample batch, sent with the key of {} (member {}), about two of its findings and one of another account. The \
+         first\nhas a UserDefinedFields key that the update does not name and so would erase: the gate looks, and keeps it.\n\n{}\n\n",
         payments.name,
         payments.account,
         fates_table(&request, &decision, &response)
@@ -194,13 +232,19 @@ fn tell(
     Ok(())
 }
 
-/// The identifiers of the findings that an account sees.
-fn identifiers(backend: &Backend, account: AccountId) -> Result<Vec<Value>, Failure> {
+/// The findings that an account sees.
+fn findings(backend: &Backend, account: AccountId) -> Result<Vec<Value>, Failure> {
     let query = br#"{"SortCriteria":[{"Field":"Id","SortOrder":"asc"}],"MaxResults":100}"#;
     let answer = backend.call(Operation::GetFindings, account, query, Timestamp::now()).map_err(Failure::broke)?;
-    let answer: Value = serde_json::from_slice(&answer).map_err(Failure::broke)?;
-    let identifier = |finding: &Value| serde_json::json!({"Id": finding["Id"], "ProductArn": finding["ProductArn"]});
-    Ok(answer["Findings"].as_array().into_iter().flatten().map(identifier).collect())
+    let mut answer: Value = serde_json::from_slice(&answer).map_err(Failure::broke)?;
+    match answer["Findings"].take() {
+        Value::Array(findings) => Ok(findings),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn identifier(finding: &Value) -> Value {
+    serde_json::json!({"Id": finding["Id"], "ProductArn": finding["ProductArn"]})
 }
 
 fn sample_batch(findings: &[Value]) -> Value {

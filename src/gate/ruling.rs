@@ -37,7 +37,7 @@ impl<'u> Ruling<'u> {
     /// Whether it could be another one if it were known how the finding is.
     pub(super) fn depends_on_state(&self) -> bool {
         let removals = self.removals.iter().map(|(_, verdict)| verdict);
-        self.verdicts.iter().chain(removals).any(|verdict| verdict.depends_on_state())
+        self.verdicts.iter().chain(removals).any(|verdict| verdict.open)
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) fn rule<'u>(
     let removals = removals.iter().copied().zip(of_removals);
     // That it is not known what there is to drop is worth telling only where it matters.
     let told = |(change, verdict): &(Change<'_>, Rc<Verdict>)| {
-        change.value() != Value::Unknown || verdict.enforced.denial().is_some() || verdict.shadow.is_some()
+        change.value() != Value::Unknown || verdict.open || verdict.shadow.is_some()
     };
     Ruling {
         verdicts,

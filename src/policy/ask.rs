@@ -72,48 +72,48 @@ impl Rules {
     ///
     /// While something is `unknown`, the policies must be [probes](super::probe::probe): then a failure of one that reads it
     /// says that the verdict depends on it.
-    pub(super) fn ask(&self, policies: &PolicySet, request: &Request, entities: &Entities, unknown: Unknown) -> Answer {
+    pub(super) fn ask(&self, policies: &PolicySet, request: &Request, entities: &Entities, unknown: Unknown) -> Said {
         let present = |uid: Option<&_>| uid.is_some_and(|uid| entities.get(uid).is_some());
         if !present(request.principal()) || !present(request.resource()) || !present(request.action()) {
-            return self.error([]);
+            return Said { answer: self.error([]), open: false };
         }
         let response = Authorizer::new().is_authorized(request, policies, entities);
-        let failed: Vec<PolicyId> = response
+        let failed = response
             .diagnostics()
             .errors()
-            .map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| error.policy_id().clone())
-            .collect();
-        if !failed.is_empty() {
-            let depending: Vec<PolicyId> = failed
-                .iter()
-                .filter(|id| self.by_id.get(id).is_none_or(|known| known.reads(unknown)))
-                .cloned()
-                .collect();
-            let mut denial = if depending.is_empty() || unknown == Unknown::Nothing {
-                self.denial(Reason::PolicyError, failed)
-            } else {
-                self.denial(Reason::StateUnavailable, depending)
-            };
+            .map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| error.policy_id().clone());
+        let (depending, broken): (Vec<PolicyId>, Vec<PolicyId>) =
+            failed.partition(|id| self.by_id.get(id).is_some_and(|known| known.reads(unknown)));
+        let open = !depending.is_empty();
+        let ids = || response.diagnostics().reason().cloned();
+        let is_forbidden = response.decision() == Decision::Deny && ids().next().is_some();
+        let answer = if !broken.is_empty() {
+            let mut denial = self.denial(Reason::PolicyError, broken);
             // That one policy fails must not soften what another says.
-            if response.decision() == Decision::Deny && response.diagnostics().reason().next().is_some() {
-                let forbidden = self.denial(Reason::Forbidden, response.diagnostics().reason().cloned());
-                denial.enforcement = denial.enforcement.max(forbidden.enforcement);
+            if is_forbidden {
+                denial.enforcement = denial.enforcement.max(self.denial(Reason::Forbidden, ids()).enforcement);
             }
-            return Answer::Denied(denial);
-        }
-        let ids = response.diagnostics().reason().cloned();
-        match response.decision() {
-            Decision::Allow => {
-                let mut by: Vec<Arc<str>> =
-                    ids.filter_map(|id| self.by_id.get(&id)).map(|known| known.rule.id.clone()).collect();
-                by.sort_unstable();
-                Answer::Allowed { by }
-            }
-            Decision::Deny => {
-                let mut ids = ids.peekable();
-                let reason = if ids.peek().is_some() { Reason::Forbidden } else { Reason::NoGrant };
-                Answer::Denied(self.denial(reason, ids))
-            }
-        }
+            Answer::Denied(denial)
+        } else if is_forbidden {
+            Answer::Denied(self.denial(Reason::Forbidden, ids()))
+        } else if open {
+            Answer::Denied(self.denial(Reason::StateUnavailable, depending))
+        } else if response.decision() == Decision::Allow {
+            let mut by: Vec<Arc<str>> =
+                ids().filter_map(|id| self.by_id.get(&id)).map(|known| known.rule.id.clone()).collect();
+            by.sort_unstable();
+            Answer::Allowed { by }
+        } else {
+            Answer::Denied(self.denial(Reason::NoGrant, []))
+        };
+        Said { answer, open }
     }
+}
+
+/// What the policies say.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) answer: Answer,
+    /// Whether they could say something else once it is known how the finding is. Until then it is a denial.
+    pub(super) open: bool,
 }

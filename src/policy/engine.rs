@@ -223,7 +223,7 @@ impl Engine {
                     is_new: target.is_new,
                     entities,
                 },
-                Err(_) => return Verdict { enforced: rules.error([]), shadow: None },
+                Err(_) => return Verdict::settled(rules.error([])),
             },
         };
         let verdict = evaluate(rules, slice, question, &store.entities);
@@ -272,7 +272,7 @@ impl Judge for Engine {
 
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {
         let Ok(view) = self.view(question.caller) else {
-            return Rc::new(Verdict { enforced: self.snapshot.by_id().error([]), shadow: None });
+            return Rc::new(Verdict::settled(self.snapshot.by_id().error([])));
         };
         let slice = &view.slices[question.change.action() as usize];
         let mut key = std::mem::take(&mut self.key);

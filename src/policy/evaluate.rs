@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Question, Reason, Verdict,
-    ask::Rules,
+    ask::{Rules, Said},
     footprint::Footprint,
     probe::Unknown,
     request::{self, Parts},
@@ -46,12 +46,14 @@ pub(super) fn answer(
     let schema = schema.filter(|_| unknown != Unknown::Removal);
     let (Ok(request), Ok(store)) = (cedar_request(question, parts, schema), with_proposed(question, parts, entities))
     else {
-        return Verdict { enforced: rules.error([]), shadow: None };
+        return Verdict::settled(rules.error([]));
     };
     let store = store.as_ref().unwrap_or(entities);
-    let enforced = rules.ask(&sets.enforced, &request, store, unknown);
+    let Said { answer: enforced, mut open } = rules.ask(&sets.enforced, &request, store, unknown);
     let shadow = sets.with_shadow.as_ref().map(|policies| rules.ask(policies, &request, store, unknown));
-    Verdict { shadow: shadow.filter(|shadow| *shadow != enforced), enforced }
+    open |= shadow.as_ref().is_some_and(|said| said.open);
+    let shadow = shadow.map(|said| said.answer).filter(|shadow| *shadow != enforced);
+    Verdict { enforced, shadow, open }
 }
 
 /// The store with the keys and values that come with the change, if the context names them. (Of an entity that is not in the

@@ -31,7 +31,7 @@ pub trait Judge {
     /// Whether the policies may say different things of two findings of the caller's fleet, for this caller and action.
     fn tells_findings_apart(&mut self, caller: &Caller, action: Action) -> bool;
 
-    /// The verdict on one question. If it is not known how the finding is and the verdict could depend on it, that is the
-    /// verdict: [`Verdict::depends_on_state`].
+    /// The verdict on one question. Where it depends on how the finding is, and that is not known, it says so
+    /// ([`Verdict::open`]).
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict>;
 }

@@ -50,7 +50,7 @@ impl Judge for Naive {
         let entities = request::entities(question.caller, question.target, self.snapshot.accounts());
         Rc::new(match entities {
             Ok(entities) => evaluate::answer(rules, sets, question, Parts::ALL, Some(schema()), &entities),
-            Err(_) => Verdict { enforced: rules.error([]), shadow: None },
+            Err(_) => Verdict::settled(rules.error([])),
         })
     }
 }

@@ -10,24 +10,22 @@ pub struct Verdict {
     pub enforced: Answer,
     /// The answer of all policies, where a `@shadow` policy takes part and the answer differs from what counts.
     pub shadow: Option<Answer>,
+    /// Whether it could be another one once it is known how the finding is. Until then what counts is a denial, unless only
+    /// what a `@shadow` policy says depends on it.
+    pub open: bool,
 }
 
 impl Verdict {
-    /// Whether it would be another one, or could be, if it were known how the finding is.
-    pub fn depends_on_state(&self) -> bool {
-        [Some(&self.enforced), self.shadow.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|answer| answer.denial().is_some_and(|denial| denial.reason == Reason::StateUnavailable))
+    /// A verdict of which nothing is open, and with which every `@shadow` policy agrees.
+    pub const fn settled(enforced: Answer) -> Self {
+        Self { enforced, shadow: None, open: false }
     }
-}
 
-impl Verdict {
     /// What a verdict on the question whether anything may be removed says while it is not known what there is: if not
     /// everything may be removed, it depends on what there is.
     #[must_use]
     pub fn of_any_removal(self: Rc<Self>) -> Rc<Self> {
-        let open = |answer: &Answer| match answer {
+        let unsure = |answer: &Answer| match answer {
             Answer::Denied(denial) if denial.reason != Reason::StateUnavailable => Answer::Denied(Denial {
                 reason: Reason::StateUnavailable,
                 enforcement: Enforcement::Strip,
@@ -36,7 +34,9 @@ impl Verdict {
             }),
             answer => answer.clone(),
         };
-        Rc::new(Self { enforced: open(&self.enforced), shadow: self.shadow.as_ref().map(open) })
+        let denies = |answer: &Answer| answer.denial().is_some();
+        let open = self.open || denies(&self.enforced) || self.shadow.as_ref().is_some_and(denies);
+        Rc::new(Self { enforced: unsure(&self.enforced), shadow: self.shadow.as_ref().map(unsure), open })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     finding::{ApiError, Caller, Document, Operation},
     identity::Identity,
     policy::{Engine, Snapshot},
+    state::States,
     telemetry::events::{CallerUnknown, RequestDenied, UpstreamFailed},
     upstream::{Answer, Call, Upstream},
 };
@@ -41,6 +42,8 @@ pub struct GateSettings {
     pub snapshot: Arc<Snapshot>,
     /// What gives and takes the tokens of pages.
     pub page_tokens: PageTokens,
+    /// What looks findings up; nothing where they are not looked up.
+    pub states: Option<Arc<States>>,
     /// Where to.
     pub upstream: Upstream,
     /// Bytes of a body that are read.

@@ -18,6 +18,7 @@ mod errors;
 mod handler;
 mod limits;
 mod listener;
+mod lookup;
 mod operations;
 mod page_token;
 mod read;

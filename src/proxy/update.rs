@@ -3,6 +3,7 @@
 use super::{
     RequestId,
     handler::{Denied, Gate, Reply},
+    lookup,
 };
 use crate::{
     finding::{
@@ -36,12 +37,24 @@ impl Gate {
     ) -> Result<Reply, Denied> {
         let began = Instant::now();
         let request = BatchUpdate::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        let decision = decide(
-            &mut *self.engine.borrow_mut(),
-            caller,
-            Asked::of_update(&request, Timestamp::now()),
-            Knowledge::Never,
-        );
+        let now = Timestamp::now();
+        let decide =
+            |knowledge| decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, now), knowledge);
+        let looked_up;
+        let known;
+        let decision = if self.settings.states.is_none() {
+            decide(Knowledge::Never)
+        } else {
+            let first = decide(Knowledge::OfEach(&[]));
+            let open = first.depends_on_state();
+            if open.is_empty() {
+                first
+            } else {
+                looked_up = self.look_up(caller, &request.identifiers, &open, id).await;
+                known = lookup::known(&looked_up);
+                decide(Knowledge::OfEach(&known))
+            }
+        };
         report(caller, &request, &decision, id);
         let groups = match Plan::new(&request.identifiers, &decision, id.as_str()) {
             Plan::Forward { groups } => groups,
@@ -50,6 +63,7 @@ impl Gate {
 
         let sent: Vec<Sent> = groups.iter().map(|group| write(&request, group)).collect();
         let outcomes = self.forward(caller, &sent).await;
+        self.changed(groups.iter().flat_map(|group| &group.findings).map(|place| &request.identifiers[*place]));
         let answers: Vec<GroupAnswer<'_>> = outcomes
             .iter()
             .zip(&sent)

@@ -44,6 +44,14 @@ pub struct StateSettings {
     pub burst: NonZeroU32,
 }
 
+impl Default for StateSettings {
+    /// What holds where the configuration says nothing: AWS's quota, and findings kept for half a minute.
+    fn default() -> Self {
+        let (rate, burst) = (NonZeroU32::MIN.saturating_add(2), NonZeroU32::MIN.saturating_add(5));
+        Self { max_age: Duration::from_secs(30), entries: 20_000, deadline: Duration::from_secs(2), rate, burst }
+    }
+}
+
 /// Findings as they are now. One for all workers of a gate.
 ///
 /// Look-ups that wait for the quota go out together, up to 20 in a call, one from each waiting account in turn. Nobody looks a

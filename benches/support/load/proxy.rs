@@ -9,6 +9,7 @@ use findings_gate::{
     identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
     policy::{Snapshot, load, pack},
     proxy::{Doors, Gate, GateSettings, Limits, Listener, PageTokens, Shutdown, run},
+    state::{StateSettings, States},
     upstream::{HttpSettings, Upstream},
 };
 use std::{
@@ -102,6 +103,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
         doors: Doors::new(&[]),
         snapshot: Arc::new(snapshot.expect("the policies can be served with")),
         page_tokens: PageTokens::random().expect("the system has randomness"),
+        states: Some(Arc::new(States::new(StateSettings::default()))),
         upstream: Upstream::http(HttpSettings::new(format!("http://{backend}").parse().expect("a URL")))
             .expect("a backend without TLS"),
         body_limit: limits.body,

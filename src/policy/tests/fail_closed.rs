@@ -62,9 +62,9 @@ fn a_caller_that_is_not_in_the_store() {
             Entities::from_entities(whole.iter().filter(|entity| entity.uid() != principal).cloned(), None).unwrap();
         let naive = Authorizer::new().is_authorized(&cedar, &plain(&policies), &without);
         assert_eq!(naive.decision(), Decision::Allow, "the forbid failed and was passed over");
-        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &without, Unknown::Nothing)));
+        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &without, Unknown::Nothing).answer));
         assert_eq!(
-            rules.ask(&plain(&policies), &cedar, &whole, Unknown::Nothing).denial().unwrap().reason,
+            rules.ask(&plain(&policies), &cedar, &whole, Unknown::Nothing).answer.denial().unwrap().reason,
             Reason::Forbidden
         );
     });
@@ -85,11 +85,11 @@ fn a_finding_without_its_attributes() {
         let without = Entities::from_entities(all.clone(), None).unwrap();
         let naive = Authorizer::new().is_authorized(&cedar, &plain(&policies), &without);
         assert_eq!(naive.decision(), Decision::Allow, "the forbid failed and was passed over");
-        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &without, Unknown::Nothing)));
+        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &without, Unknown::Nothing).answer));
         // Such a store cannot come to be, either: stores are made against the schema once the finding is known.
         assert!(Entities::from_entities(all, Some(crate::policy::schema())).is_err());
         assert_eq!(
-            rules.ask(&plain(&policies), &cedar, &whole, Unknown::Nothing).denial().unwrap().reason,
+            rules.ask(&plain(&policies), &cedar, &whole, Unknown::Nothing).answer.denial().unwrap().reason,
             Reason::Forbidden
         );
     });
@@ -103,7 +103,7 @@ fn a_number_that_overflows() {
         let entities = store(question, &accounts());
         let naive = Authorizer::new().is_authorized(&cedar, &plain(&policies), &entities);
         assert_eq!(naive.decision(), Decision::Allow, "the forbid failed and was passed over");
-        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &entities, Unknown::Nothing)));
+        assert!(is_policy_error(&rules.ask(&plain(&policies), &cedar, &entities, Unknown::Nothing).answer));
         // The engine comes to the same answer by itself.
         let mut engine = Engine::new(snapshot(&format!("{PERMIT}{forbid}")));
         let verdict = engine.verdict(question);
@@ -153,7 +153,7 @@ fn a_stack_that_is_too_small() {
                 let run = || {
                     (
                         Authorizer::new().is_authorized(&cedar, &set, &entities).decision(),
-                        rules.ask(&set, &cedar, &entities, Unknown::Nothing),
+                        rules.ask(&set, &cedar, &entities, Unknown::Nothing).answer,
                     )
                 };
                 let thread = std::thread::Builder::new().stack_size(kilobytes * 1024).spawn_scoped(scope, run).unwrap();
@@ -163,7 +163,10 @@ fn a_stack_that_is_too_small() {
             });
         }
         assert!(fell_open, "no stack size made the plain way fall open: this test shows nothing any more");
-        assert_eq!(rules.ask(&set, &cedar, &entities, Unknown::Nothing).denial().unwrap().reason, Reason::Forbidden);
+        assert_eq!(
+            rules.ask(&set, &cedar, &entities, Unknown::Nothing).answer.denial().unwrap().reason,
+            Reason::Forbidden
+        );
     });
 }
 
@@ -183,7 +186,7 @@ fn a_condition_that_is_too_deep() {
             let run = || {
                 (
                     Authorizer::new().is_authorized(&cedar, &set, &entities).decision(),
-                    rules.ask(&set, &cedar, &entities, Unknown::Nothing),
+                    rules.ask(&set, &cedar, &entities, Unknown::Nothing).answer,
                 )
             };
             let thread = std::thread::Builder::new().stack_size(1024 * 1024).spawn_scoped(scope, run).unwrap();
@@ -202,11 +205,8 @@ fn a_request_without_a_known_action_is_denied() {
         let (principal, resource) =
             (request::caller_uid(question.caller), request::finding_uid(question.target.identifier));
         let cedar = Request::new(principal, action, resource, Context::empty(), None).unwrap();
-        assert!(is_policy_error(&rules.ask(
-            &plain(&policies),
-            &cedar,
-            &store(question, &accounts()),
-            Unknown::Nothing
-        )));
+        assert!(is_policy_error(
+            &rules.ask(&plain(&policies), &cedar, &store(question, &accounts()), Unknown::Nothing).answer
+        ));
     });
 }

@@ -1,0 +1,114 @@
+//! Findings as they are now, for the decisions that depend on it.
+
+use super::{RequestId, handler::Gate};
+use crate::{
+    finding::{
+        AccountId, Caller, Identifier, Operation,
+        outcome::{UpstreamError, bare},
+    },
+    gate::Known,
+    state::{CallError, Found, Unavailable},
+    telemetry::events::StateUnavailable,
+    upstream::{Answer, Call, Upstream},
+};
+use bytes::Bytes;
+
+/// What the API says when a quota is used up: the modelled name, what really comes, and that of the newer operations.
+const THROTTLED: [&str; 3] = ["LimitExceededException", "TooManyRequestsException", "ThrottlingException"];
+
+/// What was found out about each finding of a request, in its order; nothing where nobody asked.
+pub(super) type LookedUp = Vec<Option<Found>>;
+
+/// What is known of each finding, for a decision.
+pub(super) fn known(looked_up: &LookedUp) -> Vec<Known<'_>> {
+    looked_up
+        .iter()
+        .map(|found| match found {
+            Some(Found::Known(state)) => Known::State(state),
+            Some(Found::Missing) => Known::Missing,
+            Some(Found::Unavailable(_)) | None => Known::Nothing,
+        })
+        .collect()
+}
+
+impl Gate {
+    /// Looks some of a request's findings up, those at `places`, unless they are known already. Those that cannot be had stay
+    /// unknown, which denies what depends on them; whoever runs the gate hears why.
+    pub(super) async fn look_up(
+        &self,
+        caller: &Caller,
+        identifiers: &[Identifier<'_>],
+        places: &[usize],
+        id: &RequestId,
+    ) -> LookedUp {
+        let mut looked_up: LookedUp = vec![None; identifiers.len()];
+        let Some(states) = &self.settings.states else { return looked_up };
+        let mut missing = Vec::with_capacity(places.len());
+        for place in places {
+            match states.cached(&identifiers[*place]) {
+                Some(state) => looked_up[*place] = Some(Found::Known(state)),
+                None => missing.push(*place),
+            }
+        }
+        if missing.is_empty() {
+            return looked_up;
+        }
+        let asked: Vec<&Identifier<'_>> = missing.iter().map(|place| &identifiers[*place]).collect();
+        // A call may carry what other callers asked for, so all of them are made for the one who sees everything.
+        let call = get_findings(self.upstream.clone(), self.settings.snapshot.accounts().administrator());
+        let found = states.look_up(caller.account, &asked, call).await;
+        for (place, found) in missing.into_iter().zip(found) {
+            looked_up[place] = Some(found);
+        }
+        tell(caller, &looked_up, id);
+        looked_up
+    }
+
+    /// The findings were changed, or may have been.
+    pub(super) fn changed<'a>(&self, identifiers: impl IntoIterator<Item = &'a Identifier<'a>>) {
+        if let Some(states) = &self.settings.states {
+            states.invalidate(identifiers);
+        }
+    }
+}
+
+/// The way to the backend for look-ups.
+fn get_findings(upstream: Upstream, account: AccountId) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
+    async move |body| {
+        let call = Call { operation: Operation::GetFindings, account, query: None, body };
+        match upstream.call(call).await {
+            Ok(answer) if answer.status == 200 => Ok(answer.body),
+            Ok(answer) => Err(refused(&answer)),
+            Err(failure) => Err(CallError::Failed(failure.to_string())),
+        }
+    }
+}
+
+/// What the backend says instead of an answer.
+fn refused(answer: &Answer) -> CallError {
+    let said = UpstreamError::parse(&answer.body).unwrap_or_default();
+    let code = answer.error_type.as_deref().map(|kind| bare(kind).to_owned()).or(said.code);
+    let code = code.unwrap_or_else(|| format!("status {}", answer.status));
+    let told = said.message.map_or_else(|| code.clone(), |message| format!("{code}: {message}"));
+    if answer.status == 429 || THROTTLED.contains(&&*code) {
+        CallError::Throttled(told)
+    } else {
+        CallError::Failed(format!("the findings backend refused a look-up: {told}"))
+    }
+}
+
+/// Logs why findings could not be looked up, each reason once.
+fn tell(caller: &Caller, looked_up: &LookedUp, id: &RequestId) {
+    let mut reasons: Vec<(&Unavailable, usize)> = Vec::new();
+    for found in looked_up {
+        let Some(Found::Unavailable(why)) = found else { continue };
+        match reasons.iter_mut().find(|(reason, _)| *reason == why) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((why, 1)),
+        }
+    }
+    for (reason, findings) in reasons {
+        let (account, reason) = (caller.account.as_str(), &*reason.to_string());
+        StateUnavailable { request_id: id.as_str(), account, findings, reason }.emit();
+    }
+}
