@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 mod read;
+mod read_v2;
 mod rules;
 mod support;
 mod update_v2;
