@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
+mod filter_v2;
 mod read;
 mod read_v2;
 mod rules;
