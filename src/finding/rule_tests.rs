@@ -1,5 +1,6 @@
 use super::*;
 use crate::finding::Field;
+use proptest::prelude::*;
 
 const CRITERIA: &str = r#"{"Confidence":[{"Eq":50}]}"#;
 const ACTIONS: &str =
@@ -175,5 +176,20 @@ fn arns_are_read_and_written_again() {
     ] {
         let error = RuleArns::parse(bad.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(told), "{bad}: {error}");
+    }
+}
+
+proptest! {
+    /// Whatever is accepted is written so that it is read as the same again.
+    #[test]
+    fn a_damaged_rule_is_refused_or_written_as_it_was_read(at in 0usize..400, byte in any::<u8>(), name in "\\PC{1,8}") {
+        let mut body = with("RuleName", &serde_json::to_string(&name).unwrap()).into_bytes();
+        if let Some(damaged) = body.get_mut(at) {
+            *damaged = byte;
+        }
+        if let Ok(rule) = CreateRule::parse(&body) {
+            let text = written(&rule);
+            prop_assert_eq!(CreateRule::parse(text.as_bytes()), Ok(rule));
+        }
     }
 }

@@ -217,6 +217,7 @@ object! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const IDENTIFIER: &str =
         r#"{"CloudAccountUid":"222222222222","FindingInfoUid":"f \"1\"","MetadataProductUid":"arn:aws:p"}"#;
@@ -309,6 +310,28 @@ mod tests {
         ] {
             let error = refused(body);
             assert!(error.contains(told), "{body}: {error}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is accepted is written so that it is read as the same again.
+        #[test]
+        fn a_damaged_request_is_refused_or_written_as_it_was_read(
+            at in 0usize..200, byte in any::<u8>(), uid in "\\PC{1,8}", comment in "\\PC{1,8}", status in 0u8..7,
+        ) {
+            let text = |text| serde_json::to_string(text).unwrap();
+            let body = format!(
+                r#"{{"MetadataUids":[{}],"Comment":{},"StatusId":{status}}}"#, text(&uid), text(&comment)
+            );
+            let mut body = body.into_bytes();
+            if let Some(damaged) = body.get_mut(at) {
+                *damaged = byte;
+            }
+            if let Ok(request) = BatchUpdateV2::parse(&body) {
+                let mut written = Vec::new();
+                request.write_json(0..request.findings.len(), FieldV2::ALL, &mut written);
+                prop_assert_eq!(BatchUpdateV2::parse(&written), Ok(request));
+            }
         }
     }
 }

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
+mod filter_v2;
 mod look_up;
 mod read;
+mod read_v2;
 mod rules;
 mod support;
 mod update_v2;

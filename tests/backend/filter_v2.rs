@@ -1,0 +1,267 @@
+//! Filters in terms of OCSF.
+
+use super::{
+    read_v2::{call, get, ids, string, world},
+    support::{MEMBER, World},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The ids of the member's findings that pass one composite filter.
+fn passing(world: &World, composite: &Value) -> Vec<String> {
+    let found = get(world, MEMBER, &json!({"Filters": {"CompositeFilters": [composite]}}));
+    ids(&found).into_iter().map(str::to_owned).collect()
+}
+
+/// The values that a dotted name leads to.
+fn values(document: &Value, name: &str) -> Vec<Value> {
+    match (document, name.split_once('.')) {
+        (Value::Array(items), _) => items.iter().flat_map(|item| values(item, name)).collect(),
+        (_, Some((first, rest))) => document.get(first).map(|inner| values(inner, rest)).unwrap_or_default(),
+        (_, None) => match document.get(name) {
+            Some(Value::Array(items)) => items.clone(),
+            Some(value) => vec![value.clone()],
+            None => Vec::new(),
+        },
+    }
+}
+
+const TEXTS: [&str; 32] = [
+    "metadata.uid",
+    "activity_name",
+    "cloud.account.uid",
+    "cloud.account.name",
+    "cloud.provider",
+    "cloud.region",
+    "compliance.control",
+    "compliance.status",
+    "compliance.standards",
+    "finding_info.desc",
+    "finding_info.src_url",
+    "finding_info.title",
+    "finding_info.types",
+    "finding_info.uid",
+    "finding_info.related_events.uid",
+    "finding_info.related_events.product.uid",
+    "metadata.product.name",
+    "metadata.product.uid",
+    "metadata.product.vendor_name",
+    "remediation.desc",
+    "resources.cloud_partition",
+    "resources.region",
+    "resources.type",
+    "resources.uid",
+    "severity",
+    "status",
+    "comment",
+    "class_name",
+    "vendor_attributes.severity",
+    "resources.provider",
+    "resources.owner.account.uid",
+    "resources.owner.org.uid",
+];
+const NUMBERS: [&str; 6] = [
+    "activity_id",
+    "compliance.status_id",
+    "confidence_score",
+    "severity_id",
+    "status_id",
+    "vendor_attributes.severity_id",
+];
+const DATES: [&str; 4] = [
+    "finding_info.created_time_dt",
+    "finding_info.first_seen_time_dt",
+    "finding_info.last_seen_time_dt",
+    "finding_info.modified_time_dt",
+];
+
+/// What is filtered by is what is shown: for each value that some finding shows, the filter finds those that show it, and its
+/// negation finds the others.
+#[test]
+fn each_field_is_found_by_what_it_shows() {
+    let world = world();
+    let all = get(&world, MEMBER, &json!({}));
+    let showing = |name: &str, value: &Value| -> BTreeSet<String> {
+        let found = all.iter().filter(|found| values(found, name).contains(value));
+        found.map(|found| found["finding_info"]["uid"].as_str().unwrap().to_owned()).collect()
+    };
+    let everyone: BTreeSet<String> = ids(&all).into_iter().map(str::to_owned).collect();
+    let set = |found: Vec<String>| found.into_iter().collect::<BTreeSet<_>>();
+    for name in TEXTS {
+        let shown: Vec<_> = all.iter().flat_map(|found| values(found, name)).collect();
+        assert!(!shown.is_empty(), "no finding shows {name}");
+        for value in shown {
+            let text = value.as_str().unwrap_or_else(|| panic!("{name}: {value}"));
+            let expected = showing(name, &value);
+            let rest: BTreeSet<_> = everyone.difference(&expected).cloned().collect();
+            for comparison in ["EQUALS", "PREFIX", "CONTAINS_WORD"] {
+                let found = set(passing(&world, &json!({"StringFilters": [string(name, comparison, text)]})));
+                // A prefix and a word may fit others, too.
+                let fits = if comparison == "EQUALS" { found == expected } else { found.is_superset(&expected) };
+                assert!(fits, "{name} {comparison} {text}: {found:?}");
+            }
+            let found = set(passing(&world, &json!({"StringFilters": [string(name, "NOT_EQUALS", text)]})));
+            assert_eq!(found, rest, "{name} NOT_EQUALS {text}");
+        }
+    }
+    for name in NUMBERS {
+        for value in all.iter().flat_map(|found| values(found, name)) {
+            let found = passing(&world, &json!({"NumberFilters": [{"FieldName": name, "Filter": {"Eq": value}}]}));
+            assert_eq!(set(found), showing(name, &value), "{name} {value}");
+        }
+    }
+    for name in DATES {
+        for value in all.iter().flat_map(|found| values(found, name)) {
+            let found = passing(
+                &world,
+                &json!({"DateFilters": [{"FieldName": name, "Filter": {"Start": value, "End": value}}]}),
+            );
+            assert_eq!(set(found), showing(name, &value), "{name} {value}");
+        }
+    }
+}
+
+#[test]
+fn filters_are_combined_as_they_say() {
+    let world = world();
+    let low = string("severity", "EQUALS", "Low");
+    let new = string("status", "EQUALS", "New");
+    let critical = string("severity", "EQUALS", "Critical");
+    let tag = |comparison: &str| json!({"FieldName": "resources.tags", "Filter": {"Key": "team", "Value": "red", "Comparison": comparison}});
+    let severity = |filter: Value| json!([{"FieldName": "severity_id", "Filter": filter}]);
+    for (composite, expected) in [
+        (json!({"StringFilters": [low]}), vec!["plain", "old"]),
+        (json!({"StringFilters": [low, new]}), vec!["plain"]),
+        (json!({"StringFilters": [low, new], "Operator": "AND"}), vec!["plain"]),
+        (json!({"StringFilters": [low, critical]}), vec![]),
+        (json!({"StringFilters": [low, critical], "Operator": "OR"}), vec!["plain", "rich", "old"]),
+        (json!({"StringFilters": [new, critical], "Operator": "OR"}), vec!["plain", "rich"]),
+        (json!({"MapFilters": [tag("EQUALS")]}), vec!["rich"]),
+        (json!({"MapFilters": [tag("NOT_EQUALS")]}), vec!["plain", "old"]),
+        (json!({"NumberFilters": severity(json!({"Gte": 3}))}), vec!["rich"]),
+        (json!({"NumberFilters": severity(json!({"Gt": 1, "Lt": 5}))}), vec!["plain", "old"]),
+        (json!({"NumberFilters": [{"FieldName": "confidence_score", "Filter": {"Lte": 100}}]}), vec!["rich"]),
+        (json!({"NumberFilters": severity(json!({"Eq": 2})), "StringFilters": [new]}), vec!["plain"]),
+        (
+            json!({"DateFilters": [{"FieldName": "finding_info.modified_time_dt",
+                                    "Filter": {"DateRange": {"Value": 8, "Unit": "DAYS"}}}]}),
+            vec!["rich"],
+        ),
+        (json!({"StringFilters": [string("finding_info.uid", "PREFIX_NOT_EQUALS", "pl")]}), vec!["rich", "old"]),
+        (json!({"StringFilters": [string("remediation.desc", "CONTAINS_WORD", "close")]}), vec!["rich"]),
+        (json!({"StringFilters": [string("remediation.desc", "CONTAINS_WORD", "clos")]}), vec![]),
+        (
+            json!({"StringFilters": [low], "NestedCompositeFilters": [
+                {"StringFilters": [new, string("status", "EQUALS", "Archived")], "Operator": "OR"},
+            ]}),
+            vec!["plain", "old"],
+        ),
+        (
+            json!({"StringFilters": [critical], "Operator": "OR", "NestedCompositeFilters": [{"StringFilters": [low, new]}]}),
+            vec!["plain", "rich"],
+        ),
+    ] {
+        assert_eq!(passing(&world, &composite), expected, "{composite}");
+    }
+    for (operator, expected) in
+        [(None, vec!["plain"]), (Some("AND"), vec!["plain"]), (Some("OR"), vec!["plain", "old"])]
+    {
+        let mut filters = json!({"CompositeFilters": [{"StringFilters": [low]}, {"StringFilters": [new]}]});
+        if let Some(operator) = operator {
+            filters["CompositeOperator"] = json!(operator);
+        }
+        assert_eq!(ids(&get(&world, MEMBER, &json!({"Filters": filters}))), expected, "{operator:?}");
+    }
+    for filters in [json!({}), json!({"CompositeFilters": []}), Value::Null] {
+        assert_eq!(get(&world, MEMBER, &json!({"Filters": filters})).len(), 3, "{filters}");
+    }
+}
+
+#[test]
+fn questions_that_are_wrong_are_refused_with_their_place() {
+    let world = World::new();
+    let with = |member: &str, filters: Value| json!({"Filters": {"CompositeFilters": [{member: filters}]}});
+    let field = |member: &str, name: &str, filter: Value| with(member, json!([{"FieldName": name, "Filter": filter}]));
+    let text = json!({"Value": "x", "Comparison": "EQUALS"});
+    let many = |count: usize| Value::Array(vec![string("severity", "EQUALS", "Low"); count]);
+    let nested = json!([{"NestedCompositeFilters": [{"StringFilters": many(1)}]}]);
+    let full = json!({"CompositeFilters": vec![json!({"StringFilters": many(20), "NumberFilters": vec![json!({"FieldName": "status_id", "Filter": {"Eq": 1}}); 20]}); 6]});
+    for (body, told) in [
+        (
+            field("StringFilters", "severty", text.clone()),
+            "`Filters.CompositeFilters[0].StringFilters[0].FieldName`: `severty` is no field",
+        ),
+        (
+            field("StringFilters", "severity_id", text.clone()),
+            "`severity_id` is no field that such a filter can have, expected one of metadata.uid",
+        ),
+        (field("StringFilters", "malware.name", text.clone()), "does not support `malware.name`"),
+        (field("NumberFilters", "severity", json!({"Eq": 1})), "NumberFilters[0].FieldName`: `severity` is no field"),
+        (
+            field("BooleanFilters", "vulnerabilities.is_fix_available", json!({"Value": true})),
+            "does not support `vulnerabilities.is_fix_available`",
+        ),
+        (
+            field("BooleanFilters", "severity", json!({"Value": true})),
+            "`severity` is no field that such a filter can have",
+        ),
+        (
+            field("IpFilters", "evidences.src_endpoint.ip", json!({"Cidr": "10.0.0.0/8"})),
+            "does not support `evidences.src_endpoint.ip`",
+        ),
+        (
+            field("StringFilters", "severity", json!({"Value": "x"})),
+            "`Filters.CompositeFilters[0].StringFilters[0].Filter`: missing field `Comparison`",
+        ),
+        (
+            field("StringFilters", "severity", json!({"Value": " ", "Comparison": "EQUALS"})),
+            "`Filter.Value`: must not be blank",
+        ),
+        (
+            field("StringFilters", "severity", json!({"Value": "x", "Comparison": "CONTAINS"})),
+            "CONTAINS and NOT_CONTAINS are not for GetFindingsV2",
+        ),
+        (
+            field("StringFilters", "severity", json!({"Value": "x", "Comparison": "LIKE"})),
+            "StringFilters[0].Filter.Comparison`: unknown variant `LIKE`",
+        ),
+        (
+            field("MapFilters", "resources.tags", json!({"Key": "k", "Value": "x", "Comparison": "CONTAINS"})),
+            "a map takes EQUALS and NOT_EQUALS",
+        ),
+        (field("NumberFilters", "severity_id", json!({})), "NumberFilters[0]`: `Filter`: expected `Eq` alone"),
+        (
+            field("DateFilters", "finding_info.created_time_dt", json!({"Start": "2024-01-01T00:00:00Z"})),
+            "`Filter`: expected `Start` and `End`",
+        ),
+        (with("StringFilters", many(21)), "`Filters.CompositeFilters[0].StringFilters`: at most 20 filters, got 21"),
+        (with("StringFilters", json!([])), "`Filters.CompositeFilters[0]`: expected at least one filter"),
+        (with("WordFilters", json!([])), "unknown field `WordFilters`"),
+        (
+            with("NestedCompositeFilters", nested),
+            "CompositeFilters[0].NestedCompositeFilters[0].NestedCompositeFilters`: nested too deep",
+        ),
+        (
+            json!({"Filters": {"CompositeFilters": vec![json!({"StringFilters": many(1)}); 11]}}),
+            "at most 10 composite filters, got 11",
+        ),
+        (json!({"Filters": full}), "more than 200 filters in one request"),
+        (json!({"Filters": {"Operator": "AND"}}), "`Filters.Operator`: unknown field `Operator`"),
+        (json!({"Filters": {"CompositeOperator": "XOR"}}), "`Filters.CompositeOperator`: unknown variant `XOR`"),
+        (json!({"Filters": {"Id": []}}), "unknown field `Id`"),
+        (
+            json!({"SortCriteria": [{"Field": "resources.uid"}]}),
+            "`SortCriteria[0].Field`: cannot sort by `resources.uid`; expected one of metadata.uid",
+        ),
+        (json!({"MaxResults": 0}), "`MaxResults`: expected 1 to 100"),
+        (json!({"MaxResults": 101}), "`MaxResults`: expected 1 to 100"),
+        (json!({"Limit": 1}), "unknown field `Limit`"),
+    ] {
+        let error = call(&world, MEMBER, &body).unwrap_err();
+        assert_eq!((error.status, error.code), (400, "ValidationException"), "{body}");
+        assert!(error.message.contains(told), "{body}: {}", error.message);
+    }
+    // As many filters as there may be are not too many for the database.
+    let full = json!({"CompositeFilters": vec![json!({"StringFilters": many(20)}); 10], "CompositeOperator": "OR"});
+    assert_eq!(get(&world, MEMBER, &json!({"Filters": full})), Vec::<Value>::new());
+}
