@@ -3,8 +3,8 @@
 use super::ruling::{Ruling, rule};
 use crate::{
     finding::{
-        Action, ActionSet, BatchUpdate, Caller, Change, Circumstances, Enforcement, FieldSet, Identifier, Operation,
-        State, Target, Update,
+        AccountId, Action, ActionSet, BatchUpdate, Caller, Change, Circumstances, Enforcement, FieldSet, Identifier,
+        Operation, Role, State, Target, Update,
     },
     policy::Judge,
 };
@@ -117,10 +117,16 @@ impl Fate<'_> {
 impl Decision<'_> {
     /// The findings, by their places, about which another decision may be made once it is known how they are. Until then the
     /// decision denies what depends on it.
-    pub fn depends_on_state(&self) -> Vec<usize> {
+    pub fn depends_on_state(&self, caller: &Caller, identifiers: &[Identifier<'_>]) -> Vec<usize> {
         let open = self.fates.iter().enumerate().filter(|(_, fate)| fate.depends_on_state());
-        open.map(|(place, _)| place).collect()
+        open.map(|(place, _)| place).filter(|place| may_see(caller, identifiers[*place].owner())).collect()
     }
+}
+
+/// Whether a caller may learn how a finding of this owner is. A member may not of another account's: not even a refusal may
+/// depend on it. Whose a finding without a proven owner is, the look-up tells.
+fn may_see(caller: &Caller, owner: Option<AccountId>) -> bool {
+    caller.role == Role::Administrator || owner.is_none_or(|owner| owner == caller.account)
 }
 
 /// Decides a request by what is known of the findings.
@@ -140,8 +146,12 @@ pub fn decide<'u>(
         fates.push(match knowledge.of(place) {
             _ if originals[place] != place => Fate::Duplicate(originals[place]),
             Known::Missing => Fate::NotFound,
+            // To a member there is no such finding, as there is none when it asks the API.
+            Known::State(state) if !may_see(caller, Some(state.account)) && identifier.owner().is_none() => {
+                Fate::NotFound
+            }
             known => {
-                targets.extend(target(identifier, known).inspect(|_| places.push(place)));
+                targets.extend(target(caller, identifier, known).inspect(|_| places.push(place)));
                 unknown.clone()
             }
         });
@@ -168,11 +178,12 @@ pub fn decide<'u>(
 }
 
 /// A finding to ask about, if it can be told whose it is.
-fn target<'u>(identifier: &'u Identifier<'u>, known: Known<'u>) -> Option<Target<'u>> {
+fn target<'u>(caller: &Caller, identifier: &'u Identifier<'u>, known: Known<'u>) -> Option<Target<'u>> {
     let proven = identifier.owner();
     // A backend that gives a finding to another account than its name proves is not believed.
+    let believed = |state: &&State| proven.is_none_or(|owner| owner == state.account);
     let state = match known {
-        Known::State(state) if proven.is_none_or(|owner| owner == state.account) => Some(state),
+        Known::State(state) => Some(state).filter(believed).filter(|state| may_see(caller, Some(state.account))),
         _ => None,
     };
     let owner = proven.or_else(|| state.map(|state| state.account))?;

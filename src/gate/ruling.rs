@@ -53,7 +53,6 @@ pub(super) fn rule<'u>(
     removals: &[Change<'u>],
     target: &Target<'_>,
 ) -> Ruling<'u> {
-    let changes = || request.changes.iter().chain(removals);
     let mut kept = request.fields;
     let mut ask = |change: &Change<'_>, kept| {
         let circumstances = &request.circumstances;
@@ -61,7 +60,13 @@ pub(super) fn rule<'u>(
         if change.value() == Value::Unknown { verdict.of_any_removal() } else { verdict }
     };
     let mut verdicts: Vec<Rc<Verdict>> = Vec::with_capacity(request.changes.len() + removals.len());
-    verdicts.extend(changes().map(|change| ask(change, kept)));
+    verdicts.extend(request.changes.iter().map(|change| ask(change, kept)));
+    // A finding that is not updated loses nothing.
+    let is_updated =
+        strictest(request.changes.iter(), &verdicts, caller).is_none_or(|strictest| strictest == Enforcement::Strip);
+    let removals = if is_updated { removals } else { &[] };
+    verdicts.extend(removals.iter().map(|change| ask(change, kept)));
+    let changes = || request.changes.iter().chain(removals);
     while strictest(changes(), &verdicts, caller) == Some(Enforcement::Strip) {
         let denied = changes().zip(&verdicts).filter(|(_, verdict)| verdict.enforced.denial().is_some());
         let left = denied.filter_map(|(change, _)| change.field()).fold(kept, FieldSet::without);

@@ -46,7 +46,7 @@ impl Gate {
             decide(Knowledge::Never)
         } else {
             let first = decide(Knowledge::OfEach(&[]));
-            let open = first.depends_on_state();
+            let open = first.depends_on_state(caller, &request.identifiers);
             if open.is_empty() {
                 first
             } else {

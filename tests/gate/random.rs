@@ -4,15 +4,15 @@
 use crate::{
     POLICIES,
     support::{
-        fleet::{ACCOUNTS, BLUNT, Key, PAYMENTS, SEARCH, SECURITY, finding, update},
+        fleet::{ACCOUNTS, BLUNT, Key, PAYMENTS, SEARCH, SECURITY, finding, plain_finding, update},
         gate::{Gate, Place},
         upstream::{Received, Upstream},
     },
 };
 use findings_gate::{
     finding::{
-        AccountId, Accounts, BatchUpdate, Caller, Enforcement, FieldSet, Identifier, Member, Operation, Proof, Target,
-        Update,
+        AccountId, Accounts, BatchUpdate, Caller, Enforcement, FieldSet, Identifier, Member, Operation, Proof, State,
+        Target, Update,
     },
     policy::{Judge, Naive, PolicyText, Question, Snapshot, load, pack},
 };
@@ -109,7 +109,9 @@ impl Setting {
     /// Whether the judge allows every change of an update on a finding, as long as these fields travel together.
     fn allows(&mut self, caller: &Caller, update: &Update<'_>, kept: FieldSet, identifier: &Identifier<'_>) -> bool {
         let Some(owner) = identifier.owner() else { return false };
-        let target = Target { identifier, owner, state: None, is_new: Some(false) };
+        let finding = plain_finding(owner.as_str(), &identifier.id, &identifier.product_arn);
+        let state = State::parse(finding.as_object().unwrap()).unwrap();
+        let target = Target { identifier, owner, state: Some(&state), is_new: Some(false) };
         let changes = update.changes();
         let circumstances =
             update.circumstances(Operation::BatchUpdateFindings, "2026-01-01T00:00:00Z".parse().unwrap());
@@ -132,7 +134,7 @@ impl Setting {
             minimum_enforcement: Enforcement::parse(key.minimum_enforcement).unwrap(),
         };
         let response = self.gate.connect().update(key, body);
-        let received = self.upstream.take();
+        let received: Vec<Received> = self.upstream.take().into_iter().filter(|sent| !sent.is_look_up()).collect();
         let asked = BatchUpdate::parse(body.as_bytes()).unwrap();
         let sent: Vec<BatchUpdate<'_>> = received.iter().map(|sent| BatchUpdate::parse(&sent.body).unwrap()).collect();
         prop_assert!(received.iter().all(|sent| is_of(sent, key)));

@@ -53,6 +53,15 @@ pub(crate) fn finding(account: &str, id: &str) -> Value {
     json!({"Id": id, "ProductArn": format!("arn:aws:securityhub:{REGION}:{account}:product/{account}/default")})
 }
 
+/// A finding as it is: new, of medium severity, with nothing that a customer wrote.
+pub(crate) fn plain_finding(account: &str, id: &str, product_arn: &str) -> Value {
+    json!({
+        "Id": id, "ProductArn": product_arn, "AwsAccountId": account, "CreatedAt": "2024-01-01T00:00:00Z",
+        "UpdatedAt": "2024-01-01T00:00:00Z", "GeneratorId": "g", "Severity": {"Label": "MEDIUM", "Normalized": 40},
+        "Workflow": {"Status": "NEW"}, "RecordState": "ACTIVE",
+    })
+}
+
 /// A request for an update of findings.
 pub(crate) fn update(findings: &[Value], members: Value) -> String {
     let Value::Object(mut request) = members else { panic!("members of an update") };

@@ -1,6 +1,6 @@
 //! A findings backend that does what a test's script says, and remembers every byte that it got.
 
-use super::{PATIENCE, Watched};
+use super::{PATIENCE, Watched, fleet::plain_finding};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -31,6 +31,11 @@ impl Received {
         let body = self.json();
         let findings = body["FindingIdentifiers"].as_array().unwrap();
         findings.iter().map(|finding| finding["Id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Whether it asks for findings by their names, as the gate does for its policies.
+    pub(crate) fn is_look_up(&self) -> bool {
+        self.head.starts_with("POST /findings ") && self.json()["Filters"]["Id"].is_array()
     }
 
     /// The names of its headers, in lower case.
@@ -69,10 +74,38 @@ impl Reply {
         Self::answer(status, &[&format!("x-amzn-ErrorType: {code}"), "Content-Type: application/json"], &body)
     }
 
-    /// Every finding was updated.
+    /// Every finding was updated; a finding that is looked up is there, and is a plain one.
     pub(crate) fn accept(request: &Received) -> Self {
+        if request.is_look_up() {
+            return Self::findings(request, |_| json!({}));
+        }
         let findings = &request.json()["FindingIdentifiers"];
         Self::json("200 OK", &json!({"ProcessedFindings": findings, "UnprocessedFindings": []}))
+    }
+}
+
+impl Reply {
+    /// The findings that a look-up asks for: plain ones, with the members that `members` gives each id in place of their own.
+    /// Those for which it gives `null` are not there, nor are those of which neither product nor id names an account.
+    pub(crate) fn findings(request: &Received, members: impl Fn(&str) -> Value) -> Self {
+        let filters = &request.json()["Filters"];
+        let values = |name: &str| -> Vec<String> {
+            let filters = filters[name].as_array().unwrap();
+            filters.iter().map(|filter| filter["Value"].as_str().unwrap().to_owned()).collect()
+        };
+        let products = values("ProductArn");
+        let of_id = |id: String| -> Vec<Value> {
+            let Value::Object(members) = members(&id) else { return Vec::new() };
+            let of_product = |product: &String| {
+                let named = |arn: &str| Some(arn.split(':').nth(4)?.to_owned()).filter(|account| !account.is_empty());
+                let mut finding = plain_finding(&named(product).or_else(|| named(&id))?, &id, product);
+                finding.as_object_mut().unwrap().extend(members.clone());
+                Some(finding)
+            };
+            products.iter().filter_map(of_product).collect()
+        };
+        let findings: Vec<Value> = values("Id").into_iter().flat_map(of_id).collect();
+        Self::json("200 OK", &json!({"Findings": findings}))
     }
 }
 
@@ -122,6 +155,11 @@ impl Upstream {
     /// Everything received since it was last taken.
     pub(crate) fn take(&self) -> Vec<Received> {
         self.received.change(std::mem::take)
+    }
+
+    /// The updates received so far: everything that is no look-up.
+    pub(crate) fn updates(&self) -> Vec<Received> {
+        self.received().into_iter().filter(|request| !request.is_look_up()).collect()
     }
 
     /// Waits until so many requests were received whole.

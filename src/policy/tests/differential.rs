@@ -359,7 +359,7 @@ proptest! {
             let asked = || Asked::of_update(&request, now());
             let all = known(&request, &states);
             let first = decide(&mut engine, &caller, asked(), Knowledge::OfEach(&[]));
-            let open = first.depends_on_state();
+            let open = first.depends_on_state(&caller, &request.identifiers);
             let on_demand: Vec<Known<'_>> = (all.iter().enumerate())
                 .map(|(at, known)| if open.contains(&at) { *known } else { Known::Nothing })
                 .collect();
@@ -406,8 +406,9 @@ fn generated_cases_are_mixed() {
         for account in [ADMINISTRATOR, PAYMENTS, SEARCH] {
             let asked = Asked::of_update(&request, now());
             let decision = decide(&mut Engine::new(snapshot.clone()), &caller(account), asked, Knowledge::OfEach(&[]));
-            open += decision.depends_on_state().len();
-            settled += decision.fates.len() - decision.depends_on_state().len();
+            let depends = decision.depends_on_state(&caller(account), &request.identifiers).len();
+            open += depends;
+            settled += decision.fates.len() - depends;
             for fate in &decision.fates {
                 let Fate::Ruled(ruling) = fate else { continue };
                 match ruling.enforcement {
