@@ -5,6 +5,7 @@
 //! `AWS::SecurityHub::AutomationRule`, whose action object is the same update structure with its limits written out.
 
 mod account;
+mod asff_filters;
 mod attribute;
 mod body;
 mod change;
@@ -33,6 +34,7 @@ mod vocabulary;
 pub use jiff::Timestamp;
 
 pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, Role};
+pub use asff_filters::{AsffFilters, Comparison};
 pub use attribute::FILTER_ATTRIBUTES;
 pub use body::InvalidBody;
 pub use change::{Action, ActionSet, Change, Circumstances, Target, Value};
@@ -48,8 +50,8 @@ pub use outcome_v2::{
     AnsweredFindingV2, AnsweredIdentifierV2, CodeV2, UnprocessedV2, UpstreamAnswerV2, UpstreamUnprocessedV2,
     write_answer_v2,
 };
-pub use page::{InvalidPage, OWNER, Page};
-pub use query::{Comparison, FindingsQuery, SortOrder};
+pub use page::{InvalidPage, Page};
+pub use query::{Filters, Query, SortOrder};
 pub use rule::{CreateRule, MAX_RULES, RuleArns, RuleStatus, UpdateRule, UpdateRules};
 pub use rule_list::{InvalidQuery, ListRules};
 pub use state::{ComplianceStatus, InvalidState, NoteNow, RecordState, SeverityNow, State};

@@ -7,9 +7,6 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use serde_json::value::RawValue;
 use std::{fmt, ops::Range};
 
-/// Where a finding of GetFindings names its owner.
-pub const OWNER: &[&str] = &["AwsAccountId"];
-
 /// A page, as far as the gate has to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -239,6 +236,7 @@ mod tests {
     use proptest::prelude::*;
 
     const OWN: &str = "222222222222";
+    const OWNER: &[&str] = &["AwsAccountId"];
 
     fn read(body: &str) -> Result<Page, InvalidPage> {
         Page::read(body.as_bytes(), Some((OWN.parse().unwrap(), OWNER)))

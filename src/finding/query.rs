@@ -1,72 +1,53 @@
-//! A GetFindings request, and the same one asked for one account's findings only.
+//! A request for findings, and the same one asked for one account's findings only.
+//!
+//! GetFindings and GetFindingsV2 differ in their [`Filters`], and agree in all else.
 
 use super::{
-    AccountId, FILTER_ATTRIBUTES, InvalidBody, Text, body,
+    AccountId, InvalidBody, Text,
     document::Strict,
     number::Whole,
-    object::{Key, List, Word, cut, meant, object, repeated, required},
+    object::{List, Word, object, required},
     text::{TextRule, not_blank},
     vocabulary::vocabulary,
 };
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use std::fmt;
 
-/// The attribute that names a finding's owner.
-const OWNER: &str = "AwsAccountId";
-/// How many attributes one request may filter by (API model).
-const MOST_ATTRIBUTES: usize = 10;
-/// How many filters an attribute may have (API model).
-const MOST_VALUES: usize = 20;
-/// How many findings a page may have (API model).
-const MOST_RESULTS: u32 = 100;
 /// The API model states no bound. Ten times as many attributes as one request may filter by are enough for an order.
-const MOST_CRITERIA: usize = 100;
+pub(super) const MOST_CRITERIA: usize = 100;
 
-/// A GetFindings request.
-///
-/// Of the filters, only those on `AwsAccountId` are understood; the others are objects whose attribute the API has, carried
-/// through as they were meant.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct FindingsQuery {
-    filters: Option<Filters>,
-    sort: Option<Vec<SortCriterion>>,
-    max_results: Option<u32>,
-    next_token: Option<String>,
+/// What findings are asked for, in the terms of one operation.
+pub trait Filters: Clone + Default {
+    /// Where a finding of the answer names the account that owns it.
+    const OWNER: &'static [&'static str];
+
+    /// Reads a request, strictly: every member is one of the API's, none comes twice, every value has its type and keeps to its
+    /// limits, and nothing follows. An empty body is a request without members, as some clients send it.
+    fn parse(body: &[u8]) -> Result<Query<Self>, InvalidBody>;
+
+    /// The same findings, as far as they are this account's; nothing if that is plainly none. Whatever the filters are, the
+    /// result matches no other account's findings, and all of this one's that the filters match.
+    fn narrowed(self, account: AccountId) -> Result<Option<Self>, InvalidBody>;
+
+    /// The filters as JSON, made anew from what was parsed.
+    fn to_json(&self) -> Value;
 }
 
+/// A request for findings.
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Filters {
-    /// Those on `AwsAccountId`; a mix that the API has.
-    owner: Option<Vec<OwnerFilter>>,
-    /// All others, by their attributes.
-    others: Map<String, Value>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OwnerFilter {
-    value: String,
-    comparison: Comparison,
+pub struct Query<F> {
+    pub(super) filters: Option<F>,
+    pub(super) scopes: Option<Value>,
+    pub(super) sort: Option<Vec<SortCriterion>>,
+    pub(super) max_results: Option<u32>,
+    pub(super) next_token: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SortCriterion {
     field: String,
     order: Option<SortOrder>,
-}
-
-vocabulary! {
-    /// How GetFindings compares a text. The API model's CONTAINS, NOT_CONTAINS and CONTAINS_WORD are for other operations.
-    Comparison {
-        /// It is the value.
-        Equals = "EQUALS",
-        /// It begins with the value.
-        Prefix = "PREFIX",
-        /// It is not the value.
-        NotEquals = "NOT_EQUALS",
-        /// It does not begin with the value.
-        PrefixNotEquals = "PREFIX_NOT_EQUALS",
-    }
 }
 
 vocabulary! {
@@ -79,14 +60,10 @@ vocabulary! {
     }
 }
 
-impl FindingsQuery {
-    /// Reads a request, strictly: every member and attribute is one of the API's, none comes twice, every value has its type
-    /// and keeps to its limits, and nothing follows. An empty body is a request without members, as some clients send it.
+impl<F: Filters> Query<F> {
+    /// Reads a request: see [`Filters::parse`].
     pub fn parse(body: &[u8]) -> Result<Self, InvalidBody> {
-        if body.is_empty() {
-            return Ok(Self::default());
-        }
-        body::parse(body, QueryReader)
+        if body.is_empty() { Ok(Self::default()) } else { F::parse(body) }
     }
 
     /// Takes out the token of the page that is asked for; there is none for the first page.
@@ -99,106 +76,64 @@ impl FindingsQuery {
         self.filters.is_some()
     }
 
+    /// Whether the request chooses among an organization's accounts, which members may not.
+    pub fn has_scopes(&self) -> bool {
+        self.scopes.is_some()
+    }
+
     /// The same request, with what it leaves out as `earlier` has it.
     #[must_use]
     pub fn or(self, earlier: Self) -> Self {
         Self {
             filters: self.filters.or(earlier.filters),
+            scopes: self.scopes.or(earlier.scopes),
             sort: self.sort.or(earlier.sort),
             max_results: self.max_results.or(earlier.max_results),
             next_token: self.next_token,
         }
     }
 
-    /// The same request for the findings of one account only, or nothing if its own filters leave that account out.
-    ///
-    /// The client's filters on `AwsAccountId` are not kept beside the account: they are evaluated on it, by the API's rules,
-    /// and `AwsAccountId EQUALS account` takes their place. Across attributes the API joins by AND, so whatever else is
-    /// asked cannot widen it.
-    pub fn narrowed(mut self, account: AccountId) -> Result<Option<Self>, InvalidBody> {
-        let filters = self.filters.get_or_insert_default();
-        if filters.others.len() >= MOST_ATTRIBUTES {
-            return Err(InvalidBody {
-                path: "Filters".to_owned(),
-                problem: format!(
-                    "{} attributes besides `{OWNER}`; the gate holds a member account to its own findings by `{OWNER}`, and the \
-                     API takes {MOST_ATTRIBUTES} attributes in all: filter by at most {} others",
-                    filters.others.len(),
-                    MOST_ATTRIBUTES - 1
-                ),
-            });
-        }
-        let only = OwnerFilter { value: account.to_string(), comparison: Comparison::Equals };
-        let asked = filters.owner.replace(vec![only]);
-        let fits = asked.is_none_or(|asked| admit(&asked, account.as_str()));
-        Ok(fits.then_some(self))
+    /// The same request for the findings of one account only, or nothing if its own filters leave that account out: see
+    /// [`Filters::narrowed`].
+    pub fn narrowed(self, account: AccountId) -> Result<Option<Self>, InvalidBody> {
+        let narrowed = self.filters.unwrap_or_default().narrowed(account)?;
+        Ok(narrowed.map(|filters| Self { filters: Some(filters), ..self }))
     }
 
     /// The request as JSON, made anew from what was parsed, to go on at `next_token`.
     #[expect(clippy::missing_panics_doc, reason = "the keys are strings, so it serialises")]
     pub fn to_json(&self, next_token: Option<&str>) -> Vec<u8> {
-        let mut body = Map::new();
-        if let Some(filters) = &self.filters {
-            let mut all = filters.others.clone();
-            if let Some(owner) = &filters.owner {
-                let filter =
-                    |filter: &OwnerFilter| json!({"Value": filter.value, "Comparison": filter.comparison.as_str()});
-                all.insert(OWNER.to_owned(), owner.iter().map(filter).collect());
-            }
-            body.insert("Filters".to_owned(), all.into());
-        }
-        if let Some(sort) = &self.sort {
-            let criterion = |criterion: &SortCriterion| match criterion.order {
-                Some(order) => json!({"Field": criterion.field, "SortOrder": order.as_str()}),
-                None => json!({"Field": criterion.field}),
-            };
-            body.insert("SortCriteria".to_owned(), sort.iter().map(criterion).collect());
-        }
-        if let Some(token) = next_token {
-            body.insert("NextToken".to_owned(), token.into());
-        }
-        if let Some(number) = self.max_results {
-            body.insert("MaxResults".to_owned(), number.into());
-        }
-        serde_json::to_vec(&body).expect("a JSON value serialises")
+        let members = [
+            ("Filters", self.filters.as_ref().map(F::to_json)),
+            ("Scopes", self.scopes.clone()),
+            ("SortCriteria", self.sort.as_ref().map(|sort| sort.iter().map(SortCriterion::to_json).collect())),
+            ("NextToken", next_token.map(Value::from)),
+            ("MaxResults", self.max_results.map(Value::from)),
+        ];
+        let there = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        serde_json::to_vec(&there.collect::<Map<_, _>>()).expect("a JSON value serialises")
     }
 }
 
-/// Whether filters on one text admit it (API model): it must meet one of those that ask for something, if there are any, and
-/// all of those that ask for something else.
-fn admit(filters: &[OwnerFilter], text: &str) -> bool {
-    let meets = |OwnerFilter { value, comparison }: &OwnerFilter| match comparison {
-        Comparison::Equals => text == value,
-        Comparison::Prefix => text.starts_with(value),
-        Comparison::NotEquals => text != value,
-        Comparison::PrefixNotEquals => !text.starts_with(value),
-    };
-    let (positive, negative): (Vec<_>, Vec<_>) = filters.iter().partition(|filter| filter.comparison.is_positive());
-    (positive.is_empty() || positive.into_iter().any(meets)) && negative.into_iter().all(meets)
-}
-
-impl Comparison {
-    fn is_positive(self) -> bool {
-        matches!(self, Self::Equals | Self::Prefix)
+impl SortCriterion {
+    fn to_json(&self) -> Value {
+        match self.order {
+            Some(order) => json!({"Field": self.field, "SortOrder": order.as_str()}),
+            None => json!({"Field": self.field}),
+        }
     }
 }
 
 // ---- readers ----
 
-const TEXT: TextRule = TextRule { holds: not_blank, expected: "a text, not blank" };
+pub(super) const TEXT: TextRule = TextRule { holds: not_blank, expected: "a text, not blank" };
 
-object! {
-    QueryReader -> FindingsQuery, "an object, with Filters, SortCriteria, NextToken or MaxResults perhaps", {
-        filters: "Filters" = FiltersReader,
-        sort: "SortCriteria" = List {
-            element: SortCriterionReader, min: 0, max: MOST_CRITERIA, expected: "a list of at most 100 sort criteria",
-        },
-        next_token: "NextToken" = TokenReader,
-        max_results: "MaxResults" = Whole { min: 1, max: MOST_RESULTS },
-    } => |filters, sort, next_token: Option<Option<String>>, max_results| {
-        Ok(FindingsQuery { filters, sort, max_results, next_token: next_token.flatten() })
-    }
-}
+/// Reads `SortCriteria`.
+pub(super) const SORT: List<SortCriterionReader> =
+    List { element: SortCriterionReader, min: 0, max: MOST_CRITERIA, expected: "a list of at most 100 sort criteria" };
+
+/// Reads `MaxResults` (API model).
+pub(super) const PAGE_SIZE: Whole = Whole { min: 1, max: 100 };
 
 object! {
     SortCriterionReader -> SortCriterion, "an object with Field and perhaps SortOrder", {
@@ -207,97 +142,15 @@ object! {
     } => |field: Option<Text<'_>>, order| Ok(SortCriterion { field: required(field, "Field")?.to_string(), order })
 }
 
-object! {
-    OwnerFilterReader -> OwnerFilter, "an object with Value and Comparison", {
-        value: "Value" = TEXT,
-        comparison: "Comparison" =
-            Word::new(Comparison::parse, || words(Comparison::ALL.iter().map(|word| word.as_str()))),
-    } => |value: Option<Text<'_>>, comparison| Ok(OwnerFilter {
-        value: required(value, "Value")?.to_string(),
-        comparison: required(comparison, "Comparison")?,
-    })
-}
-
-fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// Reads `Filters`.
+/// Reads an object that is not looked into.
 #[derive(Clone, Copy)]
-struct FiltersReader;
+pub(super) struct AnyObject;
 
-impl<'de> DeserializeSeed<'de> for FiltersReader {
-    type Value = Filters;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Filters, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for FiltersReader {
-    type Value = Filters;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of filters by their attributes")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Filters, A::Error> {
-        let mut filters = Filters::default();
-        while let Some(name) = map.next_key_seed(Key)? {
-            if !FILTER_ATTRIBUTES.contains(&&*name) {
-                let hint = meant(&name, &FILTER_ATTRIBUTES);
-                return Err(de::Error::custom(format_args!(
-                    "unknown attribute `{}`{hint}, expected one that the API filters by",
-                    cut(&name)
-                )));
-            }
-            if name == OWNER {
-                if filters.owner.is_some() {
-                    return Err(repeated(&name));
-                }
-                filters.owner = Some(map.next_value_seed(OwnerFilters)?);
-            } else {
-                if filters.others.contains_key(&*name) {
-                    return Err(repeated(&name));
-                }
-                let list = List { element: AnyFilter, min: 1, max: MOST_VALUES, expected: "a list of 1 to 20 filters" };
-                filters.others.insert(name.into_owned(), map.next_value_seed(list)?.into());
-            }
-            let count = filters.others.len() + usize::from(filters.owner.is_some());
-            if count > MOST_ATTRIBUTES {
-                return Err(de::Error::custom(format_args!(
-                    "more than {MOST_ATTRIBUTES} attributes, expected at most {MOST_ATTRIBUTES}"
-                )));
-            }
-        }
-        Ok(filters)
-    }
-}
-
-/// Reads the filters on `AwsAccountId`, in the mixes that the API has.
-struct OwnerFilters;
-
-impl<'de> DeserializeSeed<'de> for OwnerFilters {
-    type Value = Vec<OwnerFilter>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let list = List { element: OwnerFilterReader, min: 1, max: MOST_VALUES, expected: "a list of 1 to 20 filters" };
-        let filters = list.deserialize(deserializer)?;
-        let has = |wanted: Comparison| filters.iter().any(|filter| filter.comparison == wanted);
-        if has(Comparison::Equals) && (has(Comparison::NotEquals) || has(Comparison::PrefixNotEquals)) {
-            return Err(de::Error::custom(
-                "EQUALS cannot be combined with NOT_EQUALS or PREFIX_NOT_EQUALS on one attribute",
-            ));
-        }
-        Ok(filters)
-    }
-}
-
-/// Reads a filter that is not looked into.
-#[derive(Clone, Copy)]
-struct AnyFilter;
-
-impl<'de> DeserializeSeed<'de> for AnyFilter {
+impl<'de> DeserializeSeed<'de> for AnyObject {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -305,11 +158,11 @@ impl<'de> DeserializeSeed<'de> for AnyFilter {
     }
 }
 
-impl<'de> Visitor<'de> for AnyFilter {
+impl<'de> Visitor<'de> for AnyObject {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object: one filter")
+        f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
@@ -319,7 +172,7 @@ impl<'de> Visitor<'de> for AnyFilter {
 
 /// Reads `NextToken`. The API model's text tells clients to send null with the first call.
 #[derive(Clone, Copy)]
-struct TokenReader;
+pub(super) struct TokenReader;
 
 impl<'de> DeserializeSeed<'de> for TokenReader {
     type Value = Option<String>;
@@ -346,7 +199,3 @@ impl<'de> Visitor<'de> for TokenReader {
         TOKEN.deserialize(deserializer).map(|token| Some(token.to_string()))
     }
 }
-
-#[cfg(test)]
-#[path = "query_tests.rs"]
-mod tests;

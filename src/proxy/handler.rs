@@ -2,7 +2,7 @@
 
 use super::{Asked, Doors, PageTokens, RequestId, RequestIds, Service, error_response, read_body};
 use crate::{
-    finding::{ApiError, Caller, Document, Operation},
+    finding::{ApiError, AsffFilters, Caller, Document, Operation},
     identity::Identity,
     policy::{Engine, Snapshot},
     state::States,
@@ -101,7 +101,9 @@ impl Gate {
         };
         let answer = match operation {
             Operation::BatchUpdateFindings => self.batch_update_findings(&caller, &body, id).await,
-            Operation::GetFindings => self.get_findings(&caller, &body, id).await.map_err(Denied::from),
+            Operation::GetFindings => {
+                self.get_findings::<AsffFilters>(operation, &caller, &body, id).await.map_err(Denied::from)
+            }
             Operation::BatchImportFindings => self.pass(operation, &caller, &body, id).await.map_err(Denied::from),
             Operation::ListAutomationRules => {
                 self.list_rules(&caller, query.unwrap_or_default(), &body, id).await.map_err(Denied::from)

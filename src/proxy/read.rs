@@ -10,7 +10,7 @@ use super::{
     page_token::Continued,
 };
 use crate::{
-    finding::{ApiError, Caller, FindingsQuery, InvalidPage, ListRules, OWNER, Operation, Page, Role, RuleArns},
+    finding::{ApiError, Caller, Filters, InvalidBody, InvalidPage, ListRules, Operation, Page, Query, Role, RuleArns},
     telemetry::events::AnswerWithheld,
     upstream::Call,
 };
@@ -19,15 +19,28 @@ use http::StatusCode;
 use memchr::memmem;
 
 impl Gate {
-    pub(super) async fn get_findings(&self, caller: &Caller, body: &[u8], id: &RequestId) -> Result<Reply, ApiError> {
-        let operation = Operation::GetFindings;
-        let invalid = |error: &dyn std::fmt::Display| ApiError::invalid_input(error.to_string());
-        let mut query = FindingsQuery::parse(body).map_err(|error| invalid(&error))?;
+    /// Reads findings: GetFindings, in whose terms the filters are.
+    pub(super) async fn get_findings<F: Filters>(
+        &self,
+        operation: Operation,
+        caller: &Caller,
+        body: &[u8],
+        id: &RequestId,
+    ) -> Result<Reply, ApiError> {
+        let invalid = |error: InvalidBody| ApiError::invalid_input(error.to_string());
+        let mut query = Query::<F>::parse(body).map_err(invalid)?;
         let sealed = query.take_next_token();
         let continued = sealed.as_deref().map(|sealed| self.continued(operation, caller, sealed)).transpose()?;
-        if caller.role == Role::Member {
-            query = with_question(query, continued.as_ref())?;
-            let Some(narrowed) = query.narrowed(caller.account).map_err(|error| invalid(&error))? else {
+        let is_member = caller.role == Role::Member;
+        if is_member {
+            if query.has_scopes() {
+                return Err(ApiError::access_denied(format!(
+                    "Scopes: only the administrator chooses among accounts, and account {} is a member: leave Scopes out",
+                    caller.account
+                )));
+            }
+            let whole = with_question(query, continued.as_ref())?;
+            let Some(narrowed) = whole.narrowed(caller.account).map_err(invalid)? else {
                 return Ok(Reply::read(NOTHING));
             };
             query = narrowed;
@@ -37,11 +50,8 @@ impl Gate {
         if reply.status != StatusCode::OK {
             return Ok(reply);
         }
-        let question = match caller.role {
-            Role::Member => query.to_json(None),
-            Role::Administrator => Vec::new(),
-        };
-        let body = self.page(operation, caller, reply.body, &question, id)?;
+        let (question, owner) = if is_member { (query.to_json(None), Some(F::OWNER)) } else { (Vec::new(), None) };
+        let body = self.page(operation, caller, reply.body, (&question, owner), id)?;
         Ok(Reply { body, ..reply })
     }
 
@@ -69,7 +79,7 @@ impl Gate {
         if reply.status != StatusCode::OK {
             return Ok(reply);
         }
-        let body = self.page(operation, caller, reply.body, &[], id)?;
+        let body = self.page(operation, caller, reply.body, (&[], None), id)?;
         Ok(Reply { body, ..reply })
     }
 
@@ -94,16 +104,17 @@ impl Gate {
         })
     }
 
-    /// The body for the client: checked where the caller is a member, and with a token of the gate's own.
+    /// The body for the client: with a token of the gate's own, which carries the question, and checked where findings must be
+    /// the caller's and name their owner at a path.
     fn page(
         &self,
         operation: Operation,
         caller: &Caller,
         body: Bytes,
-        question: &[u8],
+        (question, owner): (&[u8], Option<&[&str]>),
         id: &RequestId,
     ) -> Result<Bytes, ApiError> {
-        let only = (caller.role == Role::Member).then_some((caller.account, OWNER));
+        let only = owner.map(|path| (caller.account, path));
         // Most answers to administrators are large and the last of their query: they need not be read. A name that is
         // written with escapes escapes this, too, and the client then has a token that this gate does not take.
         if only.is_none() && memmem::find(&body, br#""NextToken""#).is_none() {
@@ -139,12 +150,11 @@ fn administrator_only(operation: Operation, caller: &Caller) -> Result<(), ApiEr
 ///
 /// Clients may send a token alone. Forwarded with the narrowing filter and without their own ones, it would be another
 /// query than the one that it continues.
-fn with_question(query: FindingsQuery, continued: Option<&Continued<'_>>) -> Result<FindingsQuery, ApiError> {
+fn with_question<F: Filters>(query: Query<F>, continued: Option<&Continued<'_>>) -> Result<Query<F>, ApiError> {
     match continued {
         None => Ok(query),
         Some(Continued { question: Some(question), .. }) => {
-            let question =
-                FindingsQuery::parse(question).map_err(|_| ApiError::internal("a page token's own query"))?;
+            let question = Query::parse(question).map_err(|_| ApiError::internal("a page token's own query"))?;
             Ok(query.or(question))
         }
         Some(Continued { question: None, .. }) if query.has_filters() => Ok(query),

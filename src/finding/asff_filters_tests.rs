@@ -1,6 +1,8 @@
-//! Queries as they come, and what a member's become.
+//! GetFindings requests as they come, and what a member's become.
 
 use super::*;
+
+type FindingsQuery = Query<AsffFilters>;
 use proptest::{prelude::*, sample};
 use serde_json::json;
 
