@@ -17,6 +17,7 @@ mod identifier;
 mod number;
 mod object;
 mod ocsf;
+mod ocsf_filters;
 mod operation;
 pub mod outcome;
 mod outcome_v2;
@@ -45,6 +46,7 @@ pub use field::{Field, FieldSet};
 pub use identifier::Identifier;
 pub use number::ProductScore;
 pub use ocsf::{SeverityId, StatusId};
+pub use ocsf_filters::{Junction, OcsfFilters};
 pub use operation::Operation;
 pub use outcome_v2::{
     AnsweredFindingV2, AnsweredIdentifierV2, CodeV2, UnprocessedV2, UpstreamAnswerV2, UpstreamUnprocessedV2,
