@@ -232,7 +232,7 @@ pub const SETTINGS: &[Setting] = &[
         "doors.open",
         List,
         Default("[]"),
-        "a list of operations: `BatchImportFindings`, `GetFindings`, `BatchGetAutomationRules`, `ListAutomationRules`",
+        "a list of operations: `BatchImportFindings`, `GetFindings`, `GetFindingsV2`, `BatchGetAutomationRules`, `ListAutomationRules`",
         "The operations that are open besides `BatchUpdateFindings`, which always is. All others are refused.",
     ),
     setting(

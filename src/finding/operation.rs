@@ -57,7 +57,7 @@ operations! {
     /// Reads findings, though it is a POST.
     GetFindings "POST" "/findings" Openable,
     /// Reads findings in terms of OCSF.
-    GetFindingsV2 "POST" "/findingsv2" Closed,
+    GetFindingsV2 "POST" "/findingsv2" Openable,
     /// Stores a rule that updates findings as they come in.
     CreateAutomationRule "POST" "/automationrules/create" Closed,
     /// Changes such rules.

@@ -2,7 +2,7 @@
 
 use super::{Asked, Doors, PageTokens, RequestId, RequestIds, Service, error_response, read_body};
 use crate::{
-    finding::{ApiError, AsffFilters, Caller, Document, Operation},
+    finding::{ApiError, AsffFilters, Caller, Document, OcsfFilters, Operation},
     identity::Identity,
     policy::{Engine, Snapshot},
     state::States,
@@ -104,6 +104,9 @@ impl Gate {
             Operation::GetFindings => {
                 self.get_findings::<AsffFilters>(operation, &caller, &body, id).await.map_err(Denied::from)
             }
+            Operation::GetFindingsV2 => {
+                self.get_findings::<OcsfFilters>(operation, &caller, &body, id).await.map_err(Denied::from)
+            }
             Operation::BatchImportFindings => self.pass(operation, &caller, &body, id).await.map_err(Denied::from),
             Operation::ListAutomationRules => {
                 self.list_rules(&caller, query.unwrap_or_default(), &body, id).await.map_err(Denied::from)
@@ -112,7 +115,10 @@ impl Gate {
             // No configuration opens another door; what has no rule here is not let through, whatever the doors say.
             _ => Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into()),
         };
-        answer.map_or_else(|denied| Self::deny(&caller, operation.name(), &denied, id), |reply| reply.into_response(id))
+        match answer {
+            Ok(reply) => reply.into_response(id),
+            Err(denied) => Self::deny(&caller, operation.name(), &denied.in_words_of(operation), id),
+        }
     }
 
     fn deny(caller: &Caller, operation: &str, denied: &Denied, id: &RequestId) -> Response<Full<Bytes>> {
@@ -186,6 +192,13 @@ impl Denied {
     /// After the policies were asked: the answer names the decision.
     pub(super) fn decided(error: ApiError) -> Self {
         Self { error, decided: true }
+    }
+}
+
+impl Denied {
+    /// In the words that clients of the operation know.
+    fn in_words_of(self, operation: Operation) -> Self {
+        Self { error: self.error.in_words_of(operation), ..self }
     }
 }
 

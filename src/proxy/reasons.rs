@@ -95,6 +95,10 @@ pub fn governed(operation: Operation) -> Option<&'static str> {
              other finding is not passed on. The administrator's query stays as it is. Page tokens are good for the account \
              that they were given to.",
         ),
+        Operation::GetFindingsV2 => Some(
+            "As GetFindings, by `cloud.account.uid` within each composite filter. `Scopes` are the administrator's; a member that \
+             sends them gets 403 AccessDeniedException.",
+        ),
         Operation::BatchGetAutomationRules | Operation::ListAutomationRules => Some(
             "For the administrator only, because a rule speaks of the findings of all accounts; members get 403 \
              AccessDeniedException. Page tokens are good for the account that they were given to.",

@@ -18,6 +18,7 @@ mod json;
 mod policies;
 mod random;
 mod reads;
+mod reads_v2;
 mod rules;
 mod start;
 mod stop;

@@ -1,4 +1,4 @@
-"""Importing and reading: what passes the gate without a policy being asked."""
+"""Importing and reading: no policy is asked, and members see their own findings only."""
 
 import uuid
 
@@ -171,6 +171,54 @@ class Reads(GateTest):
         self.refused(
             client("payments"), lambda made: made.get_findings(NextToken=tokens["payments"][:-1]), 400,
             "InvalidInputException", "altered or cut",
+        )
+
+    def test_pages_in_terms_of_ocsf_are_of_the_caller_s_findings_to_the_end(self):
+        mark = f"mark {uuid.uuid4()}"
+        owners = (PAYMENTS, LEDGER, PAYMENTS, ADMINISTRATOR, PAYMENTS)
+        import_all([(identifier(account), account) for account in owners], Title=mark)
+
+        def field(name, value):
+            return {"StringFilters": [{"FieldName": name, "Filter": {"Value": value, "Comparison": "EQUALS"}}]}
+
+        marked, foreign = field("finding_info.title", mark), field("cloud.account.uid", LEDGER)
+        for caller, filters, seen in (
+            ("administrator", [marked], sorted(owners)),
+            ("administrator", [marked, foreign], [LEDGER]),
+            ("payments", [marked], [PAYMENTS] * 3),
+            ("payments", [marked, foreign], []),
+            ("ledger", [marked], [LEDGER]),
+        ):
+            with self.subTest(caller=caller, filters=len(filters)):
+                pages = client(caller).get_paginator("get_findings_v2").paginate(
+                    Filters={"CompositeFilters": filters, "CompositeOperator": "AND"}, PaginationConfig={"PageSize": 1}
+                )
+                found = [item["cloud"]["account"]["uid"] for page in pages for item in page["Findings"]]
+                self.assertEqual(sorted(found), seen)
+        token = client("administrator").get_findings_v2(
+            Filters={"CompositeFilters": [marked]}, MaxResults=1
+        )["NextToken"]
+        self.refused(
+            client("payments"), lambda made: made.get_findings_v2(NextToken=token), 400, "ValidationException",
+            "start the query anew",
+        )
+        self.refused(
+            client("payments"),
+            lambda made: made.get_findings_v2(Scopes={"AwsOrganizations": [{"OrganizationId": "o-abcd1234567890"}]}),
+            403, "AccessDeniedException", "Scopes",
+        )
+
+    def test_automation_rules_are_the_administrator_s_to_read(self):
+        # How many there are is for the backend's own tests; here, that pages of them end.
+        arns, more = [], {}
+        while more is not None:
+            page = client("administrator").list_automation_rules(MaxResults=1, **more)
+            arns += [rule["RuleArn"] for rule in page["AutomationRulesMetadata"]]
+            more = {"NextToken": page["NextToken"]} if "NextToken" in page else None
+        self.assertEqual(len(set(arns)), len(arns))
+        self.refused(
+            client("payments"), lambda made: made.list_automation_rules(MaxResults=5), 403, "AccessDeniedException",
+            "is for the administrator",
         )
 
     def test_a_question_that_is_none_of_the_api_is_refused(self):

@@ -23,7 +23,6 @@ class Doors(GateTest):
                 Filters={"AwsAccountId": [{"Value": PAYMENTS, "Comparison": "EQUALS"}]}, RecordState="ARCHIVED"
             ),
             "BatchUpdateFindingsV2": lambda made: made.batch_update_findings_v2(FindingIdentifiers=[v2], StatusId=3),
-            "GetFindingsV2": lambda made: made.get_findings_v2(),
             "GetFindingHistory": lambda made: made.get_finding_history(FindingIdentifier=finding),
             "CreateAutomationRule": lambda made: made.create_automation_rule(
                 RuleOrder=1, RuleName="x", Description="x", Criteria={},
