@@ -56,7 +56,7 @@ fn the_sidecar_lets_its_tool_do_its_work_and_no_more() {
     let [(_, code, message)] = &response.unprocessed()[..] else { panic!("{response:?}") };
     assert_eq!(code, "AccessDenied");
     assert!(message.contains("no policy permits it"), "{message}");
-    let received = upstream.received();
+    let received = upstream.updates();
     assert_eq!(received.len(), 1);
     let mut expected = json!({"UserDefinedFields": {"ticket": "SEC-7"}, "Workflow": {"Status": "NOTIFIED"}});
     expected["FindingIdentifiers"] = json!([finding(PAYMENTS, "f")]);

@@ -21,6 +21,7 @@ mod reads;
 mod reads_v2;
 mod rules;
 mod start;
+mod state;
 mod stop;
 mod upstreams;
 
