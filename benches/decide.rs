@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "its tables are what it is for")]
 
 mod support {
+    pub(crate) mod fleet;
     pub(crate) mod scene;
 
     mod effort;
@@ -20,7 +21,7 @@ use findings_gate::{
     policy::{Engine, Judge, Naive, Snapshot},
 };
 use std::sync::Arc;
-use support::{Case, Effort, scene};
+use support::{Case, Effort, fleet, scene};
 
 /// Policies that tell findings apart. None ever matches: then every condition is evaluated to its end.
 ///
@@ -52,7 +53,7 @@ fn main() {
 
 fn empty_engine(effort: &Effort) {
     println!("\nan engine with nothing in it\n  to make one {:>12.2} us", {
-        let snapshot = scene::snapshot(13, 3, scene::ALIKE);
+        let snapshot = scene::snapshot(16, 3, scene::ALIKE);
         effort.measure(vec![Case::new(move || Engine::new(snapshot.clone()))])[0].micros()
     });
 }
@@ -84,9 +85,9 @@ fn warm<'a>(snapshot: &Arc<Snapshot>, caller: &'a Caller, request: &'a BatchUpda
 }
 
 fn by_policies(effort: &Effort) {
-    let sets = [13, 100, 1_000].map(|policies| scene::snapshot(policies, 3, EIGHT));
+    let sets = [16, 100, 1_000].map(|policies| scene::snapshot(policies, 3, EIGHT));
     for role in [Role::Member, Role::Administrator] {
-        let caller = scene::caller(role);
+        let caller = fleet::caller(role);
         println!("\n{role}, 3 accounts, findings of 8 kinds");
         println!(
             "{:>9} {:>8} {:>12} {:>9} {:>9} {:>13} {:>13} {:>26}",
@@ -97,7 +98,7 @@ fn by_policies(effort: &Effort) {
             "warm",
             "naive x cold",
             "naive x warm",
-            "x 13: naive   cold   warm"
+            "x 16: naive   cold   warm"
         );
         for findings in [1, 10, 100] {
             let body = scene::body(findings, role, 3);
@@ -105,7 +106,7 @@ fn by_policies(effort: &Effort) {
             let [small, middle, large] = &sets;
             let of = |set| [naive(set, &caller, &request), cold(set, &caller, &request), warm(set, &caller, &request)];
             let costs = effort.measure([of(small), of(middle), of(large)].into_iter().flatten().collect());
-            for (policies, of) in [13, 100, 1_000].into_iter().zip(costs.chunks(3)) {
+            for (policies, of) in [16, 100, 1_000].into_iter().zip(costs.chunks(3)) {
                 let [naive, cold, warm] = of else { continue };
                 println!(
                     "{findings:>9} {policies:>8} {:>12.1} {:>9.1} {:>9.2} {:>13.0} {:>13.0} {:>13.2} {:>6.2} {:>6.2}",
@@ -127,10 +128,10 @@ fn by_kinds(effort: &Effort) {
     println!("\n100 findings, 3 accounts, by what tells findings apart");
     println!(
         "{:<14} {:<32} {:>9} {:>9} {:>9} {:>9} {:>20}",
-        "", "the policies read", "cold, 13", "warm, 13", "cold, 1k", "warm, 1k", "1k x 13: cold   warm"
+        "", "the policies read", "cold, 16", "warm, 16", "cold, 1k", "warm, 1k", "1k x 16: cold   warm"
     );
     for role in [Role::Member, Role::Administrator] {
-        let caller = scene::caller(role);
+        let caller = fleet::caller(role);
         let body = scene::body(100, role, 3);
         let request = BatchUpdate::parse(body.as_bytes()).expect("a request");
         for (site, name) in [
@@ -140,7 +141,7 @@ fn by_kinds(effort: &Effort) {
             (EACH, "the id, for triage: all differ"),
             (EACH_ALWAYS, "the id, always: all differ"),
         ] {
-            let [small, large] = [13, 1_000].map(|policies| scene::snapshot(policies, 3, site));
+            let [small, large] = [16, 1_000].map(|policies| scene::snapshot(policies, 3, site));
             let costs = effort.measure(vec![
                 cold(&small, &caller, &request),
                 warm(&small, &caller, &request),
@@ -162,14 +163,14 @@ fn by_kinds(effort: &Effort) {
 }
 
 fn by_accounts(effort: &Effort) {
-    println!("\n100 findings, 13 policies, findings of 8 kinds, by accounts in the fleet");
+    println!("\n100 findings, 16 policies, findings of 8 kinds, by accounts in the fleet");
     println!(
         "{:<14} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>30}",
         "", "naive, 3", "cold, 3", "warm, 3", "naive 11k", "cold, 11k", "warm, 11k", "11k x 3: naive   cold   warm"
     );
-    let [few, many] = [3, 11_000].map(|accounts| scene::snapshot(13, accounts, EIGHT));
+    let [few, many] = [3, 11_000].map(|accounts| scene::snapshot(16, accounts, EIGHT));
     for role in [Role::Member, Role::Administrator] {
-        let caller = scene::caller(role);
+        let caller = fleet::caller(role);
         let [few_body, many_body] = [3, 11_000].map(|accounts| scene::body(100, role, accounts));
         let few_request = BatchUpdate::parse(few_body.as_bytes()).expect("a request");
         let many_request = BatchUpdate::parse(many_body.as_bytes()).expect("a request");

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "its tables are what it is for")]
 
 mod support {
+    pub(crate) mod fleet;
     pub(crate) mod scene;
 
     mod effort;
@@ -21,7 +22,7 @@ use findings_gate::{
     policy::Engine,
 };
 use serde_json::Value;
-use support::{Case, Effort, scene};
+use support::{Case, Effort, fleet, scene};
 
 const DECISION: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -91,11 +92,11 @@ fn answers(effort: &Effort) {
     for findings in [1, 10, 100] {
         let body = scene::body(findings, Role::Member, 3);
         let request = BatchUpdate::parse(body.as_bytes()).expect("a request");
-        let mut engine = Engine::new(scene::snapshot(13, 3, scene::ALIKE));
+        let mut engine = Engine::new(scene::snapshot(16, 3, scene::ALIKE));
         let mut decided = |role| {
             let decision = decide(
                 &mut engine,
-                &scene::caller(role),
+                &fleet::caller(role),
                 Asked::of_update(&request, Timestamp::UNIX_EPOCH),
                 Knowledge::OfEach(&[]),
             );

@@ -161,6 +161,28 @@ findings-gate.toml is valid
 }
 
 #[test]
+fn check_tells_what_look_ups_that_are_off_mean() {
+    let place = place();
+    let configuration = format!("{CONFIGURATION}[state]\nlookup = \"off\"\n");
+    fs::write(place.path().join("findings-gate.toml"), configuration).unwrap();
+    let output = run(place.path(), &["check"]);
+    ends(&output, 0);
+    assert!(err(&output).contains("whoever may write one key or element may erase all others"), "{}", err(&output));
+    assert!(!err(&output).contains("state-unavailable"), "{}", err(&output));
+    let reading = "@id(\"open-only\")\nforbid (principal, action, resource) unless { resource.recordState == RecordState::\"ACTIVE\" };\n";
+    fs::write(place.path().join("policies/state.cedar"), reading).unwrap();
+    let output = run(place.path(), &["check", "--format", "json"]);
+    ends(&output, 0);
+    let printed: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
+    let warnings = printed["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[1].as_str().unwrap().contains("these policies read the finding as it is: `open-only`"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn check_prints_json_for_programs() {
     let place = place();
     let output = run(place.path(), &["check", "--format", "json"]);

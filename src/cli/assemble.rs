@@ -92,6 +92,27 @@ pub(super) fn states(config: &config::StateLookup) -> Option<Arc<States>> {
     lookup.then(|| Arc::new(States::new(StateSettings { max_age, entries, deadline, rate, burst })))
 }
 
+/// What is allowed and probably not meant about policies and configuration together, a sentence each.
+pub(super) fn doubts(config: &Config, snapshot: &Snapshot) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if !config.state.lookup {
+        doubts.push(
+            "`state.lookup` is off: the backend replaces UserDefinedFields, Types and RelatedFindings as a whole, so whoever may \
+             write one key or element may erase all others, and no policy is asked about that"
+                .to_owned(),
+        );
+        let reading: Vec<String> = snapshot.reading_state().map(|id| format!("`{id}`")).collect();
+        if !reading.is_empty() {
+            doubts.push(format!(
+                "`state.lookup` is off, and these policies read the finding as it is: {}; what depends on it is always denied \
+                 (state-unavailable)",
+                reading.join(", ")
+            ));
+        }
+    }
+    doubts
+}
+
 /// Where decided updates go.
 fn upstream(config: &Config) -> Result<Upstream, Failure> {
     match &config.upstream.backend {

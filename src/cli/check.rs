@@ -51,11 +51,10 @@ pub enum Format {
 pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     match (read(args), args.format) {
         (Ok(checked), format) => {
-            let config = &checked.config;
             let summary = Summary::of(&checked);
             match format {
                 Format::Human => {
-                    for warning in &config.warnings {
+                    for warning in &summary.warnings {
                         printer.warn(warning)?;
                     }
                     printer.out(&summary.human())?;
@@ -202,7 +201,7 @@ impl Summary {
                 count: snapshot.rules().len(),
                 digest: snapshot.digest().to_owned(),
             },
-            warnings: config.warnings.clone(),
+            warnings: config.warnings.iter().cloned().chain(assemble::doubts(config, snapshot)).collect(),
         }
     }
 

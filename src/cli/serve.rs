@@ -71,7 +71,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     let config = config::load(&args.config.config, std::env::vars_os(), &args.flags())?;
     let settings = assemble::gate(&config)?;
     telemetry::init(&config.log).map_err(Failure::broke)?;
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&assemble::doubts(&config, &settings.snapshot)) {
         ConfigurationDoubtful { warning }.emit();
     }
     let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(Failure::broke)?;

@@ -10,6 +10,8 @@ use crate::{
 };
 use std::rc::Rc;
 
+mod state;
+
 type Script = fn(&Question<'_>) -> Answer;
 
 /// Says what the script says, and counts.

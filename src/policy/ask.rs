@@ -41,6 +41,11 @@ impl Rules {
         Self { by_id: rules.into_iter().map(known).collect(), default_enforcement }
     }
 
+    /// Whether the policy reads how a finding is.
+    pub(super) fn reads_state(&self, rule: &Rule) -> bool {
+        self.by_id.get(rule.policy.id()).is_some_and(|known| known.reads_state)
+    }
+
     fn denial(&self, reason: Reason, ids: impl IntoIterator<Item = PolicyId>) -> Denial {
         let mut rules: Vec<&Rule> =
             ids.into_iter().filter_map(|id| self.by_id.get(&id)).map(|known| &known.rule).collect();

@@ -84,6 +84,11 @@ impl Snapshot {
         &self.digest
     }
 
+    /// The policies that read how a finding is, by id: for them findings are looked up.
+    pub fn reading_state(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter(|rule| self.by_id.reads_state(rule)).map(|rule| &*rule.id)
+    }
+
     pub(super) fn by_id(&self) -> &Rules {
         &self.by_id
     }
