@@ -71,20 +71,19 @@ fn what_is_known_of_each_finding_decides_about_it() {
         let open = decision.depends_on_state(&caller, &request.identifiers);
         format!("{told}{}", if open.is_empty() { "" } else { ", open" })
     };
-    use Role::{Administrator, Member};
     for (request, known, role, expected) in [
-        (&own, Known::Nothing, Member, "stripped, open"),
-        (&own, Known::State(&known), Member, "allowed"),
-        (&own, Known::Missing, Member, "not found"),
+        (&own, Known::Nothing, Role::Member, "stripped, open"),
+        (&own, Known::State(&known), Role::Member, "allowed"),
+        (&own, Known::Missing, Role::Member, "not found"),
         // A backend that gives the finding to another account is not believed.
-        (&own, Known::State(&foreign), Member, "stripped, open"),
-        (&own, Known::State(&foreign), Administrator, "stripped, open"),
-        (&of_partner, Known::Nothing, Member, "owner unknown, open"),
-        (&of_partner, Known::State(&known), Member, "allowed"),
-        (&of_partner, Known::Missing, Member, "not found"),
+        (&own, Known::State(&foreign), Role::Member, "stripped, open"),
+        (&own, Known::State(&foreign), Role::Administrator, "stripped, open"),
+        (&of_partner, Known::Nothing, Role::Member, "owner unknown, open"),
+        (&of_partner, Known::State(&known), Role::Member, "allowed"),
+        (&of_partner, Known::Missing, Role::Member, "not found"),
         // To a member there is no such finding.
-        (&of_partner, Known::State(&foreign), Member, "not found"),
-        (&of_partner, Known::State(&foreign), Administrator, "allowed"),
+        (&of_partner, Known::State(&foreign), Role::Member, "not found"),
+        (&of_partner, Known::State(&foreign), Role::Administrator, "allowed"),
     ] {
         assert_eq!(fate(request, known, role), expected, "{known:?} {role}");
     }
