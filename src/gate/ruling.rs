@@ -61,15 +61,11 @@ pub(super) fn rule<'u>(
     };
     let mut verdicts: Vec<Rc<Verdict>> = Vec::with_capacity(request.changes.len() + removals.len());
     verdicts.extend(request.changes.iter().map(|change| ask(change, kept)));
-    // A finding that is not updated loses nothing.
-    let is_updated =
-        strictest(request.changes.iter(), &verdicts, caller).is_none_or(|strictest| strictest == Enforcement::Strip);
-    let removals = if is_updated { removals } else { &[] };
+    let removals = at_stake(&request.changes, &verdicts, kept, removals, caller);
     verdicts.extend(removals.iter().map(|change| ask(change, kept)));
-    let changes = || request.changes.iter().chain(removals);
+    let changes = || request.changes.iter().chain(&removals);
     while strictest(changes(), &verdicts, caller) == Some(Enforcement::Strip) {
-        let denied = changes().zip(&verdicts).filter(|(_, verdict)| verdict.enforced.denial().is_some());
-        let left = denied.filter_map(|(change, _)| change.field()).fold(kept, FieldSet::without);
+        let left = without_denied(changes(), &verdicts, kept);
         if left == kept {
             break;
         }
@@ -82,7 +78,7 @@ pub(super) fn rule<'u>(
     }
     let enforcement = strictest(changes(), &verdicts, caller);
     let of_removals = verdicts.split_off(request.changes.len());
-    let removals = removals.iter().copied().zip(of_removals);
+    let removals = removals.into_iter().zip(of_removals);
     // That it is not known what there is to drop is worth telling only where it matters.
     let told = |(change, verdict): &(Change<'_>, Rc<Verdict>)| {
         change.value() != Value::Unknown || verdict.open || verdict.shadow.is_some()
@@ -94,6 +90,38 @@ pub(super) fn rule<'u>(
         enforcement,
         minimum: caller.minimum_enforcement,
     }
+}
+
+/// The removals that may come to pass: a finding that is not updated loses nothing, nor does a field that is stripped anyway.
+fn at_stake<'u>(
+    changes: &[Change<'_>],
+    verdicts: &[Rc<Verdict>],
+    fields: FieldSet,
+    removals: &[Change<'u>],
+    caller: &Caller,
+) -> Vec<Change<'u>> {
+    if removals.is_empty() {
+        return Vec::new();
+    }
+    match strictest(changes.iter(), verdicts, caller) {
+        None => removals.to_vec(),
+        Some(Enforcement::Strip) => {
+            let left = without_denied(changes.iter(), verdicts, fields);
+            let stays = |change: &&Change<'_>| change.field().is_some_and(|field| left.contains(field));
+            removals.iter().filter(stays).copied().collect()
+        }
+        Some(Enforcement::Reject | Enforcement::Refuse) => Vec::new(),
+    }
+}
+
+/// The fields without those that a denial takes out.
+fn without_denied<'c>(
+    changes: impl Iterator<Item = &'c Change<'c>>,
+    verdicts: &[Rc<Verdict>],
+    fields: FieldSet,
+) -> FieldSet {
+    let denied = changes.zip(verdicts).filter(|(_, verdict)| verdict.enforced.denial().is_some());
+    denied.filter_map(|(change, _)| change.field()).fold(fields, FieldSet::without)
 }
 
 /// The strictest enforcement of all denials. What is about the finding as a whole cannot be stripped off it.
