@@ -57,12 +57,12 @@ impl Governed {
     pub(super) fn parse(finding: &Members<'_>) -> Result<Self, InvalidBody> {
         let fields = Field::ALL.iter().map(|field| field.as_str());
         finding.has_no_double_of(fields.clone().chain(IDENTITY).chain([PROVIDER_FIELDS, WORKFLOW_STATE]))?;
-        let provider = finding.object(PROVIDER_FIELDS)?;
-        let provided = match &provider {
-            Some(provider) => {
-                provider.has_no_double_of(fields.chain([WORKFLOW_STATE]))?;
-                provider.has_none_but_the_provided()?;
-                provider.update()?
+        let within = finding.object(PROVIDER_FIELDS)?;
+        let provided = match &within {
+            Some(members) => {
+                members.has_no_double_of(fields.chain([WORKFLOW_STATE]))?;
+                members.has_none_but_the_provided()?;
+                members.update()?
             }
             None => Update::default(),
         };
@@ -72,7 +72,7 @@ impl Governed {
         let record_states = Word::new(RecordState::parse, || words(RecordState::ALL.iter().map(|word| word.as_str())));
         let record_state = finding.read(Field::RecordState.as_str(), None, record_states)?;
         let status = top.workflow.or(retired_workflow).unwrap_or(WorkflowStatus::New);
-        let created = created(finding, provider.as_ref(), status)?;
+        let created = created(finding, within.as_ref(), status)?;
         Ok(Self { top, provided, retired_workflow, record_state, created })
     }
 
@@ -123,14 +123,10 @@ fn retired_workflow(word: &str) -> Option<WorkflowStatus> {
     RETIRED.iter().find(|(retired, _)| *retired == word).map(|(_, status)| *status)
 }
 
-fn created(
-    finding: &Members<'_>,
-    provider: Option<&Members<'_>>,
-    status: WorkflowStatus,
-) -> Result<State, InvalidBody> {
+fn created(finding: &Members<'_>, within: Option<&Members<'_>>, status: WorkflowStatus) -> Result<State, InvalidBody> {
     let mut instead: Map<String, Value> = Map::new();
     for field in PROVIDED.iter().map(|field| field.as_str()) {
-        let provided = provider.and_then(|provider| provider.members.get(field));
+        let provided = within.and_then(|within| within.members.get(field));
         instead.extend(provided.map(|value| (field.to_owned(), value.clone())));
     }
     instead.insert(Field::Workflow.to_string(), json!({"Status": status.as_str()}));

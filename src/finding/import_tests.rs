@@ -76,7 +76,7 @@ fn what_is_no_import_fails_as_a_whole() {
 
 #[test]
 fn a_finding_asks_for_each_thing_that_it_carries_once() {
-    let severity = [r#"Severity.Label = LOW"#];
+    let severity = ["Severity.Label = LOW"];
     let related = json!([{"Id": "r", "ProductArn": PRODUCT}]);
     for (members, expected) in [
         (json!({}), &severity[..]),
@@ -342,7 +342,7 @@ fn by_hand(finding: &Value, fields: FieldSet) -> Value {
     let mut finding = finding.clone();
     let stripped: Vec<&str> = fields.iter().map(Field::as_str).collect();
     let top = finding.as_object_mut().unwrap();
-    top.retain(|name, _| !stripped.contains(&&**name) && !(name == "WorkflowState" && stripped.contains(&"Workflow")));
+    top.retain(|name, _| !stripped.contains(&if name == "WorkflowState" { "Workflow" } else { name }));
     if let Some(Value::Object(provided)) = top.get_mut(PROVIDER_FIELDS) {
         let was_empty = provided.is_empty();
         provided.retain(|name, _| !stripped.contains(&&**name));

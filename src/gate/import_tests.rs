@@ -391,8 +391,8 @@ fn an_answer_that_does_not_fit_is_doubtful_and_the_gate_s_counts_stand() {
     };
     let decision = decide(script, &request, Knowledge::Never);
     let counts = |success_count, failed_count, failed| UpstreamImportAnswer {
-        success_count,
         failed_count,
+        success_count,
         ..answering(2, failed)
     };
     let denied = "denied AccessDenied";

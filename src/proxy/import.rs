@@ -56,7 +56,8 @@ impl Gate {
             ImportPlan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
         };
 
-        let reply = match self.import(caller, &request, &findings).await.map(read).transpose() {
+        let outcome = self.import(caller, &request, &findings).await;
+        let reply = match outcome.as_ref().map(read).transpose() {
             Ok(answer) => {
                 let MergedImport { body, not_asked, not_answered } =
                     merge_import(&request, &decision, &findings, answer, id.as_str());
@@ -65,9 +66,13 @@ impl Gate {
                 }
                 Reply::decided(body)
             }
-            Err((Failed { status, message, .. }, outcome)) => {
+            Err(Failed { status, message, .. }) => {
                 failed::tell(id, OPERATION, status, &message, began);
-                failed::pass(outcome, message).map_err(Denied::decided)?
+                let passed = outcome.map_or_else(
+                    || Err(ApiError::internal("no call failed")),
+                    |outcome| failed::pass(outcome, message),
+                );
+                passed.map_err(Denied::decided)?
             }
         };
         let denied = decision.fates.iter().filter(|fate| !fate.is_whole()).count();
@@ -100,13 +105,10 @@ fn own_account(caller: &Caller, request: &BatchImport) -> Result<(), ApiError> {
 }
 
 /// What upstream said of the findings, or why the call failed as a whole.
-fn read(outcome: Outcome) -> Result<UpstreamImportAnswer, (Failed, Outcome)> {
-    if let Some(failed) = Failed::of(&outcome) {
-        return Err((failed, outcome));
+fn read(outcome: &Outcome) -> Result<UpstreamImportAnswer, Failed> {
+    if let Some(failed) = Failed::of(outcome) {
+        return Err(failed);
     }
-    let answer = match &outcome {
-        Ok(answer) => serde_json::from_slice(&answer.body),
-        Err(_) => Ok(UpstreamImportAnswer::default()),
-    };
-    answer.map_err(|error| (Failed::unreadable(OPERATION, &error), outcome))
+    let body = outcome.as_ref().map_or(&[][..], |answer| &answer.body);
+    serde_json::from_slice(body).map_err(|error| Failed::unreadable(OPERATION, &error))
 }

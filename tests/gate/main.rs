@@ -14,6 +14,7 @@ mod connections;
 mod doors;
 mod forwarded;
 mod groups;
+mod import;
 mod json;
 mod policies;
 mod random;

@@ -1,0 +1,571 @@
+//! Imports: each finding decided, what is left forwarded in one call, and one answer whatever the backend says.
+
+use crate::{
+    POLICIES,
+    support::{
+        client::{Response, signed_head, with_body},
+        fleet::{BLUNT, Key, PAYMENTS, SEARCH, SECURITY},
+        gate::{Gate, Place},
+        upstream::{Received, Reply, Upstream},
+    },
+};
+use serde_json::{Value, json};
+
+const OPEN: &str = "[doors]\nopen = [\"BatchImportFindings\"]\n[limits]\nbody = \"7MiB\"\n";
+/// Besides [`POLICIES`].
+const MORE: &str = r#"
+@id("no-archiving")
+@enforce("reject")
+@advice("Let the scanner that found it archive it.")
+forbid (principal, action == Action::"RecordState", resource)
+when { context.value == RecordState::"ARCHIVED" };
+
+@id("not-this-scanner")
+@enforce("strip")
+@advice("Use the other scanner.")
+forbid (principal, action == Action::"Import", resource)
+when { resource.id like "unwanted*" };
+"#;
+/// A verdict of each kind that depends on the finding.
+const STATEFUL: &str = r#"
+@id("everybody")
+permit (principal, action, resource);
+
+@id("new-findings-are-new")
+@enforce("strip")
+forbid (principal, action == Action::"Workflow.Status", resource)
+when { resource.isNew && context.value != WorkflowStatus::"NEW" };
+
+@id("known-findings-keep-their-severity")
+@enforce("reject")
+@advice("Say in Note why it is less severe.")
+forbid (principal, action == Action::"Severity.Label", resource)
+when { !resource.isNew && context.rank < resource.severity.rank };
+
+@id("new-findings-are-sure")
+@enforce("reject")
+forbid (principal, action == Action::"Import", resource)
+when { resource.isNew && resource has confidence && resource.confidence < 50 };
+"#;
+
+/// A gate with policies, in front of an upstream.
+fn gate_before(upstream: &Upstream, policies: &str) -> Gate {
+    Gate::start(Place::with_policies(&upstream.url(), policies, OPEN))
+}
+
+fn ask(gate: &Gate, key: &Key, body: &str) -> Response {
+    let mut client = gate.connect();
+    let head = signed_head(gate.address, key, "POST", "/findings/import", body.as_bytes());
+    client.send(&with_body(&format!("{head}x-findings-gate-account: 111111111111\r\n"), body.as_bytes()));
+    client.read()
+}
+
+fn import(gate: &Gate, key: &Key, findings: &[Value]) -> Response {
+    ask(gate, key, &json!({ "Findings": findings }).to_string())
+}
+
+/// A finding of the account's own product, with these members besides.
+fn finding(key: &Key, id: &str, members: &Value) -> Value {
+    let account = key.account;
+    let mut finding = json!({
+        "SchemaVersion": "2018-10-08", "Id": id, "AwsAccountId": account,
+        "ProductArn": format!("arn:aws:securityhub:eu-west-1:{account}:product/{account}/default"),
+        "GeneratorId": "test", "Title": "t", "Description": "d", "Types": ["Effects"],
+        "CreatedAt": "2026-01-01T00:00:00Z", "UpdatedAt": "2026-01-01T00:00:00Z",
+        "Severity": {"Label": "LOW", "Original": "l"}, "Resources": [{"Type": "Other", "Id": "r"}],
+    });
+    for (name, value) in members.as_object().unwrap() {
+        finding[name] = value.clone();
+    }
+    finding
+}
+
+fn of_import(received: &Received) -> bool {
+    received.head.starts_with("POST /findings/import HTTP/1.1\r\n")
+}
+
+/// The ids of the findings in a request or an answer.
+fn ids(findings: &Value) -> Vec<&str> {
+    findings.as_array().unwrap().iter().map(|finding| finding["Id"].as_str().unwrap()).collect()
+}
+
+/// A backend that imports everything, and has no finding.
+fn accepting() -> Upstream {
+    having(&json!([]))
+}
+
+/// A backend that imports everything, and has these findings.
+fn having(findings: &Value) -> Upstream {
+    let findings = findings.clone();
+    Upstream::start(move |request| {
+        if of_import(request) {
+            let count = request.json()["Findings"].as_array().unwrap().len();
+            Reply::json("200 OK", &json!({"SuccessCount": count, "FailedCount": 0, "FailedFindings": []}))
+        } else {
+            Reply::json("200 OK", &json!({"Findings": findings}))
+        }
+    })
+}
+
+/// The answer of a decided call: how many succeeded, and the id, code and message of each that did not.
+#[track_caller]
+fn told(response: &Response) -> (u64, Vec<(String, String, String)>) {
+    assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
+    assert_eq!(response.headers["content-type"], "application/json");
+    assert_eq!(response.headers["x-findings-gate-decision"], response.headers["x-amzn-requestid"]);
+    let body = response.json();
+    assert_eq!(body.as_object().unwrap().len(), 3, "{body}");
+    let failed = body["FailedFindings"].as_array().unwrap();
+    assert_eq!(body["FailedCount"], failed.len());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let entry = |entry: &Value| (text(&entry["Id"]), text(&entry["ErrorCode"]), text(&entry["ErrorMessage"]));
+    (body["SuccessCount"].as_u64().unwrap(), failed.iter().map(entry).collect())
+}
+
+/// How many succeeded, and `id code` of each that did not.
+#[track_caller]
+fn codes(response: &Response) -> (u64, Vec<String>) {
+    let (succeeded, failed) = told(response);
+    (succeeded, failed.into_iter().map(|(id, code, _)| format!("{id} {code}")).collect())
+}
+
+#[test]
+fn what_is_allowed_is_forwarded_as_it_came_and_written_anew() {
+    let upstream = accepting();
+    let gate = Gate::start(Place::new(&upstream.url(), OPEN));
+    let members = json!({
+        "Confidence": 5, "RecordState": "ACTIVE", "Malware": [{"Name": "x", "Score": 1.50}], "ANewMember": {"a": [null]},
+        "FindingProviderFields": {"Severity": {"Label": "HIGH"}, "Types": ["TTPs"]}, "Workflow": {"Status": "NEW"},
+    });
+    let findings = [finding(&PAYMENTS, "one", &members), finding(&PAYMENTS, "two", &json!({}))];
+    let spaced = format!("{:#}\n", json!({ "Findings": findings })).replace("\"one\"", r#""\u006fne""#);
+    assert_eq!(codes(&ask(&gate, &PAYMENTS, &spaced)), (2, vec![]));
+    let received = upstream.take();
+    let [received] = &received[..] else { panic!("one call, and no look-up: {received:?}") };
+    assert_eq!(received.json(), json!({ "Findings": findings }));
+    assert!(!received.text().contains([' ', '\n', '\\']), "{}", received.text());
+    assert!(of_import(received) && received.head.contains("x-findings-gate-account: 222222222222\r\n"));
+    assert_eq!(received.header_names(), ["content-length", "content-type", "host", "x-findings-gate-account"]);
+    // The administrator imports its own, too.
+    let own = finding(&SECURITY, "own", &json!({"RecordState": "ARCHIVED", "Workflow": {"Status": "SUPPRESSED"}}));
+    assert_eq!(codes(&import(&gate, &SECURITY, &[own])), (1, vec![]));
+    assert_eq!(upstream.take().len(), 1);
+    assert!(!gate.log().contains("configuration_doubtful"), "{}", gate.log());
+}
+
+#[test]
+fn the_baseline_lets_members_import_and_neither_archive_nor_suppress() {
+    let upstream = accepting();
+    let gate = Gate::start(Place::new(&upstream.url(), OPEN));
+    let provided = |members: Value| json!({ "FindingProviderFields": members });
+    let note = json!({"Text": "t", "UpdatedBy": "scanner", "UpdatedAt": "2026-01-01T00:00:00Z"});
+    for (members, code, fragment) in [
+        (provided(json!({"Severity": {"Label": "CRITICAL"}, "Confidence": 99})), None, ""),
+        (json!({"Note": note}), None, ""),
+        (
+            json!({"RecordState": "ARCHIVED"}),
+            Some("AccessDenied"),
+            "RecordState = ARCHIVED denied because no policy permits it",
+        ),
+        (json!({"Workflow": {"Status": "SUPPRESSED"}}), Some("AccessDenied"), "`members-do-not-suppress` (reject)"),
+        (json!({"WorkflowState": "DEFERRED"}), Some("AccessDenied"), "Workflow.Status = SUPPRESSED denied by policy"),
+        (
+            json!({"VerificationState": "FALSE_POSITIVE"}),
+            Some("AccessDenied"),
+            "members-do-not-declare-false-positives",
+        ),
+    ] {
+        let (succeeded, failed) = told(&import(&gate, &PAYMENTS, &[finding(&PAYMENTS, "f", &members)]));
+        let sent = upstream.take();
+        match code {
+            None => assert_eq!((succeeded, failed, sent.len()), (1, vec![], 1), "{members}"),
+            Some(code) => {
+                assert_eq!((succeeded, sent), (0, vec![]), "{members}");
+                assert_eq!((&*failed[0].0, &*failed[0].1), ("f", code), "{members}");
+                assert!(failed[0].2.contains(fragment), "{failed:?}");
+            }
+        }
+    }
+    gate.wait_for_log(&["request_served", "BatchImportFindings", "\"denied\":1", "\"findings\":1"]);
+}
+
+#[test]
+fn a_hundred_findings_have_each_its_own_fate() {
+    let upstream = Upstream::start(|request| {
+        let findings = request.json();
+        let all = findings["Findings"].as_array().unwrap();
+        let failed = all.iter().filter(|finding| finding["Title"] == "broken");
+        let failed: Vec<Value> = failed
+            .map(|finding| json!({"Id": finding["Id"], "ErrorCode": "InvalidAccess", "ErrorMessage": "no hub"}))
+            .collect();
+        let (count, succeeded) = (failed.len(), all.len() - failed.len());
+        Reply::json("200 OK", &json!({"SuccessCount": succeeded, "FailedCount": count, "FailedFindings": failed}))
+    });
+    let gate = gate_before(&upstream, &format!("{POLICIES}{MORE}"));
+    let provided = json!({"Severity": {"Label": "HIGH"}, "Types": ["TTPs"]});
+    let mut expected = Vec::new();
+    let findings: Vec<Value> = (0..100)
+        .map(|at| {
+            let id = |kind: &str| format!("{kind}-{at}");
+            let (id, members, code) = match at % 10 {
+                0 => (id("strip"), json!({"FindingProviderFields": provided}), Some("PartialImport")),
+                1 => (
+                    id("strip"),
+                    json!({"FindingProviderFields": {"Severity": {"Label": "HIGH"}}}),
+                    Some("PartialImport"),
+                ),
+                2 => (id("gone"), json!({"RecordState": "ARCHIVED"}), Some("AccessDenied")),
+                3 => (id("unwanted"), json!({}), Some("AccessDenied")),
+                4 => (id("bad"), json!({"Note": {"Text": "t"}}), Some("InvalidInput")),
+                5 => (id("broken"), json!({"Title": "broken"}), Some("InvalidAccess")),
+                6 => (id("strip-broken"), json!({"Title": "broken"}), Some("InvalidAccess")),
+                7 => (id("unsure"), json!({"Confidence": 93}), Some("AccessDenied")),
+                8 if at > 8 => ("again-8".to_owned(), json!({}), Some("DuplicatedFindingIdentifier")),
+                8 => (id("again"), json!({}), None),
+                _ => (id("fine"), json!({"Confidence": at}), None),
+            };
+            expected.extend(code.map(|code| format!("{id} {code}")));
+            // Confidence 93 and more overflows in the policy; the fine ones stay below.
+            let members = if at % 10 == 9 { json!({"Confidence": 9}) } else { members };
+            finding(&PAYMENTS, &id, &members)
+        })
+        .collect();
+    let response = import(&gate, &PAYMENTS, &findings);
+    assert_eq!(codes(&response), (100 - expected.len() as u64, expected));
+    let received = upstream.take();
+    let [sent] = &received[..] else { panic!("one call: {}", received.len()) };
+    let body = sent.json();
+    let kinds = ["strip", "broken", "fine"];
+    let forwarded = findings.iter().filter(|finding| {
+        let id = finding["Id"].as_str().unwrap();
+        kinds.iter().any(|kind| id.starts_with(kind)) || std::ptr::eq(*finding, &raw const findings[8])
+    });
+    let forwarded: Vec<Value> = forwarded
+        .map(|finding| {
+            let mut finding = finding.clone();
+            if finding["Id"].as_str().unwrap().starts_with("strip") {
+                let members = finding.as_object_mut().unwrap();
+                members.remove("Severity");
+                let emptied = members.get_mut("FindingProviderFields").is_some_and(|provided| {
+                    let provided = provided.as_object_mut().unwrap();
+                    provided.remove("Severity");
+                    provided.is_empty()
+                });
+                if emptied {
+                    members.remove("FindingProviderFields");
+                }
+            }
+            finding
+        })
+        .collect();
+    assert_eq!(ids(&body["Findings"]), ids(&json!(forwarded)));
+    assert_eq!(body["Findings"], json!(forwarded));
+
+    let (_, failed) = told(&response);
+    let message = |id: &str| failed.iter().find(|(of, ..)| of == id).unwrap().2.clone();
+    let decision = &response.headers["x-findings-gate-decision"];
+    let stripped = message("strip-0");
+    assert!(
+        stripped.starts_with("imported without Severity: Severity.Label = LOW, Severity.Label = HIGH denied"),
+        "{stripped}"
+    );
+    assert!(
+        stripped.contains("`no-severity` (strip): Leave Severity out.") && stripped.contains(&**decision),
+        "{stripped}"
+    );
+    assert!(
+        message("gone-2").starts_with("nothing was imported: RecordState = ARCHIVED denied by policy `no-archiving`")
+    );
+    assert!(
+        message("unwanted-3").contains("Import denied by policy `not-this-scanner` (strip): Use the other scanner.")
+    );
+    assert!(message("bad-4").starts_with("Findings[4].Note: member `UpdatedBy` is missing"));
+    assert_eq!(message("broken-5"), "no hub");
+    assert!(message("strip-broken-6").starts_with("no hub (it was forwarded without Severity: "));
+    assert!(message("unsure-7").contains("policy-error"));
+    gate.wait_for_log(&["policy_failed", "overflows", "Confidence"]);
+    assert_eq!(gate.log().matches("policy_failed").count(), 1, "once, not once a finding");
+    gate.goes_on_with_imports();
+}
+
+impl Gate {
+    /// Asserts that the gate goes on: one good import over a new connection is answered well.
+    #[track_caller]
+    fn goes_on_with_imports(&self) {
+        let response = import(self, &PAYMENTS, &[finding(&PAYMENTS, "goes-on", &json!({}))]);
+        assert_eq!(codes(&response), (1, vec![]));
+    }
+}
+
+#[test]
+fn a_refusal_and_a_foreign_account_forward_nothing_of_the_whole_call() {
+    let upstream = accepting();
+    let gate = gate_before(&upstream, &format!("{POLICIES}{MORE}"));
+    let fine = finding(&PAYMENTS, "fine", &json!({}));
+    let thirteen = finding(&PAYMENTS, "thirteen", &json!({"FindingProviderFields": {"Criticality": 13}}));
+    let refused = import(&gate, &PAYMENTS, &[fine.clone(), thirteen]);
+    refused.is_error(
+        403,
+        "AccessDeniedException",
+        "nothing was imported, because of finding \"thirteen\": Criticality = 13",
+    );
+    refused.is_error(403, "AccessDeniedException", "`not-thirteen` (refuse): Choose another number.");
+    assert!(refused.headers.contains_key("x-findings-gate-decision"));
+    // A denial that strips for one key refuses the call of another.
+    let strip = finding(&PAYMENTS, "strip", &json!({}));
+    import(&gate, &BLUNT, &[fine.clone(), strip]).is_error(403, "AccessDeniedException", "`no-severity`");
+
+    for key in [&PAYMENTS, &SECURITY] {
+        let own = finding(key, "own", &json!({}));
+        let foreign = finding(&SEARCH, "foreign", &json!({}));
+        let response = import(&gate, key, &[own, foreign]);
+        response.is_error(403, "AccessDeniedException", "`Findings[1].AwsAccountId` is 333333333333");
+        response.is_error(403, "AccessDeniedException", key.account);
+        assert!(!response.headers.contains_key("x-findings-gate-decision"), "nobody was asked");
+    }
+    assert_eq!(upstream.received(), []);
+    // Its own by AwsAccountId, and another's by its name.
+    let mut disguised = finding(&SEARCH, "disguised", &json!({}));
+    disguised["AwsAccountId"] = PAYMENTS.account.into();
+    let (succeeded, failed) = told(&import(&gate, &PAYMENTS, &[disguised.clone(), fine]));
+    assert_eq!((succeeded, &*failed[0].0, &*failed[0].1), (1, "disguised", "AccessDenied"));
+    assert!(failed[0].2.contains("of account 333333333333"), "{failed:?}");
+    assert_eq!(ids(&upstream.take()[0].json()["Findings"]), ["fine"]);
+    import(&gate, &BLUNT, &[disguised]).is_error(403, "AccessDeniedException", "of account 333333333333");
+    assert_eq!(upstream.received(), []);
+}
+
+#[test]
+fn what_is_no_import_is_told_where_and_forwarded_nowhere() {
+    let upstream = accepting();
+    let gate = Gate::start(Place::new(&upstream.url(), OPEN));
+    let body = |finding: &Value| json!({ "Findings": [finding] }).to_string();
+    let fine = body(&finding(&PAYMENTS, "f", &json!({})));
+    let within = |from: &str, to: &str| fine.replacen(from, to, 1);
+    let hundred_and_one = vec![finding(&PAYMENTS, "f", &json!({})); 101];
+    let large = finding(&PAYMENTS, "f", &json!({"Filler": "x".repeat(6 << 20)}));
+    for (body, told) in [
+        ("{".to_owned(), "EOF"),
+        ("[]".to_owned(), "expected an object"),
+        (format!("{fine}x"), "trailing characters"),
+        (within(r#""Title":"t""#, r#""Title":"t","Title":"u""#), "member `Title` came twice"),
+        (within(r#""Type":"Other""#, r#""Type":"Other","\u0054ype":"AwsS3Bucket""#), "member `Type` came twice"),
+        (within(r#""Label":"LOW""#, r#""Label":"LOW","Label":"CRITICAL""#), "member `Label` came twice"),
+        (within(r#"{"Findings":"#, r#"{"Findings":[],"Findings":"#), "member `Findings` came twice"),
+        (within(r#""Title":"t""#, r#""Title":"\ud800""#), "hex escape"),
+        (within(r#""Id":"f""#, r#""Id":7"#), "Findings[0].Id: invalid type: integer `7`"),
+        (within(r#""Id":"f""#, r#""id":"f""#), "Findings[0].Id: is missing"),
+        (within(r#""AwsAccountId":"222222222222""#, r#""AwsAccountId":"""#), "Findings[0].AwsAccountId: got \"\""),
+        (json!({"Findings": hundred_and_one}).to_string(), "Findings: got 101 findings"),
+        (body(&large), "expected at most 6 MB (6291456 bytes)"),
+    ] {
+        ask(&gate, &PAYMENTS, &body).is_error(400, "InvalidInputException", told);
+    }
+    let beyond = finding(&PAYMENTS, "f", &json!({"Filler": "x".repeat(7 << 20)}));
+    ask(&gate, &PAYMENTS, &body(&beyond)).is_error(413, "RequestEntityTooLargeException", "");
+    assert_eq!(upstream.received(), []);
+    // Within its limits, it takes 6 MB; one finding that is too large fails alone.
+    let mut findings: Vec<Value> =
+        (0..25).map(|at| finding(&PAYMENTS, &at.to_string(), &json!({"Filler": "x".repeat(240_000)}))).collect();
+    findings[3]["Filler"] = "x".repeat(250_000).into();
+    let (succeeded, failed) = told(&import(&gate, &PAYMENTS, &findings));
+    assert_eq!((succeeded, &*failed[0].0, &*failed[0].1, failed.len()), (24, "3", "FindingSizeExceeded", 1));
+    assert!(failed[0].2.contains("Findings[3] has 250"), "{failed:?}");
+    gate.goes_on_with_imports();
+}
+
+/// A finding as the backend has it.
+fn known(id: &str, members: &Value) -> Value {
+    let mut known = finding(&PAYMENTS, id, members);
+    for (name, value) in [("Workflow", json!({"Status": "NOTIFIED"})), ("RecordState", json!("ACTIVE"))] {
+        known[name] = value;
+    }
+    known
+}
+
+#[test]
+fn a_new_finding_is_told_from_one_that_exists_where_policies_care() {
+    let upstream =
+        having(&json!([known("known", &json!({"Severity": {"Label": "HIGH"}})), known("unasked", &json!({}))]));
+    let gate = gate_before(&upstream, STATEFUL);
+    let resolved = json!({"Workflow": {"Status": "RESOLVED"}});
+    let findings = [
+        finding(&PAYMENTS, "new", &json!({})),
+        finding(&PAYMENTS, "new-resolved", &resolved),
+        finding(&PAYMENTS, "new-unsure", &json!({"FindingProviderFields": {"Confidence": 10}})),
+        finding(&PAYMENTS, "known", &json!({})),
+        finding(&PAYMENTS, "known", &json!({"Severity": {"Label": "CRITICAL"}})),
+    ];
+    let expected = [
+        "new-resolved PartialImport",
+        "new-unsure AccessDenied",
+        "known AccessDenied",
+        "known DuplicatedFindingIdentifier",
+    ];
+    let expected = (1, expected.map(str::to_owned).to_vec());
+    let response = import(&gate, &PAYMENTS, &findings);
+    assert_eq!(codes(&response), expected);
+    let (_, failed) = told(&response);
+    assert!(failed[2].2.contains("`known-findings-keep-their-severity` (reject): Say in Note why"), "{failed:?}");
+    let received = upstream.take();
+    let [looked_up, sent] = &received[..] else { panic!("a look-up and an import: {received:?}") };
+    assert!(looked_up.head.starts_with("POST /findings HTTP/1.1\r\n"), "{}", looked_up.head);
+    assert!(looked_up.head.contains("x-findings-gate-account: 111111111111\r\n"), "{}", looked_up.head);
+    let body = sent.json();
+    assert_eq!(ids(&body["Findings"]), ["new", "new-resolved"]);
+    assert_eq!(body["Findings"][1], finding(&PAYMENTS, "new-resolved", &json!({})), "without its status");
+
+    // What is known may be raised and resolved. What was forwarded is looked up again; what was not is still known.
+    let raised = json!({"Severity": {"Label": "CRITICAL"}, "Workflow": {"Status": "RESOLVED"}});
+    for lookups in [0, 1] {
+        let response = import(&gate, &PAYMENTS, &[finding(&PAYMENTS, "known", &raised)]);
+        assert_eq!(codes(&response), (1, vec![]));
+        let received = upstream.take();
+        assert_eq!(received.iter().filter(|received| !of_import(received)).count(), lookups, "{received:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_looked_up_is_denied_and_nothing_else_is() {
+    let fails = Upstream::start(|request| {
+        if of_import(request) {
+            Reply::json("200 OK", &json!({"SuccessCount": 1, "FailedCount": 0, "FailedFindings": []}))
+        } else {
+            Reply::error("500 Internal Server Error", "InternalException", "not today")
+        }
+    });
+    let off = accepting();
+    for (upstream, more, lookups) in [(&fails, "", 1), (&off, "[state]\nlookup = \"off\"\n", 0)] {
+        let policies = r#"
+            @id("everybody") permit (principal, action, resource);
+            @id("sure") @enforce("refuse")
+            forbid (principal, action == Action::"Confidence", resource) when { resource.isNew };
+        "#;
+        let gate = Gate::start(Place::with_policies(&upstream.url(), policies, &format!("{OPEN}{more}")));
+        let plain = finding(&PAYMENTS, "plain", &json!({}));
+        let open = finding(&PAYMENTS, "open", &json!({"Confidence": 1, "FindingProviderFields": {"Confidence": 2}}));
+        let (succeeded, failed) = told(&import(&gate, &PAYMENTS, &[plain.clone(), open]));
+        assert_eq!((succeeded, &*failed[0].0, &*failed[0].1, failed.len()), (1, "open", "PartialImport", 1));
+        assert!(failed[0].2.contains("`sure`") && failed[0].2.contains("state-unavailable"), "{failed:?}");
+        let received = upstream.take();
+        assert_eq!(received.iter().filter(|received| !of_import(received)).count(), lookups, "{received:?}");
+        let mut without = finding(&PAYMENTS, "open", &json!({}));
+        without.as_object_mut().unwrap().remove("Confidence");
+        assert_eq!(received.last().unwrap().json(), json!({"Findings": [plain, without]}));
+        if lookups > 0 {
+            gate.wait_for_log(&["state_unavailable", "not today"]);
+        }
+    }
+}
+
+#[test]
+fn the_embedded_backend_tells_new_from_known_too() {
+    let gate = Gate::start(Place::with_policies("embedded", STATEFUL, OPEN));
+    let medium = json!({"Severity": {"Label": "MEDIUM"}, "UpdatedAt": "2026-01-02T00:00:00Z"});
+    let high = json!({"Severity": {"Label": "HIGH"}, "UpdatedAt": "2026-01-03T00:00:00Z"});
+    let of = |members: &Value| [finding(&PAYMENTS, "f", members)];
+    assert_eq!(codes(&import(&gate, &PAYMENTS, &of(&medium))), (1, vec![]));
+    assert_eq!(codes(&import(&gate, &PAYMENTS, &of(&json!({})))), (0, vec!["f AccessDenied".into()]));
+    assert_eq!(codes(&import(&gate, &PAYMENTS, &of(&high))), (1, vec![]));
+    assert_eq!(codes(&import(&gate, &PAYMENTS, &of(&medium))), (0, vec!["f AccessDenied".into()]));
+}
+
+#[test]
+fn a_call_that_fails_as_a_whole_is_passed_as_it_is() {
+    let body = |finding: Value| json!({ "Findings": [finding] }).to_string();
+    let import = body(finding(&PAYMENTS, "f", &json!({})));
+    let stripped = body(finding(&PAYMENTS, "strip", &json!({})));
+    let odd = json!({"Code": "OddException", "Message": "m", "More": [1]});
+    for (reply, status, code, message) in [
+        (Reply::error("500 Internal Server Error", "InternalException", "oops"), 500, "InternalException", "oops"),
+        (
+            Reply::error("429 Too Many Requests", "TooManyRequestsException", "slow"),
+            429,
+            "TooManyRequestsException",
+            "slow",
+        ),
+        (Reply::error("401 Unauthorized", "InvalidAccessException", "no hub"), 401, "InvalidAccessException", "no hub"),
+        (
+            Reply::answer("418 I'm a teapot", &["x-amzn-ErrorType: OddException"], &odd.to_string()),
+            418,
+            "OddException",
+            "m",
+        ),
+        (Reply::answer("503 Service Unavailable", &[], "<html>"), 503, "ServiceUnavailableException", "no JSON object"),
+        (Reply::answer("200 OK", &[], "<html>"), 502, "BadGatewayException", "no BatchImportFindings response"),
+        (Reply::answer("200 OK", &[], "{}"), 502, "BadGatewayException", "no BatchImportFindings response"),
+        (Reply::answer("200 OK", &[], r#"{"SuccessCount":1"#), 502, "BadGatewayException", "is not known"),
+        (Reply::answer("202 Accepted", &[], "{}"), 502, "BadGatewayException", "status 202"),
+        (
+            Reply::Close(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{".to_vec()),
+            502,
+            "BadGatewayException",
+            "is not known",
+        ),
+    ] {
+        let upstream = Upstream::start(move |_| reply.clone());
+        let gate = gate_before(&upstream, POLICIES);
+        for body in [&import, &stripped] {
+            let response = ask(&gate, &PAYMENTS, body);
+            assert_eq!((response.status, &*response.headers["x-amzn-errortype"]), (status, code), "{response:?}");
+            assert!(response.json()["Message"].as_str().unwrap().contains(message), "{response:?}");
+            assert!(response.headers.contains_key("x-findings-gate-decision"), "{response:?}");
+        }
+        assert_eq!(upstream.take().len(), 2, "nothing is sent twice");
+        gate.wait_for_log(&["upstream_failed", "BatchImportFindings", &format!("\"status\":{status}")]);
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_not_believed_beyond_what_it_says() {
+    let findings = ["a", "b", "strip"].map(|id| finding(&PAYMENTS, id, &json!({})));
+    let failed = |id: &str| json!({"Id": id, "ErrorCode": "InvalidInput", "ErrorMessage": "bad"});
+    for (answer, expected, doubtful) in [
+        (json!({"SuccessCount": 3, "FailedCount": 0, "FailedFindings": []}), (2, vec!["strip PartialImport"]), false),
+        (json!({"SuccessCount": 3, "FailedCount": 0}), (2, vec!["strip PartialImport"]), false),
+        (
+            json!({"SuccessCount": 2, "FailedCount": 1, "FailedFindings": [failed("b")]}),
+            (1, vec!["b InvalidInput", "strip PartialImport"]),
+            false,
+        ),
+        (
+            json!({"SuccessCount": 2, "FailedCount": 1, "FailedFindings": [failed("somebody-else-s")]}),
+            (2, vec!["strip PartialImport"]),
+            true,
+        ),
+        (json!({"SuccessCount": 1, "FailedCount": 0, "FailedFindings": []}), (2, vec!["strip PartialImport"]), true),
+        (
+            json!({"SuccessCount": 3, "FailedCount": 0, "FailedFindings": [failed("a"), failed("strip")]}),
+            (1, vec!["a InvalidInput", "strip InvalidInput"]),
+            true,
+        ),
+        (
+            json!({"SuccessCount": 18_446_744_073_709_551_615_u64, "FailedCount": 0, "FailedFindings": [failed("a")]}),
+            (1, vec!["a InvalidInput", "strip PartialImport"]),
+            true,
+        ),
+    ] {
+        let described = answer.to_string();
+        let upstream = Upstream::start(move |_| Reply::json("200 OK", &answer));
+        let gate = gate_before(&upstream, POLICIES);
+        let response = import(&gate, &PAYMENTS, &findings);
+        let (succeeded, failed) = expected;
+        assert_eq!(codes(&response), (succeeded, failed.into_iter().map(str::to_owned).collect()), "{described}");
+        assert!(!String::from_utf8_lossy(&response.body).contains("somebody"), "{response:?}");
+        if doubtful {
+            gate.wait_for_log(&["answer_doubtful", &response.headers["x-amzn-requestid"]]);
+        } else {
+            gate.wait_for_log(&["request_served"]);
+            assert!(!gate.log().contains("answer_doubtful"), "{described}: {}", gate.log());
+        }
+    }
+}
+
+#[test]
+fn a_shadow_policy_is_told_and_changes_nothing() {
+    let upstream = accepting();
+    let shadow = r#"@id("trial") @shadow @enforce("reject") forbid (principal, action == Action::"Import", resource);"#;
+    let gate = gate_before(&upstream, &format!("{POLICIES}{shadow}"));
+    gate.goes_on_with_imports();
+    gate.wait_for_log(&["shadow_differs", "\"finding\":\"goes-on\"", "\"action\":\"Import\"", "reject by trial"]);
+}
