@@ -143,9 +143,12 @@ fn target<'u>(
     known: Known<'u>,
 ) -> Target<'u> {
     let (state, is_new) = match known {
-        Known::Missing => (Some(governed.created()), Some(true)),
         Known::State(state) if state.account == owner => (Some(state), Some(false)),
-        // The backend has a finding of that name, and it is another account's: whether this one's is new cannot be told.
+        Known::Missing => (Some(governed.created()), Some(true)),
+        // Only another account has a finding of that name, which a product of several accounts may give twice. To this account it
+        // is as if there were none: nothing that it is told may depend on it.
+        Known::State(_) if identifier.owner().is_none() => (Some(governed.created()), Some(true)),
+        // A backend that gives a finding to another account than its name proves is not believed.
         Known::State(_) | Known::Nothing => (None, None),
     };
     Target { identifier, owner, state, is_new }

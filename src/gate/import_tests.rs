@@ -324,11 +324,13 @@ fn what_fails_before_any_policy_fails_alone() {
 
 #[test]
 fn a_finding_is_judged_as_it_is_or_as_it_will_be_if_it_is_new() {
-    let request = request(&[
-        ("new", json!({"Confidence": 7, "Workflow": {"Status": "RESOLVED"}})),
-        ("known", json!({"Confidence": 7})),
-        ("unknown", json!({})),
-        ("another's", json!({})),
+    let resolved = json!({"Confidence": 7, "Workflow": {"Status": "RESOLVED"}});
+    let request = of(&[
+        finding("new", OWN, &resolved),
+        finding("known", OWN, &json!({"Confidence": 7})),
+        finding("unknown", OWN, &json!({})),
+        finding("another's, says the backend", OWN, &json!({})),
+        finding("another's, too", PARTNER, &json!({"Confidence": 3})),
     ]);
     let depends = |question: &Question<'_>| match (question.target.state, question.target.is_new) {
         (None, None) => open(),
@@ -337,7 +339,7 @@ fn a_finding_is_judged_as_it_is_or_as_it_will_be_if_it_is_new() {
     };
     for nothing in [Knowledge::Never, Knowledge::OfEach(&[])] {
         let decision = decide(depends, &request, nothing);
-        assert_eq!(decision.depends_on_state(), [0, 1, 2, 3]);
+        assert_eq!(decision.depends_on_state(), [0, 1, 2, 3, 4]);
         assert_eq!(forwarded(&request, &decision), []);
         let told = merged(&request, &decision, None);
         assert!(
@@ -348,7 +350,7 @@ fn a_finding_is_judged_as_it_is_or_as_it_will_be_if_it_is_new() {
     }
     let now = state(&json!({"Confidence": 99, "Workflow": {"Status": "SUPPRESSED"}}));
     let others = state(&json!({"AwsAccountId": "333333333333"}));
-    let known = [Known::Missing, Known::State(&now), Known::Nothing, Known::State(&others)];
+    let known = [Known::Missing, Known::State(&now), Known::Nothing, Known::State(&others), Known::State(&others)];
     let mut seen = Map::new();
     let decision = decide(
         |question| {
@@ -364,11 +366,11 @@ fn a_finding_is_judged_as_it_is_or_as_it_will_be_if_it_is_new() {
         Value::Object(seen),
         json!({
             "new": [true, [7, "RESOLVED"]], "known": [false, [99, "SUPPRESSED"]],
-            "unknown": [null, null], "another's": [null, null],
+            "unknown": [null, null], "another's, says the backend": [null, null], "another's, too": [true, [3, "NEW"]],
         })
     );
     assert_eq!(decision.depends_on_state(), [2, 3]);
-    assert_eq!(forwarded(&request, &decision).iter().map(|(place, _)| *place).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(forwarded(&request, &decision).iter().map(|(place, _)| *place).collect::<Vec<_>>(), [0, 1, 4]);
 }
 
 #[test]

@@ -190,6 +190,25 @@ fn the_baseline_lets_members_import_and_neither_archive_nor_suppress() {
 }
 
 #[test]
+fn a_site_lets_its_scanner_archive_by_one_permit() {
+    let manual = include_str!("../../policies/README.md");
+    let start = manual.find("@id(\"scanner-archives\")").unwrap();
+    let example = manual[start..].split("```").next().unwrap();
+    let own = "Member::\"arn:aws:iam::222222222222:role/akiapayments\"";
+    let permit = example.replace("Member::\"arn:aws:iam::222222222222:role/scanner\"", own);
+    assert_ne!(permit, example);
+    let upstream = accepting();
+    let place = Place::new(&upstream.url(), OPEN);
+    place.edit("findings-gate.toml", "\"pack:baseline\"", "\"pack:baseline\", \"policies\"");
+    place.write("policies/scanner.cedar", &permit);
+    let gate = Gate::start(place);
+    let archived = json!({"RecordState": "ARCHIVED"});
+    assert_eq!(codes(&import(&gate, &PAYMENTS, &[finding(&PAYMENTS, "f", &archived)])), (1, vec![]));
+    let denied = (0, vec!["f AccessDenied".to_owned()]);
+    assert_eq!(codes(&import(&gate, &SEARCH, &[finding(&SEARCH, "f", &archived)])), denied);
+}
+
+#[test]
 fn a_hundred_findings_have_each_its_own_fate() {
     let upstream = Upstream::start(|request| {
         let findings = request.json();
