@@ -3,8 +3,8 @@
 //! Three pure steps. [`decide()`] asks the policies about every finding and change; [`Plan::new`] groups the findings by the
 //! fields that they keep, one upstream call a group; [`merge()`] puts the answers together in the order of the request.
 //!
-//! An import goes the same way: [`decide_import`] asks about each of its findings by itself, [`ImportPlan::new`] says what is left
-//! of it, which is one call upstream, and [`merge_import`] makes the answer.
+//! An import goes the same way: [`decide_import()`] asks about each of its findings by itself, [`ImportPlan::new`] says what is left
+//! of it, which is one call upstream, and [`merge_import()`] makes the answer.
 
 mod decide;
 mod explain;

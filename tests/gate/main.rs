@@ -15,6 +15,7 @@ mod doors;
 mod forwarded;
 mod groups;
 mod import;
+mod import_backend;
 mod json;
 mod policies;
 mod random;
