@@ -68,12 +68,12 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
             listen.address
         ));
     }
-    if doors.contains(&Operation::BatchImportFindings) {
-        warnings.push(format!(
-            "`doors.open` has BatchImportFindings, which is passed on without asking the policies: an account may import its own \
-             findings with any workflow status and severity{}",
-            if limits.body < IMPORT { "; and `limits.body` is less than the 6 MB that one import may have" } else { "" }
-        ));
+    if doors.contains(&Operation::BatchImportFindings) && limits.body < IMPORT {
+        warnings.push(
+            "`doors.open` has BatchImportFindings, and `limits.body` is less than the 6 MB that one import may have: larger ones \
+             are refused with 413"
+                .to_owned(),
+        );
     }
     let file = file.to_owned();
     Ok(Config { file, listen, policies, accounts, identities, upstream, state, doors, page_key, limits, log, warnings })

@@ -45,7 +45,7 @@ fn explain<'a, S: DeserializeSeed<'a>>(body: &'a [u8], reader: S) -> InvalidBody
 }
 
 /// A path as a message shows it: keys are the client's own, so it is escaped, and cut where it is long.
-fn shown(path: &serde_path_to_error::Path) -> String {
+pub(super) fn shown(path: &serde_path_to_error::Path) -> String {
     const MOST: usize = 160;
     if path.iter().next().is_none() {
         return String::new();

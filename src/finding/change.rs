@@ -159,6 +159,11 @@ impl<'u> Change<'u> {
         Self::new(Action::RecordState, Value::Record(state))
     }
 
+    /// The question whether a finding's `Workflow.Status` may become this one.
+    pub(super) const fn workflow(status: WorkflowStatus) -> Self {
+        Self::new(Action::WorkflowStatus, Value::Workflow(status))
+    }
+
     /// The question whether anything that a finding may have can be dropped from one of its lists or maps: `action` is one of
     /// the three that end in `.Remove`.
     pub const fn any_removal(action: Action) -> Self {

@@ -16,6 +16,13 @@ pub struct Document(Map<String, Value>);
 #[error("body: {0}")]
 pub struct InvalidDocument(String);
 
+impl InvalidDocument {
+    /// What is wrong, to follow where.
+    pub(super) fn into_problem(self) -> String {
+        self.0
+    }
+}
+
 impl Document {
     /// Reads a body. An empty one stands for an object without members, which some clients leave out.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidDocument> {

@@ -16,11 +16,11 @@ pub struct Identifier<'a> {
 }
 
 /// Limits of the API model's text on `AwsSecurityFinding`.
-const ID: TextRule = TextRule {
+pub(super) const ID: TextRule = TextRule {
     holds: |text| length_within(text, 1, 512) && not_blank(text),
     expected: "a finding id of 1 to 512 characters, not blank",
 };
-const PRODUCT_ARN: TextRule = TextRule {
+pub(super) const PRODUCT_ARN: TextRule = TextRule {
     holds: |text| length_within(text, 12, 2048) && not_blank(text),
     expected: "a product ARN of 12 to 2048 characters",
 };

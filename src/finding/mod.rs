@@ -14,12 +14,15 @@ mod document;
 mod error;
 mod field;
 mod identifier;
+mod import;
+mod import_members;
 mod number;
 mod object;
 mod ocsf;
 mod ocsf_filters;
 mod operation;
 pub mod outcome;
+mod outcome_import;
 mod outcome_v2;
 mod page;
 mod query;
@@ -44,10 +47,13 @@ pub use document::{Document, InvalidDocument};
 pub use error::ApiError;
 pub use field::{Field, FieldSet};
 pub use identifier::Identifier;
+pub use import::{BatchImport, ImportedFinding, MAX_IMPORT_BYTES, MAX_IMPORTS};
+pub use import_members::{Governed, NotImportable};
 pub use number::ProductScore;
 pub use ocsf::{SeverityId, StatusId};
 pub use ocsf_filters::{Junction, OcsfFilters};
 pub use operation::Operation;
+pub use outcome_import::{FailedImport, UpstreamFailedImport, UpstreamImportAnswer, write_import_answer};
 pub use outcome_v2::{
     AnsweredFindingV2, AnsweredIdentifierV2, CodeV2, UnprocessedV2, UpstreamAnswerV2, UpstreamUnprocessedV2,
     write_answer_v2,

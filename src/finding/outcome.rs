@@ -4,13 +4,19 @@ use super::Identifier;
 use serde::Deserialize;
 use std::{borrow::Cow, ops::Range};
 
-/// Codes of `UnprocessedFindings` that the gate itself gives. The API model has no closed list of codes, and SDKs pass
+/// Codes of `UnprocessedFindings` and `FailedFindings` that the gate itself gives. The API model has no closed list of codes, and SDKs pass
 /// unknown ones on.
 pub mod code {
     /// The gate denied the finding all of its changes: nothing was forwarded for it.
     pub const ACCESS_DENIED: &str = "AccessDenied";
     /// The gate denied some of the changes; the rest was forwarded.
     pub const PARTIAL_UPDATE: &str = "PartialUpdate";
+    /// The gate denied some members of an import; the finding was imported without them.
+    pub const PARTIAL_IMPORT: &str = "PartialImport";
+    /// The finding is none that can be imported (API model).
+    pub const INVALID_INPUT: &str = "InvalidInput";
+    /// The finding is too large (API model).
+    pub const SIZE_EXCEEDED: &str = "FindingSizeExceeded";
     /// The finding came before in the same request (API model).
     pub const DUPLICATED: &str = "DuplicatedFindingIdentifier";
     /// There is no such finding (API model).

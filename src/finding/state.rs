@@ -120,7 +120,15 @@ impl State {
     /// model says makes the whole of it unusable: a policy must not take a value that is not understood for one that is not
     /// there.
     pub fn parse(finding: &Map<String, Value>) -> Result<Self, InvalidState> {
-        let whole = Members { members: finding, path: "" };
+        Self::read(&Members { own: finding, instead: None, path: "" })
+    }
+
+    /// Reads a finding that has some members in place of its own.
+    pub(super) fn with(finding: &Map<String, Value>, instead: &Map<String, Value>) -> Result<Self, InvalidState> {
+        Self::read(&Members { own: finding, instead: Some(instead), path: "" })
+    }
+
+    fn read(whole: &Members<'_>) -> Result<Self, InvalidState> {
         let compliance = whole.object("Compliance")?;
         let compliance_status = compliance.as_ref().map(|members| members.word("Status", ComplianceStatus::parse));
         let security_control_id = compliance.as_ref().map(|members| members.text("SecurityControlId"));
@@ -163,7 +171,7 @@ impl State {
             resource_tags,
             resource_types,
             security_control_id: security_control_id.transpose()?.flatten(),
-            severity: SeverityNow::parse(&whole)?,
+            severity: SeverityNow::parse(whole)?,
             types: whole.strings("Types")?,
             updated_at: whole.required(whole.time("UpdatedAt")?, "UpdatedAt")?,
             user_defined_fields: whole.texts("UserDefinedFields")?.collect(),
@@ -198,7 +206,9 @@ impl NoteNow {
 
 /// An object of the finding, and where it stands.
 struct Members<'a> {
-    members: &'a Map<String, Value>,
+    own: &'a Map<String, Value>,
+    /// What counts in place of its own members.
+    instead: Option<&'a Map<String, Value>>,
     path: &'a str,
 }
 
@@ -210,7 +220,8 @@ impl<'a> Members<'a> {
 
     /// The member, or nothing where it is missing or `null`.
     fn get(&self, name: &str) -> Option<&'a Value> {
-        self.members.get(name).filter(|value| !value.is_null())
+        let instead = self.instead.and_then(|members| members.get(name));
+        instead.or_else(|| self.own.get(name)).filter(|value| !value.is_null())
     }
 
     fn required<T>(&self, member: Option<T>, name: &str) -> Result<T, InvalidState> {
@@ -250,13 +261,13 @@ impl<'a> Members<'a> {
     }
 
     fn object(&self, name: &'a str) -> Result<Option<Self>, InvalidState> {
-        self.read(name, "expected an object", |value| Some(Self { members: value.as_object()?, path: name }))
+        self.read(name, "expected an object", |value| Some(Self { own: value.as_object()?, instead: None, path: name }))
     }
 
     fn objects(&self, name: &'a str) -> Result<Vec<Self>, InvalidState> {
         let read = |value: &'a Value| {
             let elements = value.as_array()?.iter();
-            elements.map(|value| Some(Self { members: value.as_object()?, path: name })).collect()
+            elements.map(|value| Some(Self { own: value.as_object()?, instead: None, path: name })).collect()
         };
         self.read(name, "expected a list of objects", read).map(Option::unwrap_or_default)
     }

@@ -109,7 +109,7 @@ const UPDATED_BY: TextRule = TextRule {
 };
 /// CloudFormation schema: `^([^/]+)(/[^/]+){0,2}$`. It has no greatest length; the one here is the gate's own, the greatest
 /// of any other text of a request, so that a request cannot make a `like` on types as costly as its body is long.
-const TYPE: TextRule = TextRule {
+pub(super) const TYPE: TextRule = TextRule {
     holds: |text| {
         if !length_within(text, 1, 2048) {
             return false;
@@ -241,7 +241,7 @@ impl<'de> DeserializeSeed<'de> for TypesReader {
 
 /// Reads `UserDefinedFields`.
 #[derive(Clone, Copy)]
-struct UserDefinedFieldsReader;
+pub(super) struct UserDefinedFieldsReader;
 
 impl UserDefinedFieldsReader {
     const MOST: usize = 50;

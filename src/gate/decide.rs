@@ -64,7 +64,7 @@ pub enum Known<'u> {
 }
 
 impl<'u> Knowledge<'u> {
-    fn of(self, place: usize) -> Known<'u> {
+    pub(super) fn of(self, place: usize) -> Known<'u> {
         match self {
             Self::Never => Known::Nothing,
             Self::OfEach(findings) => findings.get(place).copied().unwrap_or(Known::Nothing),
@@ -219,7 +219,7 @@ impl Hash for ByTail<'_> {
 }
 
 /// For each identifier the place where it came first.
-fn first_places(identifiers: &[Identifier<'_>]) -> Vec<usize> {
+pub(super) fn first_places(identifiers: &[Identifier<'_>]) -> Vec<usize> {
     if identifiers.len() == 1 {
         return vec![0];
     }

@@ -1,8 +1,8 @@
 //! Saying why: what a caller reads about a change that was not made.
 
-use super::{Decision, Fate, Ruling};
+use super::Ruling;
 use crate::{
-    finding::{Change, Enforcement, Identifier},
+    finding::{AccountId, Change, Enforcement, Identifier},
     policy::{Denial, Reason},
 };
 use std::fmt::Write as _;
@@ -13,51 +13,71 @@ const NAMED: usize = 3;
 const ID_SHOWN: usize = 128;
 
 /// The message of a call that is refused as a whole, for the first finding that asks for it.
-pub(super) fn refusal(
-    identifiers: &[Identifier<'_>],
-    decision: &Decision<'_>,
-    place: usize,
-    decision_id: &str,
-) -> String {
-    let why = match &decision.fates[place] {
-        Fate::Ruled(ruling) => denials(&decision.changes, ruling),
-        _ => OWNER_UNKNOWN.to_owned(),
-    };
-    let id: String = identifiers[place].id.chars().take(ID_SHOWN).collect();
+pub(super) fn refusal(identifier: &Identifier<'_>, why: &str, done: Done, decision_id: &str) -> String {
+    let id: String = identifier.id.chars().take(ID_SHOWN).collect();
     format!(
-        "the whole request is refused and nothing was changed, because of finding {id:?}: {why} [decision {decision_id}]"
+        "the whole request is refused and nothing was {}, because of finding {id:?}: {why} [decision {decision_id}]",
+        done.to_all()
     )
 }
 
-/// The message of a finding for which nothing was forwarded.
-pub(super) fn rejection(changes: &[Change<'_>], ruling: &Ruling<'_>, decision_id: &str) -> String {
-    format!("nothing was changed: {} [decision {decision_id}]", denials(changes, ruling))
+/// What was done to findings, or was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    /// They were imported.
+    Imported,
+    /// They were updated.
+    Updated,
 }
 
-/// The message of a finding for which some fields were forwarded, and then `updated` by upstream or not.
-pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling<'_>, updated: bool, decision_id: &str) -> String {
+impl Done {
+    const fn to_one(self) -> &'static str {
+        match self {
+            Self::Imported => "imported",
+            Self::Updated => "updated",
+        }
+    }
+
+    const fn to_all(self) -> &'static str {
+        match self {
+            Self::Imported => "imported",
+            Self::Updated => "changed",
+        }
+    }
+}
+
+/// The message of a finding for which nothing was forwarded.
+pub(super) fn rejection(why: &str, done: Done, decision_id: &str) -> String {
+    format!("nothing was {}: {why} [decision {decision_id}]", done.to_all())
+}
+
+/// The message of a finding for which some fields were forwarded, and then done by upstream or not.
+pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling<'_>, done: Option<Done>, decision_id: &str) -> String {
     let mut dropped: Vec<&str> = Vec::new();
     for field in ruling.asked(changes).filter_map(|(change, _)| change.field()) {
         if !ruling.kept.contains(field) && !dropped.contains(&field.as_str()) {
             dropped.push(field.as_str());
         }
     }
-    // Where it was not updated, another entry says why.
-    let done = if updated { "updated" } else { "forwarded" };
+    let done = done.map_or("forwarded", Done::to_one);
     format!("{done} without {}: {} [decision {decision_id}]", dropped.join(", "), denials(changes, ruling))
 }
 
-/// The message of a finding whose owner is not known.
-pub(super) fn owner_unknown(decision_id: &str) -> String {
-    format!("nothing was changed: {OWNER_UNKNOWN} [decision {decision_id}]")
+/// Why a finding is denied that its name proves to be another account's.
+pub(super) fn foreign(owner: AccountId, said: AccountId) -> String {
+    format!(
+        "its ProductArn and Id are those of a finding of account {owner}, and its AwsAccountId says {said}; import it with the \
+         ProductArn and Id of this account's own product"
+    )
 }
 
-const OWNER_UNKNOWN: &str = "the account that owns this finding cannot be told from its identifier and could not be looked up \
+/// Why a finding is denied whose owner is not known.
+pub(super) const OWNER_UNKNOWN: &str = "the account that owns this finding cannot be told from its identifier and could not be looked up \
      (owner-unknown), so no policy was asked; known without a look-up are findings of AWS services whose Id is an ARN, and those \
      of an account's own default product";
 
 /// Every denial, those for the same cause together.
-fn denials(changes: &[Change<'_>], ruling: &Ruling<'_>) -> String {
+pub(super) fn denials(changes: &[Change<'_>], ruling: &Ruling<'_>) -> String {
     let mut causes: Vec<(&Denial, Vec<&Change<'_>>)> = Vec::new();
     for (change, verdict) in ruling.asked(changes) {
         let Some(denial) = verdict.enforced.denial() else { continue };

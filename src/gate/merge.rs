@@ -1,6 +1,9 @@
 //! Merging: one answer from those of all groups, in the order of the request.
 
-use super::{Decision, Fate, Group, explain};
+use super::{
+    Decision, Fate, Group,
+    explain::{self, Done},
+};
 use crate::finding::{
     BatchUpdate,
     outcome::{Unprocessed, UpstreamAnswer, code, write_answer},
@@ -97,7 +100,7 @@ pub fn merge(
                 continue;
             }
             Fate::OwnerUnknown(_) => {
-                tell(code::ACCESS_DENIED, &explain::owner_unknown(decision_id));
+                tell(code::ACCESS_DENIED, &explain::rejection(explain::OWNER_UNKNOWN, Done::Updated, decision_id));
                 continue;
             }
             Fate::Ruled(ruling) => ruling,
@@ -105,9 +108,11 @@ pub fn merge(
         let updated = matches!(upstream[place], Some(Upstream::Processed));
         let denied = || -> Rc<str> {
             if ruling.forwards() {
-                explain::partial(&decision.changes, ruling, updated, decision_id).into()
+                // Where it was not updated, another entry says why.
+                explain::partial(&decision.changes, ruling, updated.then_some(Done::Updated), decision_id).into()
             } else {
-                explain::rejection(&decision.changes, ruling, decision_id).into()
+                let why = explain::denials(&decision.changes, ruling);
+                explain::rejection(&why, Done::Updated, decision_id).into()
             }
         };
         let message = ruling.enforcement.map(|_| {

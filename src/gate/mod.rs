@@ -2,17 +2,26 @@
 //!
 //! Three pure steps. [`decide()`] asks the policies about every finding and change; [`Plan::new`] groups the findings by the
 //! fields that they keep, one upstream call a group; [`merge()`] puts the answers together in the order of the request.
+//!
+//! An import goes the same way: [`decide_import()`] asks about each of its findings by itself, [`ImportPlan::new`] says what is left
+//! of it, which is one call upstream, and [`merge_import()`] makes the answer.
 
 mod decide;
 mod explain;
+mod import;
 mod merge;
+mod merge_import;
 mod plan;
 mod ruling;
 
 pub use decide::{Asked, Decision, Fate, Knowledge, Known, decide};
+pub use import::{ImportDecision, ImportFate, ImportPlan, decide_import};
 pub use merge::{GroupAnswer, Merged, merge};
+pub use merge_import::{MergedImport, merge_import};
 pub use plan::{Group, Plan};
 pub use ruling::Ruling;
 
+#[cfg(test)]
+mod import_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! Planning: which calls to make upstream.
 
-use super::{Decision, Fate, explain};
+use super::{
+    Decision, Fate,
+    explain::{self, Done},
+};
 use crate::finding::{Enforcement, FieldSet, Identifier};
 
 /// The calls to make upstream.
@@ -32,7 +35,11 @@ impl Plan {
     pub fn new(identifiers: &[Identifier<'_>], decision: &Decision<'_>, decision_id: &str) -> Self {
         let refused = decision.fates.iter().position(|fate| fate.enforcement() == Some(Enforcement::Refuse));
         if let Some(place) = refused {
-            let message = explain::refusal(identifiers, decision, place, decision_id);
+            let why = match &decision.fates[place] {
+                Fate::Ruled(ruling) => explain::denials(&decision.changes, ruling),
+                _ => explain::OWNER_UNKNOWN.to_owned(),
+            };
+            let message = explain::refusal(&identifiers[place], &why, Done::Updated, decision_id);
             return Self::Refuse { message };
         }
         let mut groups: Vec<Group> = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::{Asked, Doors, PageTokens, RequestId, RequestIds, Service, error_response, read_body};
 use crate::{
-    finding::{ApiError, AsffFilters, Caller, Document, OcsfFilters, Operation},
+    finding::{ApiError, AsffFilters, Caller, OcsfFilters, Operation},
     identity::Identity,
     policy::{Engine, Snapshot},
     state::States,
@@ -107,7 +107,7 @@ impl Gate {
             Operation::GetFindingsV2 => {
                 self.get_findings::<OcsfFilters>(operation, &caller, &body, id).await.map_err(Denied::from)
             }
-            Operation::BatchImportFindings => self.pass(operation, &caller, &body, id).await.map_err(Denied::from),
+            Operation::BatchImportFindings => self.batch_import_findings(&caller, &body, id).await,
             Operation::ListAutomationRules => {
                 self.list_rules(&caller, query.unwrap_or_default(), &body, id).await.map_err(Denied::from)
             }
@@ -140,19 +140,6 @@ impl Gate {
             response.headers_mut().insert(DECISION, id.header_value());
         }
         response
-    }
-
-    /// Carries a request through that no policy speaks of. It is read strictly and written anew all the same; the
-    /// backend holds each account to its own findings.
-    async fn pass(
-        &self,
-        operation: Operation,
-        caller: &Caller,
-        body: &Bytes,
-        id: &RequestId,
-    ) -> Result<Reply, ApiError> {
-        let document = Document::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        self.ask(Call { operation, account: caller.account, query: None, body: document.to_json().into() }, id).await
     }
 
     /// Makes one call, of which the answer is the caller's.

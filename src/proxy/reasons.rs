@@ -87,8 +87,10 @@ pub fn governed(operation: Operation) -> Option<&'static str> {
             "Policies decide on each field of each finding. What they deny is not forwarded, and the caller is told why.",
         ),
         Operation::BatchImportFindings => Some(
-            "Read strictly and written anew, and no policy is asked: the backend holds each account to its own findings. An \
-             account may so import its own findings with any workflow status and severity.",
+            "Policies decide on each finding: whether it may be imported, and on each member that an update can have and on \
+             RecordState, at the top and in FindingProviderFields. What they deny is not forwarded, and the caller is told why in \
+             FailedFindings. Members that policies do not speak of pass as they are. Every account imports its own findings only, \
+             the administrator's too: a finding of another one fails the whole call.",
         ),
         Operation::GetFindings => Some(
             "A member sees its own account's findings only: its query is narrowed to `AwsAccountId`, and an answer with any \

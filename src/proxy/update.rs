@@ -2,25 +2,23 @@
 
 use super::{
     RequestId,
+    failed::{self, Failed, Outcome},
     handler::{Denied, Gate, Reply},
     lookup,
+    report::Report,
 };
 use crate::{
-    finding::{
-        ApiError, BatchUpdate, Caller, Operation,
-        outcome::{UpstreamError, bare, is_all_processed},
-    },
-    gate::{Asked, Decision, Fate, Group, GroupAnswer, Knowledge, Merged, Plan, decide, merge},
-    policy::{Answer as PolicyAnswer, Reason},
-    telemetry::events::{AnswerDoubtful, PolicyFailed, RequestServed, ShadowDiffers, UpstreamFailed},
-    upstream::{Answer, Call, Failure, Upstream},
+    finding::{ApiError, BatchUpdate, Caller, Operation, outcome::is_all_processed},
+    gate::{Asked, Decision, Fate, Group, GroupAnswer, Knowledge, Merged, Plan, Ruling, decide, merge},
+    telemetry::events::AnswerDoubtful,
+    upstream::{Call, Failure, Upstream},
 };
 use bytes::Bytes;
 use jiff::Timestamp;
-use std::{ops::Range, time::Instant};
+use std::{ops::Range, rc::Rc, time::Instant};
 use tokio::task::JoinSet;
 
-type Outcome = Result<Answer, Failure>;
+const OPERATION: Operation = Operation::BatchUpdateFindings;
 
 /// A group's request, and where in it the identifiers stand.
 struct Sent {
@@ -55,7 +53,8 @@ impl Gate {
                 decide(Knowledge::OfEach(&known))
             }
         };
-        report(caller, &request, &decision, id);
+        let mut report = Report::new(caller, id);
+        tell(&mut report, &request, &decision);
         let groups = match Plan::new(&request.identifiers, &decision, id.as_str()) {
             Plan::Forward { groups } => groups,
             Plan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
@@ -71,9 +70,7 @@ impl Gate {
             .collect();
         for answer in &answers {
             if let GroupAnswer::Failed { status, message, .. } = answer {
-                let status = Some(*status);
-                let (request_id, operation) = (id.as_str(), Operation::BatchUpdateFindings.name());
-                UpstreamFailed { request_id, operation, status, reason: message, elapsed: began.elapsed() }.emit();
+                failed::tell(id, OPERATION, *status, message, began);
             }
         }
 
@@ -94,34 +91,19 @@ impl Gate {
                     Reply::decided(body)
                 }
                 Merged::PassFailure(at) => match outcomes.into_iter().nth(at) {
-                    Some(Ok(answer)) => pass_failure(answer).map_err(Denied::decided)?,
-                    Some(Err(failure)) => return Err(Denied::decided(failure.to_api_error())),
+                    Some(outcome) => pass_failure(outcome).map_err(Denied::decided)?,
                     None => return Err(Denied::decided(ApiError::internal("no group failed"))),
                 },
             }
         };
-        RequestServed {
-            request_id: id.as_str(),
-            account: caller.account.as_str(),
-            principal: &caller.principal,
-            operation: Operation::BatchUpdateFindings.name(),
-            status: reply.status.as_u16(),
-            findings: request.identifiers.len(),
-            denied,
-            elapsed: began.elapsed(),
-        }
-        .emit();
+        report.served(OPERATION, reply.status.as_u16(), request.identifiers.len(), denied, began);
         Ok(reply)
     }
 
     /// Makes the calls, several at once where there are several.
     async fn forward(&self, caller: &Caller, sent: &[Sent]) -> Vec<Outcome> {
-        let call = |sent: &Sent| Call {
-            operation: Operation::BatchUpdateFindings,
-            account: caller.account,
-            query: None,
-            body: sent.body.clone(),
-        };
+        let call =
+            |sent: &Sent| Call { operation: OPERATION, account: caller.account, query: None, body: sent.body.clone() };
         if let [only] = sent {
             return vec![self.upstream.call(call(only)).await];
         }
@@ -159,100 +141,39 @@ fn write(request: &BatchUpdate<'_>, group: &Group) -> Sent {
 
 /// What an outcome says of a group's findings.
 fn read<'a>(outcome: &'a Outcome, identifiers: &[u8]) -> GroupAnswer<'a> {
-    let answer = match outcome {
-        Ok(answer) => answer,
-        Err(failure) => {
-            let ApiError { status, code, message } = failure.to_api_error();
-            return GroupAnswer::Failed { status, code: Some(code.to_owned()), message };
+    if let Some(Failed { status, code, message }) = Failed::of(outcome) {
+        return GroupAnswer::Failed { status, code, message };
+    }
+    let body = outcome.as_ref().map_or(&[][..], |answer| &answer.body);
+    if is_all_processed(body, identifiers) {
+        return GroupAnswer::AllProcessed;
+    }
+    match serde_json::from_slice(body) {
+        Ok(listed) => GroupAnswer::Listed(listed),
+        Err(error) => {
+            let Failed { status, code, message } = Failed::unreadable(OPERATION, &error);
+            GroupAnswer::Failed { status, code, message }
         }
-    };
-    match answer.status {
-        200 if is_all_processed(&answer.body, identifiers) => GroupAnswer::AllProcessed,
-        200 => match serde_json::from_slice(&answer.body) {
-            Ok(listed) => GroupAnswer::Listed(listed),
-            Err(error) => GroupAnswer::Failed {
-                status: 502,
-                code: None,
-                message: format!(
-                    "the findings backend answered 200 with a body that is no BatchUpdateFindings response ({error}); \
-                     whether it made the changes is not known"
-                ),
-            },
-        },
-        status @ 400.. => {
-            let said = UpstreamError::parse(&answer.body).unwrap_or_default();
-            GroupAnswer::Failed {
-                status,
-                code: answer.error_type.as_deref().map(|kind| bare(kind).to_owned()).or(said.code),
-                message: said.message.unwrap_or_else(|| format!("the findings backend answered with status {status}")),
-            }
-        }
-        status => GroupAnswer::Failed {
-            status: 502,
-            code: None,
-            message: format!(
-                "the findings backend answered with status {status}, which Security Hub's API does not have"
-            ),
-        },
     }
 }
 
 /// A call that failed as a whole, as the backend said it.
-fn pass_failure(answer: Answer) -> Result<Reply, ApiError> {
-    if answer.status < 400 {
-        let GroupAnswer::Failed { message, .. } = read(&Ok(answer), &[]) else {
-            return Err(ApiError::internal("a failure that is none"));
-        };
-        return Err(ApiError::bad_upstream(message));
+fn pass_failure(outcome: Outcome) -> Result<Reply, ApiError> {
+    match read(&outcome, &[]) {
+        GroupAnswer::Failed { message, .. } => failed::pass(outcome, message),
+        _ => Err(ApiError::internal("a failure that is none")),
     }
-    let mut reply = Reply::passed(answer)?;
-    reply.decided = true;
-    Ok(reply)
 }
 
-/// Logs what the policies said that somebody should know of.
-fn report(caller: &Caller, request: &BatchUpdate<'_>, decision: &Decision<'_>, id: &RequestId) {
-    let mut reported: Vec<*const crate::gate::Ruling<'_>> = Vec::new();
+/// Logs what the policies said that somebody should know of: findings of one ruling are told together, by the first.
+fn tell(report: &mut Report<'_>, request: &BatchUpdate<'_>, decision: &Decision<'_>) {
+    let mut reported: Vec<*const Ruling<'_>> = Vec::new();
     for (place, fate) in decision.fates.iter().enumerate() {
         let Fate::Ruled(ruling) = fate else { continue };
-        if reported.contains(&std::rc::Rc::as_ptr(ruling)) {
+        if reported.contains(&Rc::as_ptr(ruling)) {
             continue;
         }
-        reported.push(std::rc::Rc::as_ptr(ruling));
-        for (change, verdict) in ruling.asked(&decision.changes) {
-            if let PolicyAnswer::Denied(denial) = &verdict.enforced
-                && denial.reason == Reason::PolicyError
-            {
-                PolicyFailed {
-                    request_id: id.as_str(),
-                    action: change.action().as_str(),
-                    reason: &denial.policies.join(", "),
-                }
-                .emit();
-            }
-            if let Some(shadow) = &verdict.shadow {
-                ShadowDiffers {
-                    request_id: id.as_str(),
-                    account: caller.account.as_str(),
-                    principal: &caller.principal,
-                    finding: &request.identifiers[place].id,
-                    action: change.action().as_str(),
-                    enforced: &said(&verdict.enforced),
-                    shadow: &said(shadow),
-                }
-                .emit();
-            }
-        }
-    }
-}
-
-/// `allowed by a, b` or `strip by c`, for a log line.
-fn said(answer: &PolicyAnswer) -> String {
-    match answer {
-        PolicyAnswer::Allowed { by } => format!("allowed by {}", by.join(", ")),
-        PolicyAnswer::Denied(denial) if denial.policies.is_empty() => {
-            format!("{} ({})", denial.enforcement, denial.reason)
-        }
-        PolicyAnswer::Denied(denial) => format!("{} by {}", denial.enforcement, denial.policies.join(", ")),
+        reported.push(Rc::as_ptr(ruling));
+        report.of(&request.identifiers[place].id, ruling.asked(&decision.changes));
     }
 }

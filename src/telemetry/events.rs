@@ -296,7 +296,8 @@ pub struct AnswerDoubtful<'a> {
     pub request_id: &'a str,
     /// Findings that it named and was not asked about. They are left out of the answer.
     pub not_asked: usize,
-    /// Findings that it was asked about and did not name. The caller is told that they failed.
+    /// Findings that it was asked about and did not name; the caller is told that they failed. Of an import: by how many findings
+    /// its counts are off.
     pub not_answered: usize,
 }
 

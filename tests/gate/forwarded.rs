@@ -5,8 +5,7 @@ use crate::{
     support::{
         client::{PATH, signed_head, with_body},
         fleet::{BLUNT, PAYMENTS, SEARCH, SECURITY, finding, update},
-        gate::{Gate, Place},
-        upstream::{Reply, Upstream},
+        upstream::Upstream,
     },
     with_policies,
 };
@@ -123,35 +122,4 @@ fn a_refusal_forwards_nothing_of_the_whole_call() {
     assert_eq!(client.update(&PAYMENTS, &severity).processed(), ["a", "strip"]);
     assert_eq!(upstream.take().len(), 2);
     gate.goes_on();
-}
-
-#[test]
-fn what_an_open_door_passes_is_written_anew_too() {
-    let answer = r#"{"SuccessCount":1,"FailedCount":0,"FailedFindings":[]}"#;
-    let upstream = Upstream::start(move |_| Reply::answer("200 OK", &["Content-Type: application/json"], answer));
-    let gate = Gate::start(Place::new(&upstream.url(), "[doors]\nopen = [\"BatchImportFindings\"]"));
-    let mut client = gate.connect();
-    let mut ask = |body: &str| {
-        let head = signed_head(gate.address, &PAYMENTS, "POST", "/findings/import", body.as_bytes());
-        client.send(&with_body(&format!("{head}x-findings-gate-account: 111111111111\r\n"), body.as_bytes()));
-        client.read()
-    };
-    for (body, told) in [
-        ("{", "EOF"),
-        ("[]", "expected an object"),
-        (r#"{"Findings":[],"Findings":[]}"#, "Findings"),
-        (r#"{"Findings":[]}x"#, "trailing characters"),
-        (r#"{"Findings":["\ud800"]}"#, "hex escape"),
-    ] {
-        ask(body).is_error(400, "InvalidInputException", told);
-    }
-    assert_eq!(upstream.received(), []);
-    let response = ask("{ \"Findings\" : [ {\"Id\":\"\\u0061\", \"Confidence\": 5} ] }\n");
-    assert_eq!((response.status, response.body.as_slice()), (200, answer.as_bytes()));
-    let received = upstream.received();
-    assert_eq!(received[0].json(), json!({"Findings": [{"Id": "a", "Confidence": 5}]}));
-    assert!(!received[0].text().contains([' ', '\n', '\\']), "{}", received[0].text());
-    assert!(received[0].head.starts_with("POST /findings/import HTTP/1.1\r\n"), "{}", received[0].head);
-    assert!(received[0].head.contains("x-findings-gate-account: 222222222222\r\n"), "{}", received[0].head);
-    assert_eq!(received[0].header_names(), ["content-length", "content-type", "host", "x-findings-gate-account"]);
 }

@@ -14,6 +14,8 @@ mod connections;
 mod doors;
 mod forwarded;
 mod groups;
+mod import;
+mod import_backend;
 mod json;
 mod policies;
 mod random;

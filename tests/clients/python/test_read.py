@@ -1,11 +1,8 @@
-"""Importing and reading: no policy is asked, and members see their own findings only."""
+"""Reading: no policy is asked, and members see their own findings only."""
 
 import uuid
 
-from gate import (
-    ADMINISTRATOR, LEDGER, PAYMENTS, REGION, GateTest, client, document, identifier, import_all, imported, read,
-    read_all,
-)
+from gate import ADMINISTRATOR, LEDGER, PAYMENTS, GateTest, client, identifier, import_all, imported, read_all
 
 
 def equals(value):
@@ -14,43 +11,6 @@ def equals(value):
 
 class Reads(GateTest):
     CLIENT = "boto3"
-
-    def test_import_creates_a_finding_with_what_the_service_adds(self):
-        finding = identifier(PAYMENTS)
-        answer = client("payments").batch_import_findings(Findings=[document(finding, PAYMENTS)])
-        self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 200)
-        self.assertIn("x-amzn-requestid", answer["ResponseMetadata"]["HTTPHeaders"])
-        self.assertEqual(set(answer), {"ResponseMetadata", "FailedCount", "SuccessCount", "FailedFindings"})
-        self.assertEqual((answer["SuccessCount"], answer["FailedCount"], answer["FailedFindings"]), (1, 0, []))
-        found = read(finding, "payments")
-        self.assertEqual(found["Workflow"], {"Status": "NEW"})
-        self.assertEqual(found["RecordState"], "ACTIVE")
-        self.assertEqual(found["VerificationState"], "UNKNOWN")
-        self.assertEqual(found["Region"], REGION)
-        self.assertEqual(found["Severity"], {"Label": "MEDIUM", "Normalized": 40, "Original": "5.5"})
-        product_fields = found["ProductFields"]
-        self.assertEqual(
-            product_fields["aws/securityhub/FindingId"], f"{finding['ProductArn']}/{finding['Id']}"
-        )
-
-    def test_import_tells_of_each_finding_that_is_malformed(self):
-        good, bad = identifier(PAYMENTS), identifier(PAYMENTS)
-        documents = [document(good, PAYMENTS), document(bad, PAYMENTS, Resources=[])]
-        answer = client("payments").batch_import_findings(Findings=documents)
-        self.assertEqual((answer["SuccessCount"], answer["FailedCount"]), (1, 1))
-        [failed] = answer["FailedFindings"]
-        self.assertEqual((failed["Id"], failed["ErrorCode"]), (bad["Id"], "InvalidInput"))
-        self.assertIn("data.Resources should NOT have fewer than 1 items", failed["ErrorMessage"])
-        self.assertIsNotNone(read(good))
-        self.assertIsNone(read(bad))
-
-    def test_import_for_another_account_fails_as_a_whole(self):
-        own, foreign = identifier(PAYMENTS), identifier(LEDGER)
-        documents = [document(own, PAYMENTS), document(foreign, LEDGER)]
-        self.refused(
-            client("payments"), lambda made: made.batch_import_findings(Findings=documents), 403, "AccessDeniedException"
-        )
-        self.assertEqual(read_all([own, foreign]), [None, None])
 
     def test_a_member_reads_its_own_findings_and_the_administrator_all(self):
         findings = import_all([(identifier(account), account) for account in (PAYMENTS, LEDGER, ADMINISTRATOR)])

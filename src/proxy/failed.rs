@@ -1,0 +1,89 @@
+//! Calls upstream that failed as a whole.
+
+use super::{RequestId, handler::Reply};
+use crate::{
+    finding::{
+        ApiError, Operation,
+        outcome::{UpstreamError, bare},
+    },
+    telemetry::events::UpstreamFailed,
+    upstream::{Answer, Failure},
+};
+use std::time::Instant;
+
+/// What came of a call.
+pub(super) type Outcome = Result<Answer, Failure>;
+
+/// Why a call failed as a whole.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// Upstream's HTTP status, or the one that its failure stands for.
+    pub(super) status: u16,
+    /// Upstream's error code; nothing where it gave none.
+    pub(super) code: Option<String>,
+    /// Upstream's message, or what went wrong.
+    pub(super) message: String,
+}
+
+impl Failed {
+    /// Why a call failed; nothing if it was answered with 200.
+    pub(super) fn of(outcome: &Outcome) -> Option<Self> {
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(failure) => {
+                let ApiError { status, code, message } = failure.to_api_error();
+                return Some(Self { status, code: Some(code.to_owned()), message });
+            }
+        };
+        match answer.status {
+            200 => None,
+            status @ 400.. => {
+                let said = UpstreamError::parse(&answer.body).unwrap_or_default();
+                Some(Self {
+                    status,
+                    code: answer.error_type.as_deref().map(|kind| bare(kind).to_owned()).or(said.code),
+                    message: said
+                        .message
+                        .unwrap_or_else(|| format!("the findings backend answered with status {status}")),
+                })
+            }
+            status => Some(Self {
+                status: 502,
+                code: None,
+                message: format!(
+                    "the findings backend answered with status {status}, which Security Hub's API does not have"
+                ),
+            }),
+        }
+    }
+
+    /// A 200 that is no answer to its operation.
+    pub(super) fn unreadable(operation: Operation, error: &serde_json::Error) -> Self {
+        Self {
+            status: 502,
+            code: None,
+            message: format!(
+                "the findings backend answered 200 with a body that is no {operation} response ({error}); whether it made \
+                 the changes is not known"
+            ),
+        }
+    }
+}
+
+/// What the caller is told of a call that failed with this message: what the backend said, as it said it, where it is an answer of
+/// the API.
+pub(super) fn pass(outcome: Outcome, message: String) -> Result<Reply, ApiError> {
+    let answer = outcome.map_err(|failure| failure.to_api_error())?;
+    if answer.status < 400 {
+        return Err(ApiError::bad_upstream(message));
+    }
+    let mut reply = Reply::passed(answer)?;
+    reply.decided = true;
+    Ok(reply)
+}
+
+/// Logs that a call failed.
+pub(super) fn tell(id: &RequestId, operation: Operation, status: u16, reason: &str, began: Instant) {
+    let (operation, status) = (operation.name(), Some(status));
+    UpstreamFailed { request_id: id.as_str(), operation, status, reason, elapsed: began.elapsed() }.emit();
+}

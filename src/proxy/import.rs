@@ -1,0 +1,114 @@
+//! BatchImportFindings: each finding decided by the gate, what is left forwarded in one call.
+
+use super::{
+    RequestId,
+    failed::{self, Failed, Outcome},
+    handler::{Denied, Gate, Reply},
+    lookup,
+    report::Report,
+};
+use crate::{
+    finding::{ApiError, BatchImport, Caller, FieldSet, Operation, UpstreamImportAnswer},
+    gate::{ImportFate, ImportPlan, Knowledge, MergedImport, decide_import, merge_import},
+    telemetry::events::AnswerDoubtful,
+    upstream::Call,
+};
+use jiff::Timestamp;
+use std::time::Instant;
+
+const OPERATION: Operation = Operation::BatchImportFindings;
+
+impl Gate {
+    pub(super) async fn batch_import_findings(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        id: &RequestId,
+    ) -> Result<Reply, Denied> {
+        let began = Instant::now();
+        let request = BatchImport::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
+        own_account(caller, &request)?;
+        let now = Timestamp::now();
+        let decide = |knowledge| decide_import(&mut *self.engine.borrow_mut(), caller, &request, now, knowledge);
+        let looked_up;
+        let known;
+        let decision = if self.settings.states.is_none() {
+            decide(Knowledge::Never)
+        } else {
+            let first = decide(Knowledge::OfEach(&[]));
+            let open = first.depends_on_state();
+            if open.is_empty() {
+                first
+            } else {
+                looked_up = self.look_up(caller, &request.identifiers, &open, id).await;
+                known = lookup::known(&looked_up);
+                decide(Knowledge::OfEach(&known))
+            }
+        };
+        let mut report = Report::new(caller, id);
+        for (fate, identifier) in decision.fates.iter().zip(&request.identifiers) {
+            if let ImportFate::Ruled { changes, ruling } = fate {
+                report.of(&identifier.id, ruling.asked(changes));
+            }
+        }
+        let findings = match ImportPlan::new(&request, &decision, id.as_str()) {
+            ImportPlan::Forward { findings } => findings,
+            ImportPlan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
+        };
+
+        let outcome = self.import(caller, &request, &findings).await;
+        let reply = match outcome.as_ref().map(read).transpose() {
+            Ok(answer) => {
+                let MergedImport { body, not_asked, not_answered } =
+                    merge_import(&request, &decision, &findings, answer, id.as_str());
+                if not_asked > 0 || not_answered > 0 {
+                    AnswerDoubtful { request_id: id.as_str(), not_asked, not_answered }.emit();
+                }
+                Reply::decided(body)
+            }
+            Err(Failed { status, message, .. }) => {
+                failed::tell(id, OPERATION, status, &message, began);
+                let passed = outcome.map_or_else(
+                    || Err(ApiError::internal("no call failed")),
+                    |outcome| failed::pass(outcome, message),
+                );
+                passed.map_err(Denied::decided)?
+            }
+        };
+        let denied = decision.fates.iter().filter(|fate| !fate.is_whole()).count();
+        report.served(OPERATION, reply.status.as_u16(), decision.fates.len(), denied, began);
+        Ok(reply)
+    }
+
+    /// Forwards these findings, if there are any.
+    async fn import(&self, caller: &Caller, request: &BatchImport, findings: &[(usize, FieldSet)]) -> Option<Outcome> {
+        if findings.is_empty() {
+            return None;
+        }
+        let body = request.to_json(findings).into();
+        let call = Call { operation: OPERATION, account: caller.account, query: None, body };
+        let outcome = self.upstream.call(call).await;
+        self.changed(findings.iter().map(|(place, _)| &request.identifiers[*place]));
+        Some(outcome)
+    }
+}
+
+/// AWS lets an account import its own findings only, and denies the whole call otherwise. Where the gate signs, AWS sees another
+/// account than the caller's, so the gate holds everybody to it, administrators too.
+fn own_account(caller: &Caller, request: &BatchImport) -> Result<(), ApiError> {
+    let Some(place) = request.first_foreign(caller.account) else { return Ok(()) };
+    Err(ApiError::access_denied(format!(
+        "`Findings[{place}].AwsAccountId` is {}, and an account imports its own findings only: account {} is not authorized to \
+         perform securityhub:{OPERATION} for it, and nothing was imported",
+        request.findings[place].account, caller.account
+    )))
+}
+
+/// What upstream said of the findings, or why the call failed as a whole.
+fn read(outcome: &Outcome) -> Result<UpstreamImportAnswer, Failed> {
+    if let Some(failed) = Failed::of(outcome) {
+        return Err(failed);
+    }
+    let body = outcome.as_ref().map_or(&[][..], |answer| &answer.body);
+    serde_json::from_slice(body).map_err(|error| Failed::unreadable(OPERATION, &error))
+}

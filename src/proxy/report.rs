@@ -1,0 +1,83 @@
+//! What whoever runs the gate hears of a decision.
+
+use super::RequestId;
+use crate::{
+    finding::{Action, Caller, Change, Operation},
+    policy::{Answer, Reason, Verdict},
+    telemetry::events::{PolicyFailed, RequestServed, ShadowDiffers},
+};
+use std::{rc::Rc, time::Instant};
+
+/// Logs what the policies said that somebody should know of.
+pub(super) struct Report<'r> {
+    caller: &'r Caller,
+    id: &'r RequestId,
+    /// The failures that were told: a policy that fails does so for many findings.
+    failures: Vec<(Action, String)>,
+}
+
+impl<'r> Report<'r> {
+    pub(super) fn new(caller: &'r Caller, id: &'r RequestId) -> Self {
+        Self { caller, id, failures: Vec::new() }
+    }
+
+    /// What they said of a finding: of each change with its verdict.
+    pub(super) fn of<'v, 'u: 'v>(
+        &mut self,
+        finding: &str,
+        asked: impl Iterator<Item = (&'v Change<'u>, &'v Rc<Verdict>)>,
+    ) {
+        for (change, verdict) in asked {
+            if let Answer::Denied(denial) = &verdict.enforced
+                && denial.reason == Reason::PolicyError
+            {
+                self.failed(change.action(), denial.policies.join(", "));
+            }
+            if let Some(shadow) = &verdict.shadow {
+                ShadowDiffers {
+                    request_id: self.id.as_str(),
+                    account: self.caller.account.as_str(),
+                    principal: &self.caller.principal,
+                    finding,
+                    action: change.action().as_str(),
+                    enforced: &said(&verdict.enforced),
+                    shadow: &said(shadow),
+                }
+                .emit();
+            }
+        }
+    }
+
+    fn failed(&mut self, action: Action, policies: String) {
+        let failure = (action, policies);
+        if self.failures.contains(&failure) {
+            return;
+        }
+        PolicyFailed { request_id: self.id.as_str(), action: action.as_str(), reason: &failure.1 }.emit();
+        self.failures.push(failure);
+    }
+
+    /// That the request was answered with this status. `denied` of its `findings` lost something.
+    pub(super) fn served(&self, operation: Operation, status: u16, findings: usize, denied: usize, began: Instant) {
+        RequestServed {
+            request_id: self.id.as_str(),
+            account: self.caller.account.as_str(),
+            principal: &self.caller.principal,
+            operation: operation.name(),
+            status,
+            findings,
+            denied,
+            elapsed: began.elapsed(),
+        }
+        .emit();
+    }
+}
+
+/// `allowed by a, b` or `strip by c`, for a log line.
+fn said(answer: &Answer) -> String {
+    match answer {
+        Answer::Allowed { by } => format!("allowed by {}", by.join(", ")),
+        Answer::Denied(denial) if denial.policies.is_empty() => format!("{} ({})", denial.enforcement, denial.reason),
+        Answer::Denied(denial) => format!("{} by {}", denial.enforcement, denial.policies.join(", ")),
+    }
+}
