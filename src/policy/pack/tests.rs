@@ -350,6 +350,7 @@ fn transitions_go_by_how_the_finding_is() {
             Decision::Deny,
             &["members-resolve-what-was-notified"],
         ),
+        (new(member("UserDefinedFields", json!({ "key": "owner", "value": "ana" }))), Decision::Deny, &[]),
         // Suppression needs a ticket and an end.
         (
             security("Workflow.Status", noted("SUPPRESSED", "accepted, SEC-9")).with_fields(&until("2026-03-31")),
