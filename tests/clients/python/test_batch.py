@@ -50,7 +50,7 @@ class Batches(GateTest):
             "stripped": ("PartialUpdate", decision, "Note", "inspector-notes-are-the-scanners"),
             "foreign": ("AccessDenied", decision, "members-stay-in-their-account"),
             "missing": ("FindingNotFound", None, "Finding Not Found"),
-            "unknown": ("AccessDenied", decision, "owner-unknown"),
+            "unknown": ("FindingNotFound", None, "Finding Not Found"),
             "duplicate": ("DuplicatedFindingIdentifier", None, "Finding Identifier is duplicated"),
         }
         told = [(finding, expected[fate]) for finding, fate in zip(batch, fates) if fate in expected]
