@@ -4,8 +4,8 @@
 //! The way of a request, and the module that each step lives in:
 //!
 //! ```text
-//! accept ─ limits ─ identify ─ door ─ parse ─ decide ─ plan ─ forward ─ merge ─ reply
-//! proxy    proxy    identity   proxy  finding  gate     gate   upstream  gate    proxy
+//! accept ─ limits ─ identify ─ door ─ parse ─ decide ─ [look up ─ decide] ─ plan ─ forward ─ merge ─ reply
+//! proxy    proxy    identity   proxy  finding gate      state     gate      gate   upstream  gate    proxy
 //! ```
 //!
 //! [`finding`], [`policy`] and [`gate`] are pure: plain data in, plain data out, no clock and no I/O of their own. They
