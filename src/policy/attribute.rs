@@ -1,6 +1,6 @@
 //! What policies can read of a finding as it is: the attributes of `Finding` in the schema, besides its name.
 
-use super::request::{self, Words};
+use super::names::{self, Words};
 use crate::finding::{NoteNow, SeverityNow, State, timestamp};
 use cedar_policy::RestrictedExpression;
 use jiff::Timestamp;
@@ -105,18 +105,18 @@ impl<'s> Read<'s> {
                     ("text".to_owned(), RestrictedExpression::new_string(note.text.clone())),
                     ("updatedBy".to_owned(), RestrictedExpression::new_string(note.updated_by.clone())),
                 ];
-                members.extend(note.updated_at.map(|time| ("updatedAt".to_owned(), request::time(time))));
+                members.extend(note.updated_at.map(|time| ("updatedAt".to_owned(), names::time(time))));
                 RestrictedExpression::new_record(members).map_err(|error| error.to_string())?
             }
             Self::Number(number) => RestrictedExpression::new_long(number),
             Self::References(findings) => {
                 let mut elements = Vec::with_capacity(findings.len());
                 for (product_arn, id) in findings {
-                    elements.push(request::reference(id, product_arn)?);
+                    elements.push(names::reference(id, product_arn)?);
                 }
                 RestrictedExpression::new_set(elements)
             }
-            Self::ResourceTags(_) => RestrictedExpression::new_entity_uid(request::resource_tags_uid()),
+            Self::ResourceTags(_) => RestrictedExpression::new_entity_uid(names::resource_tags_uid()),
             Self::Severity(severity) => {
                 let mut members = vec![
                     ("label".to_owned(), Words::SeverityLabel.word(severity.label.as_str())),
@@ -128,8 +128,8 @@ impl<'s> Read<'s> {
             }
             Self::Text(text) => RestrictedExpression::new_string(text.to_owned()),
             Self::Texts(all) => texts(all),
-            Self::Time(time) => request::time(time),
-            Self::UserDefinedFields(_) => RestrictedExpression::new_entity_uid(request::present_fields_uid()),
+            Self::Time(time) => names::time(time),
+            Self::UserDefinedFields(_) => RestrictedExpression::new_entity_uid(names::present_fields_uid()),
             Self::Word(words, word) => words.word(word),
         }))
     }
@@ -196,7 +196,7 @@ pub(super) fn write_text(key: &mut Vec<u8>, text: &str) {
 
 /// Appends an instant, as exactly as Cedar knows it.
 pub(super) fn write_time(key: &mut Vec<u8>, time: Timestamp) {
-    key.extend_from_slice(&request::whole_milliseconds(time).as_millisecond().to_le_bytes());
+    key.extend_from_slice(&names::whole_milliseconds(time).as_millisecond().to_le_bytes());
 }
 
 /// What a text says besides itself: the date that it spells, such as `2027-01-31` or `2027-01-31T12:00:00Z`, and the whole

@@ -4,6 +4,7 @@ use super::{
     Answer, Question, Reason, Verdict,
     ask::{Rules, Said},
     footprint::Footprint,
+    names,
     probe::Unknown,
     request::{self, Parts},
     slice::{Sets, Slice},
@@ -71,9 +72,9 @@ fn with_proposed(question: &Question<'_>, parts: Parts, entities: &Entities) -> 
 pub(super) fn cedar_request(question: &Question<'_>, parts: Parts, schema: Option<&Schema>) -> Result<Request, String> {
     let context = request::context(question.change, question.circumstances, question.kept, parts)?;
     Request::new(
-        request::caller_uid(question.caller),
-        request::action_uid(question.change.action()).clone(),
-        request::finding_uid(question.target.identifier),
+        names::caller_uid(question.caller),
+        names::action_uid(question.change.action()).clone(),
+        names::finding_uid(question.target.identifier),
         context,
         schema,
     )

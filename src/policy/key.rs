@@ -5,7 +5,7 @@ use super::{
     Question,
     attribute::{Read, write_text, write_time},
     footprint::{Ancestor, Footprint, KeysRead, StateRead, TextRead},
-    request,
+    names, request,
 };
 use crate::finding::{AccountId, Accounts, Action, Caller, Identifier, Note, Role, State, Target, Text, Value};
 
@@ -39,7 +39,7 @@ pub(super) fn write_question(
         key.push(circumstances.operation as u8);
     }
     if footprint.now {
-        write_time(key, request::whole_seconds(circumstances.now));
+        write_time(key, names::whole_seconds(circumstances.now));
     }
     write_target(key, footprint, question.caller, question.target, accounts);
 }

@@ -17,6 +17,7 @@ mod key;
 mod lint;
 mod load;
 mod naive;
+mod names;
 mod pack;
 mod pattern;
 mod probe;

@@ -4,132 +4,17 @@
 
 use super::{
     attribute::{Attribute, Read, meaning},
+    names::{
+        Words, account_uid, caller_uid, finding_uid, fleet_uid, group_uid, present_fields_uid, proposed_fields_uid,
+        resource_tags_uid, text, time, whole_seconds,
+    },
     schema,
 };
 use crate::finding::{
-    AccountId, Accounts, Action, Caller, Change, Circumstances, Field, FieldSet, Identifier, Note, Role, State, Target,
-    Text, Value,
+    AccountId, Accounts, Action, Caller, Change, Circumstances, Field, FieldSet, Note, Role, State, Target, Text, Value,
 };
-use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
-use jiff::Timestamp;
-use std::{
-    collections::{HashMap, HashSet},
-    sync::LazyLock,
-};
-
-/// The names of the schema's entity types, parsed once.
-struct Types {
-    account: EntityTypeName,
-    action: EntityTypeName,
-    administrator: EntityTypeName,
-    finding: EntityTypeName,
-    fleet: EntityTypeName,
-    group: EntityTypeName,
-    member: EntityTypeName,
-    resource_tags: EntityTypeName,
-    user_defined_fields: EntityTypeName,
-    words: [EntityTypeName; 7],
-}
-
-static TYPES: LazyLock<Types> = LazyLock::new(|| {
-    let name = |name: &str| name.parse().expect("a name of the embedded schema");
-    Types {
-        account: name("Account"),
-        action: name("Action"),
-        administrator: name("Administrator"),
-        finding: name("Finding"),
-        fleet: name("Fleet"),
-        group: name("Group"),
-        member: name("Member"),
-        resource_tags: name("ResourceTags"),
-        user_defined_fields: name("UserDefinedFields"),
-        words: [
-            name("ComplianceStatus"),
-            name("Field"),
-            name("Operation"),
-            name("RecordState"),
-            name("SeverityLabel"),
-            name("VerificationState"),
-            name("WorkflowStatus"),
-        ],
-    }
-});
-
-/// A closed vocabulary of the schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Words {
-    ComplianceStatus,
-    Field,
-    Operation,
-    RecordState,
-    SeverityLabel,
-    VerificationState,
-    WorkflowStatus,
-}
-
-impl Words {
-    /// `WorkflowStatus::"NEW"` and so on.
-    pub(super) fn word(self, word: &str) -> RestrictedExpression {
-        RestrictedExpression::new_entity_uid(uid(&TYPES.words[self as usize], word))
-    }
-}
-
-fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
-    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
-}
-
-fn text(text: &str) -> RestrictedExpression {
-    RestrictedExpression::new_string(text.to_owned())
-}
-
-/// An instant as Cedar knows it: to the millisecond, and never later than it is.
-pub(super) fn whole_milliseconds(time: Timestamp) -> Timestamp {
-    let milliseconds = time.as_nanosecond().div_euclid(1_000_000);
-    i64::try_from(milliseconds).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(time)
-}
-
-pub(super) fn time(time: Timestamp) -> RestrictedExpression {
-    RestrictedExpression::new_datetime(format!("{:.3}", whole_milliseconds(time)))
-}
-
-/// A related finding.
-pub(super) fn reference(id: &str, product_arn: &str) -> Result<RestrictedExpression, String> {
-    let members = [("id".to_owned(), text(id)), ("productArn".to_owned(), text(product_arn))];
-    RestrictedExpression::new_record(members).map_err(display)
-}
-
-/// `Member::"…"` or `Administrator::"…"`: the principal's own name.
-pub(super) fn caller_uid(caller: &Caller) -> EntityUid {
-    let kind = match caller.role {
-        Role::Administrator => &TYPES.administrator,
-        Role::Member => &TYPES.member,
-    };
-    uid(kind, &caller.principal)
-}
-
-pub(super) fn account_uid(account: AccountId) -> EntityUid {
-    uid(&TYPES.account, account.as_str())
-}
-
-pub(super) fn group_uid(group: &str) -> EntityUid {
-    uid(&TYPES.group, group)
-}
-
-pub(super) fn fleet_uid(accounts: &Accounts) -> EntityUid {
-    uid(&TYPES.fleet, accounts.administrator().as_str())
-}
-
-/// `Action::"Workflow.Status"` and so on, made once.
-pub(super) fn action_uid(action: Action) -> &'static EntityUid {
-    static UIDS: LazyLock<Vec<EntityUid>> =
-        LazyLock::new(|| Action::ALL.iter().map(|action| uid(&TYPES.action, action.as_str())).collect());
-    &UIDS[action as usize]
-}
-
-/// `Finding::"{product ARN}/{id}"`: either part alone names no finding. (Security Hub writes its own `FindingId` so.)
-pub(super) fn finding_uid(identifier: &Identifier<'_>) -> EntityUid {
-    uid(&TYPES.finding, &format!("{}/{}", identifier.product_arn, identifier.id))
-}
+use cedar_policy::{Context, Entities, Entity, EntityUid, RestrictedExpression};
+use std::collections::{HashMap, HashSet};
 
 /// An account in its groups and its fleet.
 fn account_entity(account: AccountId, accounts: &Accounts) -> Entity {
@@ -152,21 +37,6 @@ pub(super) fn caller_entities(caller: &Caller, accounts: &Accounts) -> Result<En
     }
     let principal = Entity::new(caller_uid(caller), attributes, HashSet::from([own_account])).map_err(display)?;
     Entities::from_entities([principal, account_entity(caller.account, accounts)], Some(schema())).map_err(display)
-}
-
-/// `UserDefinedFields::"now"`: those that the finding has. The id says nothing of the finding.
-pub(super) fn present_fields_uid() -> EntityUid {
-    uid(&TYPES.user_defined_fields, "now")
-}
-
-/// `UserDefinedFields::"update"`: those that come with the change.
-fn proposed_fields_uid() -> EntityUid {
-    uid(&TYPES.user_defined_fields, "update")
-}
-
-/// `ResourceTags::"now"`: those of the finding's resources.
-pub(super) fn resource_tags_uid() -> EntityUid {
-    uid(&TYPES.resource_tags, "now")
 }
 
 /// Everything that a question about this caller and this finding can reach: caller, finding, their accounts, and the
@@ -319,11 +189,6 @@ pub(super) fn context(
         put("userDefinedFields", RestrictedExpression::new_entity_uid(proposed_fields_uid()));
     }
     Context::from_pairs(pairs).map_err(display)
-}
-
-/// The time of a request as policies see it: finer than a second, no two requests would share a verdict.
-pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_nanosecond().div_euclid(1_000_000_000).try_into().unwrap_or(0)).unwrap_or(time)
 }
 
 fn put_value(value: Value<'_>, pairs: &mut Vec<(String, RestrictedExpression)>) -> Result<(), String> {

@@ -97,7 +97,7 @@ impl Index {
             for action in Action::ALL.iter().copied() {
                 let (mut any, mut named) = (Vec::new(), HashMap::<EntityUid, Vec<usize>>::new());
                 for (place, rule) in rules.iter().enumerate() {
-                    if !action_matches(&rule.policy, super::request::action_uid(action), &groups) {
+                    if !action_matches(&rule.policy, super::names::action_uid(action), &groups) {
                         continue;
                     }
                     match rule.policy.principal_constraint() {

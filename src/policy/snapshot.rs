@@ -4,7 +4,7 @@ use super::{
     Question, Rule,
     ask::Rules,
     evaluate::{self, evaluate},
-    request,
+    names, request,
     schema::SCHEMA_TEXT,
     slice::{Index, Slice},
 };
@@ -100,10 +100,10 @@ impl Snapshot {
 
     /// The caller and everything that it lies in.
     fn lineage(&self, caller: &Caller) -> Vec<EntityUid> {
-        let mut lineage = vec![request::caller_uid(caller), request::account_uid(caller.account)];
-        lineage.extend(self.accounts.groups(caller.account).iter().map(|group| request::group_uid(group)));
+        let mut lineage = vec![names::caller_uid(caller), names::account_uid(caller.account)];
+        lineage.extend(self.accounts.groups(caller.account).iter().map(|group| names::group_uid(group)));
         if self.accounts.role(caller.account).is_some() {
-            lineage.push(request::fleet_uid(&self.accounts));
+            lineage.push(names::fleet_uid(&self.accounts));
         }
         // A group that the accounts file names twice would bring its policies in twice, which makes no set.
         lineage.sort_unstable();

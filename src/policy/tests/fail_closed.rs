@@ -6,7 +6,7 @@ use crate::{
     finding::{Accounts, BatchUpdate, Enforcement, Operation, Target},
     policy::{
         Answer, Engine, Judge, PolicyText, Question, Reason, Rule, Snapshot, SnapshotError, ask::Rules, evaluate, load,
-        probe::Unknown, request,
+        names, probe::Unknown, request,
     },
 };
 use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, PolicySet, Request};
@@ -57,7 +57,7 @@ fn a_caller_that_is_not_in_the_store() {
     ));
     with_question("999999999999", r#""Confidence":1"#, |question, cedar| {
         let whole = store(question, &accounts());
-        let principal = request::caller_uid(question.caller);
+        let principal = names::caller_uid(question.caller);
         let without =
             Entities::from_entities(whole.iter().filter(|entity| entity.uid() != principal).cloned(), None).unwrap();
         let naive = Authorizer::new().is_authorized(&cedar, &plain(&policies), &without);
@@ -76,8 +76,8 @@ fn a_finding_without_its_attributes() {
         r#"{PERMIT} @id("frozen") forbid (principal, action, resource) when {{ resource.productArn like "*222222222222*" }};"#
     ));
     with_question(PAYMENTS, r#""Confidence":1"#, |question, cedar| {
-        let finding = request::finding_uid(question.target.identifier);
-        let owner = HashSet::from([request::account_uid(question.target.owner)]);
+        let finding = names::finding_uid(question.target.identifier);
+        let owner = HashSet::from([names::account_uid(question.target.owner)]);
         let bare = Entity::new_no_attrs(finding.clone(), owner);
         let whole = store(question, &accounts());
         let others = whole.iter().filter(|entity| entity.uid() != finding).cloned();
@@ -203,7 +203,7 @@ fn a_request_without_a_known_action_is_denied() {
     with_question(PAYMENTS, r#""Confidence":1"#, |question, _| {
         let action = "Action::\"Nothing\"".parse().unwrap();
         let (principal, resource) =
-            (request::caller_uid(question.caller), request::finding_uid(question.target.identifier));
+            (names::caller_uid(question.caller), names::finding_uid(question.target.identifier));
         let cedar = Request::new(principal, action, resource, Context::empty(), None).unwrap();
         assert!(is_policy_error(
             &rules.ask(&plain(&policies), &cedar, &store(question, &accounts()), Unknown::Nothing).answer
