@@ -5,6 +5,7 @@ use super::{
     identifier::{IdentifierReader, RelatedFindingReader},
     number::{ProductScore, ProductScoreReader, Ratio},
     object::{List, Word, object, repeated, required},
+    plain::Plain,
     text::{TextRule, length_within, not_blank},
 };
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
@@ -69,7 +70,15 @@ impl<'a> BatchUpdate<'a> {
     /// Reads a request, strictly: every member is one of the API's, none comes twice, every value has its type and
     /// keeps to its limits, and nothing follows.
     pub fn parse(body: &'a [u8]) -> Result<Self, InvalidBody> {
-        body::parse(body, BatchUpdateReader)
+        let plain = std::str::from_utf8(body).ok().and_then(Self::parse_plain);
+        plain.map_or_else(|| body::parse(body, BatchUpdateReader), Ok)
+    }
+
+    /// Reads a request that is plain JSON. Nothing where it is not, or is no request.
+    fn parse_plain(text: &'a str) -> Option<Self> {
+        let mut plain = Plain::new(text)?;
+        let request = BatchUpdateReader.deserialize(&mut plain).ok()?;
+        plain.is_at_end().then_some(request)
     }
 
     /// Appends the request for some of its findings with some of its fields, made anew from what was parsed. Returns
