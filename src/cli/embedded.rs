@@ -3,13 +3,12 @@
 use crate::{
     backend::Backend,
     finding::{AccountId, ApiError, Operation},
-    proxy::{Asked, Doors, RequestIds, Service, error_response, read_body},
+    proxy::{Asked, Doors, RequestBody, RequestIds, Service, error_response, read_body},
     upstream::{Answer, Call, Failure, InProcess},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use jiff::Timestamp;
 use std::{fmt, future::Future, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
@@ -92,7 +91,7 @@ impl BackendService {
         })
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Vec<u8>, ApiError> {
+    async fn answer(&self, request: Request<RequestBody>) -> Result<Vec<u8>, ApiError> {
         let (head, body) = request.into_parts();
         let account = match head.headers.get(ACCOUNT) {
             None => self.default_account,
@@ -107,7 +106,7 @@ impl BackendService {
 }
 
 impl Service for BackendService {
-    async fn call(self: Rc<Self>, request: Request<Incoming>, _peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn call(self: Rc<Self>, request: Request<RequestBody>, _peer: SocketAddr) -> Response<Full<Bytes>> {
         let id = self.ids.next();
         match self.answer(request).await {
             Ok(body) => {

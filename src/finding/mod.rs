@@ -25,6 +25,7 @@ pub mod outcome;
 mod outcome_import;
 mod outcome_v2;
 mod page;
+mod plain;
 mod query;
 mod rule;
 mod rule_list;

@@ -143,7 +143,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for List<S> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut elements = Vec::new();
+        let mut elements = Vec::with_capacity(self.max.min(8));
         while let Some(element) = seq.next_element_seed(self.element)? {
             if elements.len() == self.max {
                 return Err(de::Error::custom(format_args!(

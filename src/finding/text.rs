@@ -19,7 +19,8 @@ impl Text<'_> {
     #[expect(clippy::missing_panics_doc, reason = "writing a string into memory does not fail")]
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match &self.0 {
-            // INVARIANT: only `TextVisitor` makes borrowed texts, of strings that stood in JSON without any escape. They
+            // INVARIANT: only `TextVisitor` makes borrowed texts, of strings that stood in JSON without any escape, by serde_json
+            // or by `Plain`. They
             // hold no quote, no backslash and no control character, so they are their own JSON form.
             Cow::Borrowed(text) => {
                 out.push(b'"');

@@ -5,6 +5,7 @@ use super::{
     identifier::{IdentifierReader, RelatedFindingReader},
     number::{ProductScore, ProductScoreReader, Ratio},
     object::{List, Word, object, repeated, required},
+    plain::Plain,
     text::{TextRule, length_within, not_blank},
 };
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
@@ -69,7 +70,15 @@ impl<'a> BatchUpdate<'a> {
     /// Reads a request, strictly: every member is one of the API's, none comes twice, every value has its type and
     /// keeps to its limits, and nothing follows.
     pub fn parse(body: &'a [u8]) -> Result<Self, InvalidBody> {
-        body::parse(body, BatchUpdateReader)
+        let plain = std::str::from_utf8(body).ok().and_then(Self::parse_plain);
+        plain.map_or_else(|| body::parse(body, BatchUpdateReader), Ok)
+    }
+
+    /// Reads a request that is plain JSON. Nothing where it is not, or is no request.
+    fn parse_plain(text: &'a str) -> Option<Self> {
+        let mut plain = Plain::new(text)?;
+        let request = BatchUpdateReader.deserialize(&mut plain).ok()?;
+        plain.is_at_end().then_some(request)
     }
 
     /// Appends the request for some of its findings with some of its fields, made anew from what was parsed. Returns
@@ -263,7 +272,7 @@ impl<'de> Visitor<'de> for UserDefinedFieldsReader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut pairs: Vec<(Text<'de>, Text<'de>)> = Vec::new();
+        let mut pairs: Vec<(Text<'de>, Text<'de>)> = Vec::with_capacity(4);
         while let Some(key) = map.next_key_seed(USER_DEFINED_KEY)? {
             if pairs.iter().any(|(known, _)| *known == key) {
                 return Err(repeated(&key));
@@ -318,10 +327,10 @@ impl Update<'_> {
     fn write_members(&self, fields: FieldSet, out: &mut Vec<u8>) {
         let kept = |field| fields.contains(field);
         if let Some(confidence) = self.confidence.filter(|_| kept(Field::Confidence)) {
-            out.extend_from_slice(format!(r#","Confidence":{confidence}"#).as_bytes());
+            write_shown(out, r#","Confidence":"#, confidence);
         }
         if let Some(criticality) = self.criticality.filter(|_| kept(Field::Criticality)) {
-            out.extend_from_slice(format!(r#","Criticality":{criticality}"#).as_bytes());
+            write_shown(out, r#","Criticality":"#, criticality);
         }
         if let Some(note) = self.note.as_ref().filter(|_| kept(Field::Note)) {
             out.extend_from_slice(br#","Note":{"Text":"#);
@@ -350,25 +359,45 @@ impl Update<'_> {
             });
         }
         if let Some(state) = self.verification_state.filter(|_| kept(Field::VerificationState)) {
-            out.extend_from_slice(format!(r#","VerificationState":"{state}""#).as_bytes());
+            write_word(out, r#","VerificationState":""#, state.as_str());
         }
         if let Some(status) = self.workflow.filter(|_| kept(Field::Workflow)) {
-            out.extend_from_slice(format!(r#","Workflow":{{"Status":"{status}"}}"#).as_bytes());
+            write_word(out, r#","Workflow":{"Status":""#, status.as_str());
+            out.push(b'}');
         }
     }
 }
 
 impl Severity {
     fn write_member(&self, out: &mut Vec<u8>) {
-        let members = [
-            self.label.map(|label| format!(r#""Label":"{label}""#)),
-            self.normalized.map(|normalized| format!(r#""Normalized":{normalized}"#)),
-            self.product.map(|product| format!(r#""Product":{product}"#)),
-        ];
-        let members: Vec<String> = members.into_iter().flatten().collect();
         out.extend_from_slice(br#","Severity":"#);
-        write_list(&members, *b"{}", out, |member, out| out.extend_from_slice(member.as_bytes()));
+        let start = out.len();
+        if let Some(label) = self.label {
+            write_word(out, r#","Label":""#, label.as_str());
+        }
+        if let Some(normalized) = self.normalized {
+            write_shown(out, r#","Normalized":"#, normalized);
+        }
+        if let Some(product) = self.product {
+            write_shown(out, r#","Product":"#, product);
+        }
+        // At least one member is there, so there is a first comma.
+        out[start] = b'{';
+        out.push(b'}');
     }
+}
+
+/// Appends a word of a closed vocabulary, which needs no escapes, after what opens its quotes.
+fn write_word(out: &mut Vec<u8>, opened: &str, word: &str) {
+    out.extend_from_slice(opened.as_bytes());
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
+}
+
+/// Appends a number after its name.
+fn write_shown(out: &mut Vec<u8>, name: &str, number: impl fmt::Display) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(number.to_string().as_bytes());
 }
 
 pub(super) fn write_list<T>(elements: &[T], brackets: [u8; 2], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {

@@ -252,6 +252,123 @@ fn messages_quote_little_of_a_hostile_body() {
     assert!(error.len() < 800, "{} bytes", error.len());
 }
 
+/// Pieces that bodies are made of, and broken with.
+fn piece() -> impl Strategy<Value = String> {
+    const WHOLE: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        " ",
+        "\"",
+        "\\",
+        "\n",
+        "\t",
+        "\u{1}",
+        "é",
+        "🦀",
+        "null",
+        "true",
+        "-",
+        "0",
+        "1.",
+        "1e2",
+        "1e999",
+        "100",
+        "\\u00e9",
+        "\\ud800",
+        "\\ud83e\\udd80",
+        "\\\"",
+        "\\/",
+        "\\x",
+        r#""Id":"#,
+        r#""Note":"#,
+        r#""Confidence":7"#,
+        r#""Work\u0066low""#,
+        ",,",
+        r#"{"Status":"NEW"}"#,
+        r#","Severity":{"Product":7.5}"#,
+        r#","Severity":{"Product":0.30000000000000004}"#,
+        FINDING,
+    ];
+    prop_oneof![
+        4 => proptest::sample::select(WHOLE).prop_map(str::to_owned),
+        1 => "\\PC{0,3}",
+        1 => ".{0,2}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2048))]
+
+    /// What the plain reader reads, serde_json reads the same; and what only serde_json reads has control characters.
+    #[test]
+    fn the_plain_reader_reads_as_serde_json_does(
+        text in prop_oneof!["\\PC{1,9}", ".{1,9}", "[a-z\"\\\\/\n]{1,9}"],
+        score in -1000i32..1000,
+        spaced in any::<bool>(),
+        escaped in any::<bool>(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>(), 0usize..3, piece()), 0..3),
+    ) {
+        let mut body = serde_json::json!({
+            "FindingIdentifiers": [{"Id": text, "ProductArn": "arn:aws:securityhub"}, {"Id": "g", "ProductArn": text.repeat(12)}],
+            "Confidence": score.unsigned_abs() % 101,
+            "Note": {"Text": text, "UpdatedBy": text},
+            "Severity": {"Label": "LOW", "Product": f64::from(score) / 8.0},
+            "Types": ["A/B", text],
+            "UserDefinedFields": {"a": text, "b": ""},
+            "Workflow": {"Status": "NEW"},
+        }).to_string();
+        if spaced {
+            body = body.replace(':', ": ").replace(',', " ,");
+        }
+        if escaped {
+            body = body.replace('a', "\\u0061");
+        }
+        for (at, beside_bracket, removed, piece) in changes {
+            // Most of a body is inside of strings, and most of what can go wrong is beside brackets.
+            let bracket = |at: usize| body.as_bytes().get(at).is_some_and(|byte| b"{}[]".contains(byte));
+            let places: Vec<usize> = (0..=body.len())
+                .filter(|at| body.is_char_boundary(*at) && (!beside_bracket || bracket(*at) || bracket(at.wrapping_sub(1))))
+                .collect();
+            let Some(start) = (!places.is_empty()).then(|| places[at.index(places.len())]) else { break };
+            let end = body[start..].char_indices().nth(removed).map_or(body.len(), |(at, _)| start + at);
+            body.replace_range(start..end, &piece);
+        }
+        let (plain, json) = (BatchUpdate::parse_plain(&body), body::parse(body.as_bytes(), BatchUpdateReader).ok());
+        if body.bytes().any(|byte| byte < b' ') {
+            prop_assert_eq!(plain, None);
+        } else {
+            prop_assert_eq!(plain, json, "{}", body);
+        }
+    }
+}
+
+#[test]
+fn most_requests_are_plain() {
+    let plain = |body: &str| BatchUpdate::parse_plain(body).is_some();
+    let members = r#""Confidence":42,"Note":{"Text":"caf\u00e9 \"x\"\n","UpdatedBy":"é"},"Severity":{"Product":-7.5e1},"Types":["A/B"]"#;
+    assert!(plain(&with(members)));
+    assert!(plain(&with(members).replace(',', ", ").replace(':', " : ").replace('[', " [ ").replace('}', " } ")));
+    for unlike in ["\n", "\t", "{", "x", "\"", "\u{1f980}"] {
+        assert!(!plain(&(with(members) + unlike)), "{unlike}");
+    }
+    for (from, to) in [
+        ("{", "[{"),
+        ("}]", "},]"),
+        ("}]", "}}]"),
+        ("],", "]"),
+        ("],", "],,"),
+        ("42", "042"),
+        ("42", "4 2"),
+        ("42", "\"42"),
+    ] {
+        assert!(!plain(&with(members).replacen(from, to, 1)), "{from} {to}");
+    }
+}
+
 proptest! {
     /// What is forwarded is made from what was parsed: it parses again to the same.
     #[test]

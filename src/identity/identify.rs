@@ -48,14 +48,15 @@ impl Identity {
         Self { kinds, accounts }
     }
 
-    /// Checks all that the head of a request can tell, before its body is read. `now` is the server's time.
-    pub fn begin<'a>(&'a self, head: &Parts, now: Timestamp) -> Result<Pending<'a>, ApiError> {
+    /// Checks all that the head of a request can tell, before its body is read. `now` tells the server's time, and is asked by
+    /// the proofs that depend on it.
+    pub fn begin<'a>(&'a self, head: &Parts, now: impl FnOnce() -> Timestamp) -> Result<Pending<'a>, ApiError> {
         for kind in &self.kinds {
             let claim = match kind {
                 Kind::Fixed(Fixed { account, principal, minimum_enforcement }) => {
                     Claim::Proven(caller(&self.accounts, *account, principal, Proof::Fixed, *minimum_enforcement)?)
                 }
-                Kind::SigV4(sigv4) if sigv4::is_present(head) => Claim::SigV4(sigv4.begin(head, now)?),
+                Kind::SigV4(sigv4) if sigv4::is_present(head) => Claim::SigV4(sigv4.begin(head, now())?),
                 Kind::SigV4(_) => continue,
             };
             return Ok(Pending { accounts: &self.accounts, claim });
@@ -130,7 +131,7 @@ mod tests {
     fn everything_on_a_fixed_listener_is_its_caller() {
         let identity = Identity::new(vec![fixed("111111111111")], accounts());
         for authorization in [None, Some("AWS4-HMAC-SHA256 whatever"), Some("Bearer x")] {
-            let pending = identity.begin(&head(authorization), Timestamp::UNIX_EPOCH).unwrap();
+            let pending = identity.begin(&head(authorization), || Timestamp::UNIX_EPOCH).unwrap();
             let expected = Caller {
                 account: "111111111111".parse().unwrap(),
                 role: Role::Administrator,
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn an_account_outside_the_fleet_is_told_so_in_the_words_that_clients_match_on() {
         let identity = Identity::new(vec![fixed("999999999999")], accounts());
-        let error = identity.begin(&head(None), Timestamp::UNIX_EPOCH).unwrap_err();
+        let error = identity.begin(&head(None), || Timestamp::UNIX_EPOCH).unwrap_err();
         assert_eq!((error.status, error.code), (401, "InvalidAccessException"));
         assert!(error.message.starts_with("Account 999999999999 is not subscribed to AWS Security Hub"));
         assert!(error.message.contains("neither the administrator nor a member"));
@@ -155,22 +156,22 @@ mod tests {
     fn the_first_proof_present_decides_and_a_bad_one_never_falls_through() {
         let now = Timestamp::UNIX_EPOCH;
         let both = Identity::new(vec![sigv4(), fixed("111111111111")], accounts());
-        assert_eq!(both.begin(&head(None), now).unwrap().finish(b"").unwrap().proof, Proof::Fixed);
+        assert_eq!(both.begin(&head(None), || now).unwrap().finish(b"").unwrap().proof, Proof::Fixed);
         for bad in
             ["AWS4-HMAC-SHA256 nonsense", "aws4-hmac-sha256 x", "AWS4-ECDSA-P256-SHA256 x", "AWS AKID:sig", "AWS"]
         {
-            let error = both.begin(&head(Some(bad)), now).unwrap_err();
+            let error = both.begin(&head(Some(bad)), || now).unwrap_err();
             assert_eq!((error.status, error.code), (403, "IncompleteSignatureException"), "{bad}");
         }
         let fixed_first = Identity::new(vec![fixed("111111111111"), sigv4()], accounts());
-        assert!(fixed_first.begin(&head(Some("AWS4-HMAC-SHA256 nonsense")), now).is_ok());
+        assert!(fixed_first.begin(&head(Some("AWS4-HMAC-SHA256 nonsense")), || now).is_ok());
     }
 
     #[test]
     fn no_proof_is_no_entry() {
         for (kinds, authorization) in [(vec![sigv4()], None), (vec![sigv4()], Some("Bearer x")), (vec![], None)] {
             let error =
-                Identity::new(kinds, accounts()).begin(&head(authorization), Timestamp::UNIX_EPOCH).unwrap_err();
+                Identity::new(kinds, accounts()).begin(&head(authorization), || Timestamp::UNIX_EPOCH).unwrap_err();
             assert_eq!((error.status, error.code), (403, "MissingAuthenticationTokenException"));
         }
     }

@@ -1,9 +1,20 @@
 //! Reading a request's body, within a size and a time.
 
-use crate::{finding::ApiError, upstream::body as bounded};
+use crate::{
+    finding::ApiError,
+    upstream::{bell::Bell, body as bounded},
+};
 use bytes::Bytes;
-use hyper::body::{Body, Incoming};
-use std::{error::Error, io, time::Duration};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use std::{
+    error::Error,
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,15 +55,64 @@ impl From<BodyError> for ApiError {
 /// A length that the client declares is checked before anything is read (so a client that waits for `100 Continue` does
 /// not send it at all), and what really comes is checked again. A body that arrives in one piece is not copied, and one
 /// that is there already costs no timer.
-pub async fn read_body(body: Incoming, limit: usize, timeout: Duration) -> Result<Bytes, BodyError> {
+pub async fn read_body<B>(body: B, limit: usize, timeout: Duration) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    match tokio::time::timeout(timeout, bounded::read(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(bounded::ReadError::TooLarge)) => Err(BodyError::TooLarge { limit }),
-        Ok(Err(bounded::ReadError::Transport(error))) => Err(of_transport(&error)),
-        Err(_) => Err(BodyError::Timeout { after: timeout }),
+    let mut reading = pin!(bounded::read(body, limit));
+    let there = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await;
+    let read = match there {
+        Poll::Ready(read) => read,
+        Poll::Pending => match tokio::time::timeout(timeout, reading).await {
+            Ok(read) => read,
+            Err(_) => return Err(BodyError::Timeout { after: timeout }),
+        },
+    };
+    read.map_err(|error| match error {
+        bounded::ReadError::TooLarge => BodyError::TooLarge { limit },
+        bounded::ReadError::Transport(error) => of_transport(&error),
+    })
+}
+
+/// The body of a request, while it comes.
+#[derive(Debug)]
+pub struct RequestBody {
+    incoming: Incoming,
+    /// Of the connection that drives itself by this bell; nothing for a stream of HTTP/2.
+    bell: Option<Arc<Bell>>,
+}
+
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, bell: Option<Arc<Bell>>) -> Self {
+        Self { incoming, bell }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Self { incoming, bell } = &mut *self;
+        let Some(bell) = bell else { return Pin::new(incoming).poll_frame(cx) };
+        let rings = bell.rings();
+        let frame = Pin::new(&mut *incoming).poll_frame(cx);
+        // To take a piece rings for the connection to bring the next. After the last there is none to bring.
+        if incoming.is_end_stream() {
+            bell.hush_after(rings);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
     }
 }
 

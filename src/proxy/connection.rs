@@ -9,6 +9,7 @@ use super::{
     socket::{Protocol, Socket},
     tally::Tally,
 };
+use crate::upstream::bell::Bell;
 use hyper::{
     body::Incoming,
     rt::{Read, Write},
@@ -21,7 +22,8 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     rc::Rc,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 use tokio::time::{Instant, Sleep};
@@ -66,6 +68,8 @@ pub(super) struct State {
     in_flight: Cell<u32>,
     closing: Cell<bool>,
     lingers: Cell<bool>,
+    /// What hyper is given for a waker.
+    bell: Arc<Bell>,
 }
 
 impl State {
@@ -78,7 +82,13 @@ impl State {
             in_flight: Cell::new(0),
             closing: Cell::new(false),
             lingers: Cell::new(true),
+            bell: Arc::default(),
         }
+    }
+
+    /// The bell that the connection is driven by.
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
     }
 
     fn enter(&self, phase: Phase) {
@@ -228,9 +238,12 @@ impl Watch<'_> {
         let tally = Rc::clone(&self.state.tally);
         let mut stop = pin!(tally.stop());
         let mut stopping = false;
+        let bell = self.state.bell();
+        let rope = Waker::from(Arc::clone(&bell));
         poll_fn(|cx| {
             loop {
-                if connection.as_mut().poll(cx).is_ready() {
+                let mut inside = Context::from_waker(&rope);
+                if bell.listen(cx, || connection.as_mut().poll(&mut inside)).is_ready() {
                     return Poll::Ready(());
                 }
                 if !stopping && (tally.stopping() || stop.as_mut().poll(cx).is_ready()) {

@@ -1,6 +1,6 @@
 //! The way of a request through the gate: identify, door, parse, decide, forward, merge, reply.
 
-use super::{Asked, Doors, PageTokens, RequestId, RequestIds, Service, error_response, read_body};
+use super::{Asked, Doors, PageTokens, RequestBody, RequestId, RequestIds, Service, error_response, read_body};
 use crate::{
     finding::{ApiError, AsffFilters, Caller, OcsfFilters, Operation},
     identity::Identity,
@@ -11,11 +11,10 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Request, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body_util::Full;
-use hyper::body::Incoming;
 use jiff::Timestamp;
 use std::{
     cell::RefCell,
@@ -74,14 +73,14 @@ impl Gate {
         })
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, id: &RequestId) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<RequestBody>, peer: SocketAddr, id: &RequestId) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         // What the head proves wrong is refused before the body costs anything.
         let unknown = |error: &ApiError| {
             CallerUnknown { request_id: id.as_str(), peer, code: error.code, reason: &error.message }.emit();
             error_response(error, id)
         };
-        let pending = match self.settings.identity.begin(&head, Timestamp::now()) {
+        let pending = match self.settings.identity.begin(&head, Timestamp::now) {
             Ok(pending) => pending,
             Err(error) => return unknown(&error),
         };
@@ -116,7 +115,7 @@ impl Gate {
             _ => Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into()),
         };
         match answer {
-            Ok(reply) => reply.into_response(id),
+            Ok(reply) => reply.into_response(id, head.headers),
             Err(denied) => Self::deny(&caller, operation.name(), &denied.in_words_of(operation), id),
         }
     }
@@ -163,7 +162,7 @@ impl Gate {
 }
 
 impl Service for Gate {
-    async fn call(self: Rc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn call(self: Rc<Self>, request: Request<RequestBody>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let id = self.ids.next();
         self.answer(request, peer, &id).await
     }
@@ -244,10 +243,9 @@ impl Reply {
         Ok(Self { status, body, error_type, retry_after: answer.retry_after, decided: false })
     }
 
-    fn into_response(self, id: &RequestId) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
+    /// `headers` are those of the request: the answer's are put into their memory.
+    fn into_response(self, id: &RequestId, mut headers: HeaderMap) -> Response<Full<Bytes>> {
+        headers.clear();
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(REQUEST_ID, id.header_value());
         if self.decided {
@@ -259,6 +257,9 @@ impl Reply {
         if let Some(after) = self.retry_after {
             headers.insert(RETRY_AFTER, after);
         }
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
         response
     }
 }

@@ -32,7 +32,7 @@ mod socket;
 mod tally;
 mod update;
 
-pub use body::{BodyError, read_body};
+pub use body::{BodyError, RequestBody, read_body};
 pub use doors::{Asked, Door, Doors};
 pub use drain::{DrainReport, Shutdown, Trigger};
 pub use errors::error_response;

@@ -67,7 +67,7 @@ impl<'r> Report<'r> {
             status,
             findings,
             denied,
-            elapsed: began.elapsed(),
+            began,
         }
         .emit();
     }

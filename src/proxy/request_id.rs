@@ -45,14 +45,18 @@ const fn mix(mut value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// Where in the text each byte's two digits stand.
+const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
 impl RequestId {
     /// Version 4 and the common variant are put in, so that strict readers of UUIDs take it.
     fn from_bits(bits: u128) -> Self {
         let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
         let mut text = [b'-'; 36];
-        let places = (0..36).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
-        for (place, digit) in places.zip((0..32).rev()) {
-            text[place] = b"0123456789abcdef"[(bits >> (digit * 4) & 0xf) as usize];
+        for (byte, place) in bits.to_be_bytes().into_iter().zip(PLACES) {
+            text[place] = DIGITS[usize::from(byte >> 4)];
+            text[place + 1] = DIGITS[usize::from(byte & 0xf)];
         }
         Self(text)
     }

@@ -1,7 +1,7 @@
 //! The workers: accepting, serving, and stopping.
 
 use super::{
-    DrainReport, Limits, Listener, RequestIds, Shutdown,
+    DrainReport, Limits, Listener, RequestBody, RequestIds, Shutdown,
     connection::{InFlight, State, Watch},
     error_response,
     listener::BACKLOG,
@@ -54,7 +54,7 @@ pub trait Service: 'static {
     /// bound its own time: no timer of the connection runs while it does.
     fn call(
         self: Rc<Self>,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Full<Bytes>>> + 'static;
 }
@@ -285,6 +285,7 @@ impl<S: Service> Shared<S> {
     ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + use<S> {
         let in_flight = InFlight::begin(state);
         let shared = Rc::clone(self);
+        let request = request.map(|incoming| RequestBody::new(incoming, Some(state.bell())));
         async move {
             let mut response = shared.answer(request, peer).await;
             if shared.tally.stopping() {
@@ -306,6 +307,7 @@ impl<S: Service> Shared<S> {
         let task = (state.in_flight() < self.limits.streams).then(|| {
             let in_flight = InFlight::begin(state);
             let shared = Rc::clone(self);
+            let request = request.map(|incoming| RequestBody::new(incoming, None));
             spawn_local(async move {
                 let response = shared.answer(request, peer).await;
                 in_flight.answered();
@@ -321,7 +323,7 @@ impl<S: Service> Shared<S> {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<RequestBody>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let most = self.limits.header_count;
         if request.headers().len() > most {
             return self.refuse(&ApiError {

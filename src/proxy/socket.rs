@@ -1,6 +1,7 @@
 //! A client's socket as hyper sees it: it remembers what told the protocol, and closes without losing an answer.
 
 use super::connection::State;
+use crate::upstream::gather::poll_write_pieces;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -132,8 +133,8 @@ impl Write for Socket {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
+        pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        poll_write_pieces(Pin::new(&mut self.io), cx, pieces)
     }
 }

@@ -3,7 +3,10 @@
 //! Every line has the field `event` with a name that stays as it is, so that an alert may rely on it. Fields that callers
 //! or the backend had a hand in are strings, which both formats escape: nobody can forge a line.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 use tracing::{debug, error, info, warn};
 
 /// Milliseconds, for a field of a line.
@@ -141,8 +144,8 @@ pub struct RequestServed<'a> {
     pub findings: usize,
     /// Those of them that lost at least one field, or were not forwarded.
     pub denied: usize,
-    /// From the request's head to its answer.
-    pub elapsed: Duration,
+    /// When the request was there. The line tells how long ago that was.
+    pub began: Instant,
 }
 
 impl RequestServed<'_> {
@@ -159,7 +162,7 @@ impl RequestServed<'_> {
                     status = self.status,
                     findings = self.findings,
                     denied = self.denied,
-                    elapsed_us = micros(self.elapsed),
+                    elapsed_us = micros(self.began.elapsed()),
                     "a request was served"
                 )
             };

@@ -3,37 +3,26 @@
 use super::{
     Answer, Call, Failure, HttpSettings, UpstreamError,
     body::{self, ReadError},
+    connection::{Connection, Interrupted, Payload, Stream},
+    pool::Pool,
 };
 use crate::finding::Operation;
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, Request, Uri,
+    HeaderName, HeaderValue, Method, Request, Response, Uri,
     header::{CONTENT_TYPE, HOST, RETRY_AFTER},
     uri::Scheme,
 };
-use hyper::{
-    Response,
-    body::{Body, Frame, Incoming, SizeHint},
-};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, Error, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use std::{
-    convert::Infallible,
-    fmt,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    task::{Context, Poll},
-};
+use std::{fmt, sync::Arc};
+use tokio::time::{Instant, timeout_at};
+use tower_service::Service as _;
 
 const ACCOUNT: HeaderName = HeaderName::from_static("x-findings-gate-account");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -41,14 +30,16 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// A backend over HTTP.
 pub(super) struct HttpUpstream {
-    client: Client<HttpsConnector<HttpConnector>, Payload>,
+    pool: Arc<Pool>,
     fixed: Arc<Fixed>,
 }
 
 /// What is made once and used by every call.
 struct Fixed {
     settings: HttpSettings,
-    tls: ClientConfig,
+    connector: HttpsConnector<HttpConnector>,
+    /// What to connect to.
+    origin: Uri,
     host: HeaderValue,
     targets: Vec<Target>,
 }
@@ -56,6 +47,7 @@ struct Fixed {
 struct Target {
     operation: Operation,
     method: Method,
+    /// The path alone, as it stands in the request.
     uri: Uri,
 }
 
@@ -65,98 +57,126 @@ impl HttpUpstream {
         let target = |operation: Operation| Target {
             operation,
             method: Method::from_bytes(operation.method().as_bytes()).expect("a method of the API"),
-            uri: format!("{url}{}", operation.path()).parse().expect("a checked URL and a path of the API"),
+            uri: format!("{}{}", url.base, operation.path()).parse().expect("a checked path and one of the API"),
         };
-        let host = HeaderValue::from_str(&url.authority).expect("a checked authority");
-        let targets = Operation::ALL.iter().copied().map(target).collect();
-        let fixed = Fixed { tls: tls(&settings)?, targets, host, settings };
-        Ok(Self { client: fixed.client(), fixed: Arc::new(fixed) })
+        let fixed = Fixed {
+            connector: connector(&settings)?,
+            origin: url.to_string().parse().expect("a checked URL"),
+            host: HeaderValue::from_str(&url.authority).expect("a checked authority"),
+            targets: Operation::ALL.iter().copied().map(target).collect(),
+            settings,
+        };
+        Ok(Self { pool: fixed.pool(), fixed: Arc::new(fixed) })
     }
 
     pub(super) fn with_own_pool(&self) -> Self {
-        Self { client: self.fixed.client(), fixed: Arc::clone(&self.fixed) }
+        Self { pool: self.fixed.pool(), fixed: Arc::clone(&self.fixed) }
     }
 
+    /// A request goes again over another connection only if hyper had not begun to write it when its connection closed: one
+    /// that it gives back whole, and no other. It does so at the most once for every connection that was kept.
     pub(super) async fn call(&self, call: Call) -> Result<Answer, Failure> {
-        let sent = Arc::new(AtomicBool::new(false));
-        let request = self.fixed.request(call, &sent)?;
-        let after = self.fixed.settings.timeout;
-        let exchange = async {
-            let response = self.client.request(request).await;
-            self.fixed.answer(response.map_err(|error| self.fixed.failure(&error, sent.load(Relaxed)))?).await
-        };
-        match tokio::time::timeout(after, exchange).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Failure::Timeout { host: self.fixed.host_name(), after, sent: sent.load(Relaxed) }),
+        let now = Instant::now();
+        let deadline = now + self.fixed.settings.timeout;
+        loop {
+            let kept = self.pool.take(now);
+            let is_kept = kept.is_some();
+            let mut connection = match kept {
+                Some(connection) => connection,
+                // Seldom, and large: in a box, so that every other call is a small future.
+                None => Box::pin(self.fixed.connect(deadline)).await?,
+            };
+            let request = self.fixed.request(&call, &mut connection)?;
+            return match connection.send(request, deadline).await {
+                Ok(response) => {
+                    let answer = self.fixed.answer(response, &mut connection, deadline).await?;
+                    self.pool.put(connection, now);
+                    Ok(answer)
+                }
+                Err(Interrupted::Unsent(_)) if is_kept => continue,
+                Err(Interrupted::Unsent(error) | Interrupted::Broken(error)) if !connection.has_sent() => {
+                    Err(self.fixed.unreachable(&error))
+                }
+                Err(Interrupted::Unsent(error) | Interrupted::Broken(error)) => Err(self.fixed.broken(root(&error))),
+                Err(Interrupted::Late) => Err(self.fixed.late(connection.has_sent())),
+            };
         }
     }
 }
 
 impl Fixed {
-    /// Requests go again over another connection only if hyper had not begun to write them when their connection closed
-    /// (hyper-util's `retry_canceled_requests`): those that it gives back whole, and no others.
-    fn client(&self) -> Client<HttpsConnector<HttpConnector>, Payload> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(self.settings.connect_timeout));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(self.tls.clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(self.settings.idle_timeout)
-            .pool_max_idle_per_host(self.settings.idle_connections)
-            .pool_timer(TokioTimer::new())
-            .retry_canceled_requests(true)
-            .build(connector)
+    fn pool(&self) -> Arc<Pool> {
+        Pool::new(self.settings.idle_connections, self.settings.idle_timeout)
     }
 
-    fn request(&self, call: Call, sent: &Arc<AtomicBool>) -> Result<Request<Payload>, Failure> {
+    async fn connect(&self, deadline: Instant) -> Result<Box<Connection>, Failure> {
+        let connecting = self.connector.clone().call(self.origin.clone());
+        let stream = timeout_at(deadline, connecting).await.map_err(|_| self.late(false))?;
+        let stream = stream.map_err(|error| self.unreachable(&*error))?;
+        Connection::new(Stream(stream), deadline).await.map(Box::new).map_err(|error| self.unreachable(&error))
+    }
+
+    fn request(&self, call: &Call, connection: &mut Connection) -> Result<Request<Payload>, Failure> {
         let target = self.targets.iter().find(|target| target.operation == call.operation).expect("all are there");
         let has_body = !call.operation.has_query();
-        let bytes = if has_body { call.body } else { Bytes::new() };
-        let mut request = Request::new(Payload { bytes: Some(bytes), sent: Arc::clone(sent) });
-        *request.method_mut() = target.method.clone();
-        *request.uri_mut() = match call.query.filter(|_| call.operation.has_query()) {
+        let uri = match call.query.as_ref().filter(|_| !has_body) {
             None => target.uri.clone(),
             Some(query) => format!("{}?{query}", target.uri).parse().map_err(|_| Failure::Unreachable {
                 host: self.host_name(),
                 reason: "the query string is none that a URL can have".to_owned(),
             })?,
         };
-        let headers = request.headers_mut();
+        let mut headers = connection.headers();
         headers.insert(HOST, self.host.clone());
         if has_body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         headers.insert(ACCOUNT, HeaderValue::from_str(call.account.as_str()).expect("digits"));
+        let mut request = Request::new(connection.payload(if has_body { call.body.clone() } else { Bytes::new() }));
+        *request.method_mut() = target.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
         Ok(request)
     }
 
-    async fn answer(&self, response: Response<Incoming>) -> Result<Answer, Failure> {
+    async fn answer(
+        &self,
+        response: Response<Incoming>,
+        connection: &mut Connection,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
         let (head, body) = response.into_parts();
         let limit = self.settings.response_limit;
-        let body = body::read(body, limit).await.map_err(|error| match error {
+        let body = body::read(connection.receive(body, deadline), limit).await.map_err(|error| match error {
             ReadError::TooLarge => self.broken(format!("its answer is larger than {limit} bytes")),
-            ReadError::Transport(error) => self.broken(format!("its answer broke off ({})", root(&error))),
+            ReadError::Transport(Interrupted::Late) => self.late(true),
+            ReadError::Transport(Interrupted::Unsent(error) | Interrupted::Broken(error)) => {
+                self.broken(format!("its answer broke off ({})", root(&error)))
+            }
         })?;
-        let text = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
-        Ok(Answer {
-            status: head.status.as_u16(),
-            error_type: text(ERROR_TYPE),
-            request_id: text(REQUEST_ID),
-            retry_after: head.headers.get(RETRY_AFTER).cloned(),
-            body,
-        })
+        let mut answer =
+            Answer { status: head.status.as_u16(), error_type: None, request_id: None, retry_after: None, body };
+        // There are few, so looking at each is cheaper than looking each up.
+        for (name, value) in &head.headers {
+            let text = || value.to_str().ok().map(str::to_owned);
+            if *name == REQUEST_ID && answer.request_id.is_none() {
+                answer.request_id = text();
+            } else if *name == ERROR_TYPE && answer.error_type.is_none() {
+                answer.error_type = text();
+            } else if *name == RETRY_AFTER && answer.retry_after.is_none() {
+                answer.retry_after = Some(value.clone());
+            }
+        }
+        connection.keep_headers(head.headers);
+        Ok(answer)
     }
 
-    fn failure(&self, error: &Error, sent: bool) -> Failure {
-        if error.is_connect() || !sent {
-            return Failure::Unreachable { host: self.host_name(), reason: root(error) };
-        }
-        self.broken(root(error))
+    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
+        Failure::Unreachable { host: self.host_name(), reason: root(error) }
+    }
+
+    fn late(&self, sent: bool) -> Failure {
+        Failure::Timeout { host: self.host_name(), after: self.settings.timeout, sent }
     }
 
     fn broken(&self, reason: String) -> Failure {
@@ -175,6 +195,16 @@ fn root(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// Happy eyeballs, time to connect, TLS where the URL says so.
+fn connector(settings: &HttpSettings) -> Result<HttpsConnector<HttpConnector>, UpstreamError> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(settings.connect_timeout));
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls(settings)?);
+    Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 
 fn tls(settings: &HttpSettings) -> Result<ClientConfig, UpstreamError> {
@@ -203,33 +233,6 @@ fn authorities(settings: &HttpSettings) -> Result<RootCertStore, UpstreamError> 
         }
     }
     Ok(store)
-}
-
-/// A request's body that remembers whether hyper came for it.
-///
-/// hyper does so after it put the head into its buffer and before it writes any of it; and a head whose body never came is
-/// no request to anybody. So a body that nobody came for is a request that was not sent.
-struct Payload {
-    bytes: Option<Bytes>,
-    sent: Arc<AtomicBool>,
-}
-
-impl Body for Payload {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.sent.store(true, Relaxed);
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-    }
 }
 
 impl fmt::Debug for HttpUpstream {

@@ -6,9 +6,13 @@
 //!
 //! Nothing of the client's request goes upstream but what the gate parsed: the call's headers are made here.
 
+pub(crate) mod bell;
 pub(crate) mod body;
+mod connection;
 mod failure;
+pub(crate) mod gather;
 mod http;
+mod pool;
 mod settings;
 
 use crate::finding::{AccountId, Operation};

@@ -18,7 +18,7 @@ pub struct HttpSettings {
     pub response_limit: usize,
     /// Unused connections that a worker keeps.
     pub idle_connections: usize,
-    /// Time that an unused connection is kept. Less than the backend keeps its end, so that a request seldom meets a
+    /// Time that an unused connection is kept, from when its last call began. Less than the backend keeps its end, so that a request seldom meets a
     /// connection that is just being closed.
     pub idle_timeout: Duration,
 }

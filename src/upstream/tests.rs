@@ -1,5 +1,7 @@
 //! The client against real sockets: a backend that answers what it is told, and misbehaves as told.
 
+mod kept;
+
 use super::*;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};

@@ -35,5 +35,5 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) fn identify(head: &Parts, body: &[u8], now: Timestamp) -> Result<Caller, ApiError> {
-    identity().begin(head, now)?.finish(body)
+    identity().begin(head, || now)?.finish(body)
 }

@@ -115,7 +115,7 @@ fn days_may_differ_at_midnight() {
         let mut draft = Draft::new();
         draft.set("x-amz-date", date);
         let head = draft.sign().parts().unwrap();
-        identity.begin(&head, now.parse().unwrap()).unwrap().finish(BODY).unwrap();
+        identity.begin(&head, || now.parse().unwrap()).unwrap().finish(BODY).unwrap();
     }
 }
 

@@ -121,7 +121,7 @@ fn what_can_be_refused_is_refused_before_the_body() {
     for (name, write, ..) in BEFORE_SIGNING {
         let mut draft = Draft::new();
         write(&mut draft);
-        let begun = identity.begin(&draft.sign().parts().unwrap(), now());
+        let begun = identity.begin(&draft.sign().parts().unwrap(), now);
         assert_eq!(begun.is_ok(), needs_the_body.contains(name), "{name}");
     }
 }
@@ -142,7 +142,7 @@ fn presigned_urls_are_refused_by_name() {
 fn debug_output_has_no_secret() {
     let identity = identity();
     let head = full().parts().unwrap();
-    let shown = format!("{identity:?} {:?}", identity.begin(&head, now()).unwrap());
+    let shown = format!("{identity:?} {:?}", identity.begin(&head, now).unwrap());
     assert!(shown.contains("ASIDEXAMPLE") && shown.contains("20260301T120000Z"), "{shown}");
     for hidden in [SECRET, TOKEN, &format!("{:?}", TOKEN.as_bytes())[1..40]] {
         assert!(!shown.contains(hidden), "{hidden}: {shown}");

@@ -7,13 +7,14 @@ mod reference;
 mod stop;
 
 use super::{
-    BodyError, DrainReport, Limits, Listener, RequestIds, Service, Shutdown, Trigger, error_response, read_body, run,
+    BodyError, DrainReport, Limits, Listener, RequestBody, RequestIds, Service, Shutdown, Trigger, error_response,
+    read_body, run,
 };
 use crate::finding::ApiError;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::Full;
-use hyper::{body::Incoming, client::conn::http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::{
     convert::Infallible,
@@ -69,7 +70,7 @@ struct Steered {
 }
 
 impl Service for Steered {
-    async fn call(self: Rc<Self>, request: Request<Incoming>, _: SocketAddr) -> Response<Full<Bytes>> {
+    async fn call(self: Rc<Self>, request: Request<RequestBody>, _: SocketAddr) -> Response<Full<Bytes>> {
         match request.uri().path() {
             "/ignore" => error_response(&ApiError::access_denied("not read"), &self.ids.next()),
             "/large" => Response::new(Full::new(Bytes::from(vec![b'x'; 64 << 20]))),

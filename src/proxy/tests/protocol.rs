@@ -109,7 +109,7 @@ fn no_worker_begins_when_one_has_no_service() {
 struct Never;
 
 impl Service for Never {
-    async fn call(self: Rc<Self>, _: Request<Incoming>, _: SocketAddr) -> Response<Full<Bytes>> {
+    async fn call(self: Rc<Self>, _: Request<RequestBody>, _: SocketAddr) -> Response<Full<Bytes>> {
         std::future::pending().await
     }
 }
