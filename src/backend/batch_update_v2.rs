@@ -87,20 +87,22 @@ pub(super) fn call(
 
 /// The update in ASFF, or which member has no counterpart there.
 fn translate<'a>(update: &UpdateV2<'a>, account: AccountId) -> Result<Translated<'a>, String> {
-    let none = |member: &str, value: &dyn std::fmt::Display| {
+    let no_counterpart = |member: &str, value: &dyn std::fmt::Display| {
         format!(
             "{member}: {value} has no counterpart in the format that this backend keeps findings in; choose another one"
         )
     };
     let label = match update.severity_id {
         None => None,
-        Some(severity) => Some(severity.label().ok_or_else(|| none("SeverityId", &severity))?),
+        Some(severity) => Some(severity.label().ok_or_else(|| no_counterpart("SeverityId", &severity))?),
     };
     let (workflow, record_state) = match update.status_id {
         None => (None, None),
         Some(StatusId::Archived) => (None, Some(RecordState::Archived)),
         // A finding has one status: with another one, it is archived no longer.
-        Some(status) => (Some(status.workflow().ok_or_else(|| none("StatusId", &status))?), Some(RecordState::Active)),
+        Some(status) => {
+            (Some(status.workflow().ok_or_else(|| no_counterpart("StatusId", &status))?), Some(RecordState::Active))
+        }
     };
     let note =
         update.comment.as_ref().map(|comment| Note { text: comment.clone(), updated_by: account.to_string().into() });

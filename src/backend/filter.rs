@@ -61,22 +61,22 @@ fn unknown(name: &str) -> String {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct StringFilter {
-    value: String,
-    comparison: Comparison,
+pub(super) struct StringFilter {
+    pub(super) value: String,
+    pub(super) comparison: Comparison,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct MapFilter {
-    key: String,
-    value: String,
-    comparison: Comparison,
+pub(super) struct MapFilter {
+    pub(super) key: String,
+    pub(super) value: String,
+    pub(super) comparison: Comparison,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Comparison {
+pub(super) enum Comparison {
     Equals,
     Prefix,
     NotEquals,
@@ -88,7 +88,7 @@ enum Comparison {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct DateFilter {
+pub(super) struct DateFilter {
     start: Option<String>,
     end: Option<String>,
     date_range: Option<DateRange>,
@@ -96,7 +96,7 @@ struct DateFilter {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct DateRange {
+pub(super) struct DateRange {
     value: u32,
     #[serde(rename = "Unit")]
     _unit: DateRangeUnit,
@@ -104,21 +104,21 @@ struct DateRange {
 }
 
 #[derive(Deserialize)]
-enum DateRangeUnit {
+pub(super) enum DateRangeUnit {
     #[serde(rename = "DAYS")]
     Days,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum DateRangeComparison {
+pub(super) enum DateRangeComparison {
     Within,
     OlderThan,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct NumberFilter {
+pub(super) struct NumberFilter {
     eq: Option<f64>,
     gte: Option<f64>,
     gt: Option<f64>,
@@ -128,13 +128,13 @@ struct NumberFilter {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct IpFilter {
+pub(super) struct IpFilter {
     cidr: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct FlagFilter {
+pub(super) struct FlagFilter {
     value: bool,
 }
 
@@ -151,8 +151,10 @@ impl Builder<'_> {
         match self.attribute.kind {
             Kind::Text => self.text(items),
             Kind::Map => self.map(items),
-            Kind::Date => self.any(items, |filter, index| self.date(&filter, index)),
-            Kind::Number => self.any(items, |filter, index| self.number(&filter, index)),
+            Kind::Date => {
+                self.any(items, |filter, index| date(&filter, self.now).map_err(|what| self.error(index, &what)))
+            }
+            Kind::Number => self.any(items, |filter, index| number(&filter).map_err(|what| self.error(index, &what))),
             Kind::IpV4 | Kind::IpV6 => self.any(items, |filter, index| self.address(&filter, index)),
             Kind::Flag => self.any(items, |filter: FlagFilter, _| Ok(test("$ = ?", [i64::from(filter.value).into()]))),
         }
@@ -231,47 +233,6 @@ impl Builder<'_> {
         Ok(self.of_finding(any_of(conditions?)))
     }
 
-    fn date(&self, filter: &DateFilter, index: usize) -> Result<Condition, String> {
-        let instant = |member: &str, text: &str| {
-            timestamp::parse(text).map(|instant| Sql::Text(timestamp::sortable(instant))).ok_or_else(|| {
-                self.error(index, &format!("`{member}`: `{text}` is no timestamp such as `2024-01-31T12:00:00Z`"))
-            })
-        };
-        match (&filter.start, &filter.end, &filter.date_range) {
-            (Some(start), Some(end), None) => {
-                Ok(test("$ BETWEEN ? AND ?", [instant("Start", start)?, instant("End", end)?]))
-            }
-            (None, None, Some(range)) => {
-                let days = SignedDuration::from_hours(24 * i64::from(range.value));
-                // Further back than time goes is as far back as it goes.
-                let since = self.now.checked_sub(days).unwrap_or(Timestamp::MIN);
-                let [since, now] = [since, self.now].map(|instant| Sql::Text(timestamp::sortable(instant)));
-                Ok(match range.comparison {
-                    None | Some(DateRangeComparison::Within) => test("$ BETWEEN ? AND ?", [since, now]),
-                    Some(DateRangeComparison::OlderThan) => test("($ > '' AND $ < ?)", [since]),
-                })
-            }
-            _ => Err(self.error(index, "expected `Start` and `End`, or `DateRange` alone")),
-        }
-    }
-
-    fn number(&self, filter: &NumberFilter, index: usize) -> Result<Condition, String> {
-        let NumberFilter { eq, gte, gt, lte, lt } = *filter;
-        let ranged = [gte, gt, lte, lt].iter().any(Option::is_some);
-        if eq.is_some() == ranged || (gte.is_some() && gt.is_some()) || (lte.is_some() && lt.is_some()) {
-            return Err(self.error(index, "expected `Eq` alone, or at most one of `Gte`, `Gt` and one of `Lte`, `Lt`"));
-        }
-        let mut parts = Vec::new();
-        let mut parameters = Vec::new();
-        for (bound, part) in [(eq, "$ = ?"), (gte, "$ >= ?"), (gt, "$ > ?"), (lte, "$ <= ?"), (lt, "$ < ?")] {
-            if let Some(bound) = bound {
-                parts.push(part);
-                parameters.push(Sql::Real(bound));
-            }
-        }
-        Ok(Condition { sql: format!("({})", parts.join(" AND ")), parameters })
-    }
-
     fn address(&self, filter: &IpFilter, index: usize) -> Result<Condition, String> {
         let kind = self.attribute.kind;
         let (low, high) = network(&filter.cidr)
@@ -316,7 +277,50 @@ impl Builder<'_> {
     }
 }
 
-fn test<const N: usize>(sql: &str, parameters: [Sql; N]) -> Condition {
+/// The condition of a date filter on one value (`$`), or what is wrong with it.
+pub(super) fn date(filter: &DateFilter, now: Timestamp) -> Result<Condition, String> {
+    let instant = |member: &str, text: &str| {
+        timestamp::parse(text)
+            .map(|instant| Sql::Text(timestamp::sortable(instant)))
+            .ok_or_else(|| format!("`{member}`: `{text}` is no timestamp such as `2024-01-31T12:00:00Z`"))
+    };
+    match (&filter.start, &filter.end, &filter.date_range) {
+        (Some(start), Some(end), None) => {
+            Ok(test("$ BETWEEN ? AND ?", [instant("Start", start)?, instant("End", end)?]))
+        }
+        (None, None, Some(range)) => {
+            let days = SignedDuration::from_hours(24 * i64::from(range.value));
+            // Further back than time goes is as far back as it goes.
+            let since = now.checked_sub(days).unwrap_or(Timestamp::MIN);
+            let [since, now] = [since, now].map(|instant| Sql::Text(timestamp::sortable(instant)));
+            Ok(match range.comparison {
+                None | Some(DateRangeComparison::Within) => test("$ BETWEEN ? AND ?", [since, now]),
+                Some(DateRangeComparison::OlderThan) => test("($ > '' AND $ < ?)", [since]),
+            })
+        }
+        _ => Err("expected `Start` and `End`, or `DateRange` alone".to_owned()),
+    }
+}
+
+/// The condition of a number filter on one value (`$`), or what is wrong with it.
+pub(super) fn number(filter: &NumberFilter) -> Result<Condition, String> {
+    let NumberFilter { eq, gte, gt, lte, lt } = *filter;
+    let ranged = [gte, gt, lte, lt].iter().any(Option::is_some);
+    if eq.is_some() == ranged || (gte.is_some() && gt.is_some()) || (lte.is_some() && lt.is_some()) {
+        return Err("expected `Eq` alone, or at most one of `Gte`, `Gt` and one of `Lte`, `Lt`".to_owned());
+    }
+    let mut parts = Vec::new();
+    let mut parameters = Vec::new();
+    for (bound, part) in [(eq, "$ = ?"), (gte, "$ >= ?"), (gt, "$ > ?"), (lte, "$ <= ?"), (lt, "$ < ?")] {
+        if let Some(bound) = bound {
+            parts.push(part);
+            parameters.push(Sql::Real(bound));
+        }
+    }
+    Ok(Condition { sql: format!("({})", parts.join(" AND ")), parameters })
+}
+
+pub(super) fn test<const N: usize>(sql: &str, parameters: [Sql; N]) -> Condition {
     Condition { sql: sql.to_owned(), parameters: parameters.into() }
 }
 
@@ -332,7 +336,7 @@ fn any_of(conditions: impl IntoIterator<Item = Condition>) -> Condition {
 }
 
 /// A prefix as a range, which an index serves: from the prefix to the first text that no longer starts with it.
-fn prefix(prefix: &str) -> Condition {
+pub(super) fn prefix(prefix: &str) -> Condition {
     let mut end: Vec<char> = prefix.chars().collect();
     while let Some(last) = end.pop() {
         // The next scalar value, past the surrogates; nothing comes after the last one, so the one before it counts.

@@ -1,4 +1,4 @@
-//! GetFindings: filter, sort, page.
+//! GetFindings: filter, sort, page. GetFindingsV2 does the same in other words.
 
 use super::{
     attribute::{ATTRIBUTES, Attribute, Kind, Place},
@@ -48,6 +48,41 @@ enum SortOrder {
     Desc,
 }
 
+/// Makes what the answer has of a finding from what is stored of it.
+type Show = fn(&str) -> Result<String, StoreError>;
+
+/// The words in which an operation asks for findings, and shows them.
+pub(super) struct Dialect {
+    pub(super) operation: Operation,
+    /// The condition that filters stand for. The time is when the first page was asked for.
+    pub(super) condition: fn(&Object, Timestamp) -> Result<Condition, String>,
+    /// The SQL of what a finding has at most one of, by its name.
+    pub(super) sort_key: fn(&str) -> Option<String>,
+    /// The names that [`Self::sort_key`] knows.
+    pub(super) sortable: fn() -> Vec<&'static str>,
+    /// A stored finding as the answer has it; nothing if that is as it is stored.
+    pub(super) shown: Option<Show>,
+}
+
+const ASFF: Dialect = Dialect {
+    operation: Operation::GetFindings,
+    condition: filter::condition,
+    sort_key: |name| {
+        let (_, attribute) = Attribute::named(name)?;
+        match (attribute.place, attribute.kind) {
+            // A finding without the number comes before those that have one.
+            (Place::Column(column), Kind::Number) => Some(format!("ifnull(f.{column}, -1)")),
+            (Place::Column(column), _) => Some(format!("f.{column}")),
+            _ => None,
+        }
+    },
+    sortable: || {
+        let column = |attribute: &&Attribute| matches!(attribute.place, Place::Column(_));
+        ATTRIBUTES.iter().filter(column).map(|attribute| attribute.name).collect()
+    },
+    shown: None,
+};
+
 /// A page's question, checked.
 struct Question {
     filters: Object,
@@ -58,21 +93,39 @@ struct Question {
     after: Option<(Vec<Sql>, i64)>,
 }
 
-/// Answers one call: the findings that the account sees, a page of them.
-pub(super) fn call(
+/// Answers one call of GetFindings: the findings that the account sees, a page of them.
+pub(super) fn call(store: &Store, caller: (AccountId, Role), body: &[u8], now: Timestamp) -> Result<Vec<u8>, ApiError> {
+    answer(store, caller, members(body)?, now, &ASFF)
+}
+
+/// The members of a body.
+pub(super) fn members(body: &[u8]) -> Result<Object, ApiError> {
+    if body.len() > LONGEST_BODY {
+        return Err(ApiError::invalid_input(format!("the body is longer than {LONGEST_BODY} bytes")));
+    }
+    Document::parse(body).map(Document::into_members).map_err(|error| ApiError::invalid_input(error.to_string()))
+}
+
+/// Answers one call in the words of its operation.
+pub(super) fn answer(
     store: &Store,
     (account, role): (AccountId, Role),
-    body: &[u8],
+    members: Object,
     now: Timestamp,
+    dialect: &Dialect,
 ) -> Result<Vec<u8>, ApiError> {
-    let question = Question::read(body, store, account, now).map_err(ApiError::invalid_input)?;
-    let filters = filter::condition(&question.filters, question.now).map_err(ApiError::invalid_input)?;
-    let query = question.query(account, role, filters).map_err(ApiError::invalid_input)?;
+    let question = Question::read(members, store, account, now, dialect).map_err(ApiError::invalid_input)?;
+    let filters = (dialect.condition)(&question.filters, question.now).map_err(ApiError::invalid_input)?;
+    let query = question.query(account, role, filters, dialect).map_err(ApiError::invalid_input)?;
     let answer = store.read(|findings| {
         let mut rows = findings.page(&query.sql, &query.parameters)?;
         let documents = findings.documents(&rows[..rows.len().min(question.page_size)], MOST_BYTES)?;
         let more = rows.len() > documents.len();
         rows.truncate(documents.len());
+        let documents = match dialect.shown {
+            None => documents,
+            Some(shown) => documents.iter().map(|document| shown(document)).collect::<Result<_, _>>()?,
+        };
         Ok((documents, rows.pop().filter(|_| more)))
     });
     let (documents, last) = answer.map_err(|error: StoreError| ApiError::internal(error.to_string()))?;
@@ -83,7 +136,7 @@ pub(super) fn call(
         let question = (question.filters, sort, question.page_size, question.now);
         let token = Token::new(account, question, (last.seq, last.keys));
         answer.push_str(r#","NextToken":""#);
-        answer.push_str(&token.sealed(Operation::GetFindings, store.key()));
+        answer.push_str(&token.sealed(dialect.operation, store.key()));
         answer.push('"');
     }
     answer.push('}');
@@ -91,11 +144,13 @@ pub(super) fn call(
 }
 
 impl Question {
-    fn read(body: &[u8], store: &Store, account: AccountId, now: Timestamp) -> Result<Self, String> {
-        if body.len() > LONGEST_BODY {
-            return Err(format!("the body is longer than {LONGEST_BODY} bytes"));
-        }
-        let members = Document::parse(body).map_err(|error| error.to_string())?.into_members();
+    fn read(
+        members: Object,
+        store: &Store,
+        account: AccountId,
+        now: Timestamp,
+        dialect: &Dialect,
+    ) -> Result<Self, String> {
         let body: Body = serde_path_to_error::deserialize(Value::Object(members))
             .map_err(|error| format!("`{}`: {}", error.path(), error.inner()))?;
         let page_size = match body.max_results {
@@ -113,7 +168,7 @@ impl Question {
             let sort = body.sort_criteria.unwrap_or_default();
             return Ok(Self { filters, sort, page_size: page_size.unwrap_or(MOST_RESULTS), now, after: None });
         };
-        let token = Token::open(&token, Operation::GetFindings, store.key(), account)
+        let token = Token::open(&token, dialect.operation, store.key(), account)
             .ok_or("`NextToken`: not a token of this account")?;
         let sort =
             body.sort_criteria.as_ref().map(serde_json::to_value).transpose().map_err(|error| error.to_string())?;
@@ -134,8 +189,14 @@ impl Question {
     ///
     /// Pages go on after the last finding of the page before, by its place in the order and not by its count: findings
     /// that come, go or change meanwhile move no other one into or out of a page.
-    fn query(&self, account: AccountId, role: Role, filters: Condition) -> Result<Condition, String> {
-        let keys = self.sort_keys()?;
+    fn query(
+        &self,
+        account: AccountId,
+        role: Role,
+        filters: Condition,
+        dialect: &Dialect,
+    ) -> Result<Condition, String> {
+        let keys = self.sort_keys(dialect)?;
         let mut sql = "SELECT f.seq".to_owned();
         for (expression, _) in &keys {
             sql.push_str(", ");
@@ -173,30 +234,17 @@ impl Question {
         Ok(Condition { sql, parameters })
     }
 
-    fn sort_keys(&self) -> Result<Vec<(String, SortOrder)>, String> {
+    fn sort_keys(&self, dialect: &Dialect) -> Result<Vec<(String, SortOrder)>, String> {
         if self.sort.len() > MOST_SORT_FIELDS {
             return Err(format!("`SortCriteria`: at most {MOST_SORT_FIELDS} fields, got {}", self.sort.len()));
         }
         let key = |(index, criterion): (usize, &SortCriterion)| {
-            let attribute = Attribute::named(&criterion.field).map(|(_, attribute)| attribute);
-            match attribute.map(|attribute| (attribute.place, attribute.kind)) {
-                // A finding without the number comes before those that have one.
-                Some((Place::Column(column), Kind::Number)) => {
-                    Ok((format!("ifnull(f.{column}, -1)"), criterion.sort_order))
-                }
-                Some((Place::Column(column), _)) => Ok((format!("f.{column}"), criterion.sort_order)),
-                Some(_) | None => Err(format!(
-                    "`SortCriteria[{index}].Field`: cannot sort by `{}`; expected one of {}",
-                    criterion.field,
-                    sortable_names().collect::<Vec<_>>().join(", ")
-                )),
-            }
+            let SortCriterion { field, sort_order } = criterion;
+            (dialect.sort_key)(field).map(|key| (key, *sort_order)).ok_or_else(|| {
+                let names = (dialect.sortable)().join(", ");
+                format!("`SortCriteria[{index}].Field`: cannot sort by `{field}`; expected one of {names}")
+            })
         };
         self.sort.iter().enumerate().map(key).collect()
     }
-}
-
-fn sortable_names() -> impl Iterator<Item = &'static str> {
-    let column = |attribute: &&Attribute| matches!(attribute.place, Place::Column(_));
-    ATTRIBUTES.iter().filter(column).map(|attribute| attribute.name)
 }

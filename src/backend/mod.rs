@@ -1,5 +1,5 @@
-//! The embedded findings backend: a stand-in for Security Hub's BatchImportFindings, GetFindings, BatchUpdateFindings, and for
-//! what keeps automation rules.
+//! The embedded findings backend: a stand-in for what of Security Hub imports, reads and updates findings, and keeps automation
+//! rules. It answers each [`Operation`].
 //!
 //! It is what the gate writes to when `upstream.url` is `"embedded"`, and what `findings-gate backend` serves. It is
 //! synchronous, does no network I/O and has no clock: the time of each call comes in as a value. What AWS does not
@@ -24,9 +24,13 @@ mod batch_update_v2;
 mod fault;
 mod file;
 mod filter;
+mod filter_v2;
 mod get_findings;
+mod get_findings_v2;
 mod json;
 mod metadata_uid;
+mod ocsf;
+mod ocsf_field;
 mod ownership;
 mod quota;
 mod rule_table;
@@ -35,6 +39,7 @@ mod sample;
 mod schema;
 mod severity;
 mod store;
+mod tables;
 mod token;
 
 use crate::finding::{AccountId, Accounts, ApiError, Operation};
@@ -158,6 +163,7 @@ impl Backend {
                 rules::call(&self.store, &context, operation, input)
             }
             Operation::GetFindings => get_findings::call(&self.store, (account, role), input, now),
+            Operation::GetFindingsV2 => get_findings_v2::call(&self.store, (account, role), input, now),
         }
     }
 

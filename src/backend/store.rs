@@ -6,9 +6,10 @@
 
 use super::{
     attribute::{self, Attribute, Term},
-    file::{self, APPLICATION, OpenError, VERSION},
+    file::{self, OpenError},
     json::Object,
-    metadata_uid::{metadata_uid, metadata_uid_of},
+    metadata_uid::metadata_uid_of,
+    tables,
 };
 use crate::finding::AccountId;
 use ring::{
@@ -74,13 +75,15 @@ impl Store {
             .map_err(database)?;
         let mut secret = [0; 32];
         SystemRandom::new().fill(&mut secret).map_err(|_| OpenError::Random)?;
-        let secret = create_tables(&mut writer, version, region, &secret).map_err(database)?;
-        name_fleet(&writer, fleet.clone()).map_err(database)?;
+        let secret = tables::create(&mut writer, version, region, &secret).map_err(database)?;
+        tables::name_fleet(&writer, fleet.clone()).map_err(database)?;
+        tables::add_functions(&writer).map_err(database)?;
 
         let reader = if path.is_some() {
             let reader = connect().map_err(database)?;
             reader.execute_batch("PRAGMA temp_store = MEMORY").map_err(database)?;
-            name_fleet(&reader, fleet).map_err(database)?;
+            tables::name_fleet(&reader, fleet).map_err(database)?;
+            tables::add_functions(&reader).map_err(database)?;
             Some(Mutex::new(reader))
         } else {
             None
@@ -256,109 +259,10 @@ fn held(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the tables that are not there: all of a new file, what one of an older `version` lacks. Gives the key that the file has.
-fn create_tables(
-    connection: &mut Connection,
-    version: Option<i32>,
-    region: &str,
-    secret: &[u8; 32],
-) -> rusqlite::Result<Vec<u8>> {
-    let columns = Attribute::columns()
-        .flat_map(|(column, attribute)| [column, " ", attribute.kind.column_type(), ",\n"])
-        .collect::<String>();
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // What real clients look findings up by, and what narrows a search: an index on a handful of states would not.
-    transaction.execute_batch(&format!(
-        "CREATE TABLE IF NOT EXISTS meta (region TEXT NOT NULL, token_key BLOB NOT NULL);
-         CREATE TABLE IF NOT EXISTS finding (
-             seq INTEGER PRIMARY KEY AUTOINCREMENT,
-             {columns}
-             sticky INTEGER NOT NULL DEFAULT 0,
-             metadata_uid TEXT NOT NULL DEFAULT '',
-             UNIQUE (id, product_arn, account, region)
-         );
-         CREATE INDEX IF NOT EXISTS finding_account ON finding (account);
-         CREATE INDEX IF NOT EXISTS finding_updated_at ON finding (updated_at);
-         CREATE INDEX IF NOT EXISTS finding_created_at ON finding (created_at);
-         CREATE INDEX IF NOT EXISTS finding_generator_id ON finding (generator_id);
-         CREATE INDEX IF NOT EXISTS finding_security_control_id ON finding (security_control_id);
-         CREATE TABLE IF NOT EXISTS document (seq INTEGER PRIMARY KEY REFERENCES finding, document TEXT NOT NULL);
-         CREATE TABLE IF NOT EXISTS term (
-             finding INTEGER NOT NULL REFERENCES finding,
-             attribute INTEGER NOT NULL,
-             key TEXT NOT NULL,
-             value ANY NOT NULL,
-             PRIMARY KEY (finding, attribute, key, value)
-         ) STRICT, WITHOUT ROWID;
-         CREATE INDEX IF NOT EXISTS term_value ON term (attribute, key, value);
-         CREATE TABLE IF NOT EXISTS rule (
-             seq INTEGER PRIMARY KEY AUTOINCREMENT,
-             arn TEXT NOT NULL UNIQUE,
-             account TEXT NOT NULL,
-             document TEXT NOT NULL
-         ) STRICT;
-         CREATE INDEX IF NOT EXISTS rule_account ON rule (account);
-         PRAGMA application_id = {APPLICATION};
-         PRAGMA user_version = {VERSION};"
-    ))?;
-    if version.is_some_and(|version| version < 3) {
-        add_metadata_uids(&transaction)?;
-    }
-    transaction.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS finding_metadata_uid ON finding (metadata_uid)")?;
-    transaction.execute(
-        "INSERT INTO meta (region, token_key) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM meta)",
-        params![region, secret],
-    )?;
-    let kept = transaction.query_row("SELECT token_key FROM meta", [], |row| row.get(0))?;
-    transaction.commit()?;
-    connection.execute_batch(STATISTICS)?;
-    Ok(kept)
-}
-
-/// Gives the findings of a file of version 1 or 2 their `metadata_uid`.
-fn add_metadata_uids(transaction: &Transaction) -> rusqlite::Result<()> {
-    transaction.execute_batch("ALTER TABLE finding ADD COLUMN metadata_uid TEXT NOT NULL DEFAULT ''")?;
-    let mut all = transaction.prepare("SELECT seq, region, account, product_arn, id FROM finding")?;
-    let mut set = transaction.prepare("UPDATE finding SET metadata_uid = ?1 WHERE seq = ?2")?;
-    let mut rows = all.query([])?;
-    while let Some(row) = rows.next()? {
-        let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-        let uid = metadata_uid(text(1)?, text(2)?, text(3)?, text(4)?);
-        set.execute(params![uid, row.get::<_, i64>(0)?])?;
-    }
-    Ok(())
-}
-
-/// How SQLite's planner is to picture the tables: a fleet of a hundred accounts with a million findings. Left to guess, it
-/// would take ten findings an account for granted, and look for an Id by reading through the account.
-const STATISTICS: &str = "ANALYZE sqlite_schema;
-     DELETE FROM sqlite_stat1;
-     INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
-         ('finding', 'sqlite_autoindex_finding_1', '1000000 2 2 1 1'),
-         ('finding', 'finding_account', '1000000 10000'),
-         ('finding', 'finding_updated_at', '1000000 2'),
-         ('finding', 'finding_created_at', '1000000 2'),
-         ('finding', 'finding_generator_id', '1000000 2000'),
-         ('finding', 'finding_security_control_id', '1000000 2000'),
-         ('finding', 'finding_metadata_uid', '1000000 1'),
-         ('term', 'term', '40000000 40 4 1 1'),
-         ('term', 'term_value', '40000000 1000000 1000000 40 1');
-     ANALYZE sqlite_schema;";
-
-/// Tells the connection which accounts are the administrator's.
-fn name_fleet(connection: &Connection, fleet: impl Iterator<Item = AccountId>) -> rusqlite::Result<()> {
-    connection.execute_batch("CREATE TEMP TABLE fleet (account TEXT PRIMARY KEY) WITHOUT ROWID; BEGIN")?;
-    let mut statement = connection.prepare("INSERT OR IGNORE INTO temp.fleet VALUES (?1)")?;
-    for account in fleet {
-        statement.execute([account.as_str()])?;
-    }
-    connection.execute_batch("COMMIT")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::filter;
+    use crate::backend::{filter, filter_v2};
     use serde_json::{Value, json};
 
     /// How SQLite would run a query of GetFindings.
@@ -390,6 +294,17 @@ mod tests {
             ] {
                 let plan = plan(&format!("{visible} AND {}", of_filter(&filters)));
                 assert!(plan.contains(index), "{visible}, {filters}: {plan}");
+            }
+            for (field, index) in [
+                ("metadata.uid", "finding_metadata_uid"),
+                ("finding_info.uid", "sqlite_autoindex_finding_1"),
+                ("resources.uid", "term_value"),
+            ] {
+                let filters = json!([{"StringFilters": [{"FieldName": field, "Filter": is[0]}]}]);
+                let filters = json!({"CompositeFilters": filters});
+                let condition = filter_v2::condition(filters.as_object().unwrap(), now).unwrap().sql;
+                let plan = plan(&format!("{visible} AND {condition}"));
+                assert!(plan.contains(index), "{visible}, {field}: {plan}");
             }
         }
     }

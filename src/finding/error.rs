@@ -128,7 +128,7 @@ impl ApiError {
     /// account that has no access but that it is denied (API model).
     #[must_use]
     pub fn in_words_of(self, operation: Operation) -> Self {
-        if operation != Operation::BatchUpdateFindingsV2 {
+        if !matches!(operation, Operation::BatchUpdateFindingsV2 | Operation::GetFindingsV2) {
             return self;
         }
         let (status, code) = match self.code {

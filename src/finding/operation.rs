@@ -56,6 +56,8 @@ operations! {
     BatchUpdateFindingsV2 "PATCH" "/findingsv2/batchupdatev2" Closed,
     /// Reads findings, though it is a POST.
     GetFindings "POST" "/findings" Openable,
+    /// Reads findings in terms of OCSF.
+    GetFindingsV2 "POST" "/findingsv2" Closed,
     /// Stores a rule that updates findings as they come in.
     CreateAutomationRule "POST" "/automationrules/create" Closed,
     /// Changes such rules.

@@ -4,6 +4,7 @@
 
 mod look_up;
 mod read;
+mod read_v2;
 mod rules;
 mod support;
 mod update_v2;

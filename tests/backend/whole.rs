@@ -74,6 +74,14 @@ fn a_file_of_an_older_version_is_brought_up_to_date() {
     world.import(MEMBER, &[finding(MEMBER, "f3")]);
     assert_eq!(world.ids(MEMBER, &json!({})), ["f1", "f2", "f3"]);
     assert_eq!(world.call_raw(Operation::ListAutomationRules, ADMIN, ""), Ok(json!({"AutomationRulesMetadata": []})));
+    // The findings that were there have the uid by which they are shown.
+    let shown = world.call_raw(Operation::GetFindingsV2, MEMBER, "").unwrap();
+    let uids: Vec<_> =
+        shown["Findings"].as_array().unwrap().iter().map(|found| found["metadata"]["uid"].clone()).collect();
+    let update = json!({"MetadataUids": uids, "StatusId": 2}).to_string();
+    let answer = world.call_raw(Operation::BatchUpdateFindingsV2, MEMBER, &update).unwrap();
+    assert_eq!((uids.len(), &answer["UnprocessedFindings"]), (3, &json!([])));
+    assert_eq!(world.finding(MEMBER, "f1")["Workflow"]["Status"], "NOTIFIED");
     drop(world);
     assert_eq!(version(), 3);
     assert_eq!(World::at(&path).ids(MEMBER, &json!({})), ["f1", "f2", "f3"]);

@@ -48,6 +48,6 @@ class Lines(unittest.TestResult):
         print(f"{'FAIL' if self.failed else 'ok  '}  {test.CLIENT}, {BEHIND}: {name}", flush=True)
 
 
-suite = unittest.defaultTestLoader.discover(str(HERE), pattern="test_*.py")
+suite = unittest.defaultTestLoader.discover(str(HERE), pattern=os.environ.get("SUITE_FILES", "test_*.py"))
 result = suite.run(Lines())
 sys.exit(0 if result.testsRun and result.wasSuccessful() else 1)
