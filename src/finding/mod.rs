@@ -8,6 +8,7 @@ mod account;
 mod attribute;
 mod body;
 mod change;
+mod change_v2;
 mod criteria;
 mod document;
 mod error;

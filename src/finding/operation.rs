@@ -53,7 +53,7 @@ operations! {
     /// One update for up to 100 findings.
     BatchUpdateFindings "PATCH" "/findings/batchupdate" Open,
     /// One update for up to 100 findings, in terms of OCSF.
-    BatchUpdateFindingsV2 "PATCH" "/findingsv2/batchupdatev2" Closed,
+    BatchUpdateFindingsV2 "PATCH" "/findingsv2/batchupdatev2" Openable,
     /// Reads findings, though it is a POST.
     GetFindings "POST" "/findings" Openable,
     /// Reads findings in terms of OCSF.

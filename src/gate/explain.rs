@@ -2,7 +2,7 @@
 
 use super::{Decision, Fate, Ruling};
 use crate::{
-    finding::{Change, Enforcement, Identifier},
+    finding::{Change, Enforcement, Field},
     policy::{Denial, Reason},
 };
 use std::fmt::Write as _;
@@ -13,17 +13,12 @@ const NAMED: usize = 3;
 const ID_SHOWN: usize = 128;
 
 /// The message of a call that is refused as a whole, for the first finding that asks for it.
-pub(super) fn refusal(
-    identifiers: &[Identifier<'_>],
-    decision: &Decision<'_>,
-    place: usize,
-    decision_id: &str,
-) -> String {
+pub(super) fn refusal(name: &str, decision: &Decision<'_>, place: usize, decision_id: &str) -> String {
     let why = match &decision.fates[place] {
         Fate::Ruled(ruling) => denials(&decision.changes, ruling),
-        _ => OWNER_UNKNOWN.to_owned(),
+        fate => why_unasked(fate).to_owned(),
     };
-    let id: String = identifiers[place].id.chars().take(ID_SHOWN).collect();
+    let id: String = name.chars().take(ID_SHOWN).collect();
     format!(
         "the whole request is refused and nothing was changed, because of finding {id:?}: {why} [decision {decision_id}]"
     )
@@ -34,12 +29,19 @@ pub(super) fn rejection(changes: &[Change<'_>], ruling: &Ruling<'_>, decision_id
     format!("nothing was changed: {} [decision {decision_id}]", denials(changes, ruling))
 }
 
-/// The message of a finding for which some fields were forwarded, and then `updated` by upstream or not.
-pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling<'_>, updated: bool, decision_id: &str) -> String {
+/// The message of a finding for which some fields were forwarded, and then `updated` by upstream or not. `word` is what the client
+/// calls a field.
+pub(super) fn partial(
+    changes: &[Change<'_>],
+    ruling: &Ruling<'_>,
+    word: fn(Field) -> &'static str,
+    updated: bool,
+    decision_id: &str,
+) -> String {
     let mut dropped: Vec<&str> = Vec::new();
     for field in ruling.asked(changes).filter_map(|(change, _)| change.field()) {
-        if !ruling.kept.contains(field) && !dropped.contains(&field.as_str()) {
-            dropped.push(field.as_str());
+        if !ruling.kept.contains(field) && !dropped.contains(&word(field)) {
+            dropped.push(word(field));
         }
     }
     // Where it was not updated, another entry says why.
@@ -47,14 +49,29 @@ pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling<'_>, updated: bool
     format!("{done} without {}: {} [decision {decision_id}]", dropped.join(", "), denials(changes, ruling))
 }
 
-/// The message of a finding whose owner is not known.
-pub(super) fn owner_unknown(decision_id: &str) -> String {
-    format!("nothing was changed: {OWNER_UNKNOWN} [decision {decision_id}]")
+/// The message of a finding about which no policy was asked.
+pub(super) fn unasked(fate: &Fate<'_>, decision_id: &str) -> String {
+    format!("nothing was changed: {} [decision {decision_id}]", why_unasked(fate))
+}
+
+fn why_unasked(fate: &Fate<'_>) -> &'static str {
+    match fate {
+        Fate::OwnerContradicted(_) => OWNER_CONTRADICTED,
+        Fate::Unresolved(_) => UNRESOLVED,
+        _ => OWNER_UNKNOWN,
+    }
 }
 
 const OWNER_UNKNOWN: &str = "the account that owns this finding cannot be told from its identifier and could not be looked up \
      (owner-unknown), so no policy was asked; known without a look-up are findings of AWS services whose Id is an ARN, and those \
      of an account's own default product";
+
+const OWNER_CONTRADICTED: &str = "the account that the finding is said to be of (cloud.account.uid) is another than the one that its \
+     finding_info.uid and metadata.product.uid prove to own it (owner-unknown), so no policy was asked; name the finding as \
+     GetFindingsV2 shows it";
+
+const UNRESOLVED: &str = "which finding this MetadataUid names could not be looked up (owner-unknown), so no policy was asked; try \
+     again in a moment, or name the finding by CloudAccountUid, FindingInfoUid and MetadataProductUid";
 
 /// Every denial, those for the same cause together.
 fn denials(changes: &[Change<'_>], ruling: &Ruling<'_>) -> String {

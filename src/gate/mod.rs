@@ -6,13 +6,19 @@
 mod decide;
 mod explain;
 mod merge;
+mod named;
 mod plan;
 mod ruling;
+mod wire;
 
 pub use decide::{Asked, Decision, Fate, Knowledge, Known, decide};
 pub use merge::{GroupAnswer, Merged, merge};
+pub use named::{Findings, Named};
 pub use plan::{Group, Plan};
 pub use ruling::Ruling;
+pub use wire::{Said, Told, Why, Wire};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_v2;

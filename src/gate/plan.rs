@@ -1,7 +1,7 @@
 //! Planning: which calls to make upstream.
 
-use super::{Decision, Fate, explain};
-use crate::finding::{Enforcement, FieldSet, Identifier};
+use super::{Decision, Fate, Wire, explain};
+use crate::finding::{Enforcement, FieldSet};
 
 /// The calls to make upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +29,10 @@ pub struct Group {
 
 impl Plan {
     /// Plans what was decided. `decision_id` goes into the message of a refusal.
-    pub fn new(identifiers: &[Identifier<'_>], decision: &Decision<'_>, decision_id: &str) -> Self {
+    pub fn new(request: &impl Wire, decision: &Decision<'_>, decision_id: &str) -> Self {
         let refused = decision.fates.iter().position(|fate| fate.enforcement() == Some(Enforcement::Refuse));
         if let Some(place) = refused {
-            let message = explain::refusal(identifiers, decision, place, decision_id);
+            let message = explain::refusal(request.name(place), decision, place, decision_id);
             return Self::Refuse { message };
         }
         let mut groups: Vec<Group> = Vec::new();

@@ -15,19 +15,13 @@ pub struct Reason {
 }
 
 /// Every reason, in the order of the reference.
-pub const REASONS: &[&Reason] =
-    &[&BY_FILTER, &FIELDS, &RULES, &HIDES, &AUTHORITY, &CHANNEL, &DATA_OUT, &WRITES, &READS];
+pub const REASONS: &[&Reason] = &[&BY_FILTER, &RULES, &HIDES, &AUTHORITY, &CHANNEL, &DATA_OUT, &WRITES, &READS];
 
 const BY_FILTER: Reason = Reason {
     title: "Updates of whatever a filter matches",
     why: "it changes every finding that a filter matches, and policies decide on findings one by one",
     instead: "look the findings up and update them through BatchUpdateFindings, which policies decide on: with the Note as it \
               is, and with Workflow.Status RESOLVED or SUPPRESSED where RecordState would be ARCHIVED",
-};
-const FIELDS: Reason = Reason {
-    title: "Updates in other terms than the policies'",
-    why: "it changes findings in terms that the policies do not speak of",
-    instead: "update findings through BatchUpdateFindings, which policies decide on",
 };
 const RULES: Reason = Reason {
     title: "Rules that update findings",
@@ -68,8 +62,8 @@ const READS: Reason = Reason {
 /// Why an operation that no configuration opens is closed.
 pub fn reason(operation: &ApiOperation) -> &'static Reason {
     match (operation.bypass, operation.class) {
-        (Bypass::FieldsDirect, _) if operation.name == "UpdateFindings" => &BY_FILTER,
-        (Bypass::FieldsDirect | Bypass::FieldsAsProvider, _) => &FIELDS,
+        // The others that write fields are governed, so they can be opened.
+        (Bypass::FieldsDirect | Bypass::FieldsAsProvider, _) => &BY_FILTER,
         (Bypass::FieldsByRule, _) => &RULES,
         (Bypass::HidesFindings, _) => &HIDES,
         (Bypass::ChangesAuthority, _) => &AUTHORITY,
@@ -80,11 +74,25 @@ pub fn reason(operation: &ApiOperation) -> &'static Reason {
     }
 }
 
+/// What a caller may do while an operation that could be opened is closed; nothing where only its door helps.
+pub fn meanwhile(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::BatchUpdateFindingsV2 => {
+            Some("until then update findings through BatchUpdateFindings, which is open and asks the same policies")
+        }
+        _ => None,
+    }
+}
+
 /// How the gate governs an operation that it lets through; nothing for those that it never does.
 pub fn governed(operation: Operation) -> Option<&'static str> {
     match operation {
         Operation::BatchUpdateFindings => Some(
             "Policies decide on each field of each finding. What they deny is not forwarded, and the caller is told why.",
+        ),
+        Operation::BatchUpdateFindingsV2 => Some(
+            "As BatchUpdateFindings, by the same policies: Comment is asked as Note, SeverityId as Severity.Label, StatusId as \
+             Workflow.Status, and as RecordState where it archives. What is denied is told by the codes of this operation.",
         ),
         Operation::BatchImportFindings => Some(
             "Read strictly and written anew, and no policy is asked: the backend holds each account to its own findings. An \

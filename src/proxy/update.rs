@@ -1,4 +1,5 @@
-//! BatchUpdateFindings: decided by the gate, forwarded group by group.
+//! Updates: decided by the gate, forwarded group by group. BatchUpdateFindings as a whole, and what BatchUpdateFindingsV2 has in
+//! common with it.
 
 use super::{
     RequestId,
@@ -8,9 +9,9 @@ use super::{
 use crate::{
     finding::{
         ApiError, BatchUpdate, Caller, Operation,
-        outcome::{UpstreamError, bare, is_all_processed},
+        outcome::{UpstreamError, bare},
     },
-    gate::{Asked, Decision, Fate, Group, GroupAnswer, Knowledge, Merged, Plan, decide, merge},
+    gate::{Asked, Decision, Fate, Findings, Group, GroupAnswer, Knowledge, Merged, Plan, Wire, decide, merge},
     policy::{Answer as PolicyAnswer, Reason},
     telemetry::events::{AnswerDoubtful, PolicyFailed, RequestServed, ShadowDiffers, UpstreamFailed},
     upstream::{Answer, Call, Failure, Upstream},
@@ -40,39 +41,43 @@ impl Gate {
         let now = Timestamp::now();
         let decide =
             |knowledge| decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, now), knowledge);
-        let looked_up;
-        let known;
-        let decision = if self.settings.states.is_none() {
-            decide(Knowledge::Never)
-        } else {
-            let first = decide(Knowledge::OfEach(&[]));
-            let open = first.depends_on_state();
-            if open.is_empty() {
-                first
-            } else {
-                looked_up = self.look_up(caller, &request.identifiers, &open, id).await;
-                known = lookup::known(&looked_up);
-                decide(Knowledge::OfEach(&known))
-            }
-        };
-        report(caller, &request, &decision, id);
-        let groups = match Plan::new(&request.identifiers, &decision, id.as_str()) {
+        let findings = Findings::Asff(&request.identifiers);
+        let first = decide(self.before_look_up());
+        let looked_up = self.look_up(caller, findings, &first, id).await;
+        let known = lookup::known(&looked_up);
+        let decision = if known.is_empty() { first } else { decide(Knowledge::OfEach(&known)) };
+        self.carry_out(caller, &request, findings, &decision, began, id).await
+    }
+
+    /// Does what was decided, and tells it.
+    pub(super) async fn carry_out<W: Wire>(
+        &self,
+        caller: &Caller,
+        request: &W,
+        findings: Findings<'_>,
+        decision: &Decision<'_>,
+        began: Instant,
+        id: &RequestId,
+    ) -> Result<Reply, Denied> {
+        report(caller, |place| request.name(place), decision, id);
+        let groups = match Plan::new(request, decision, id.as_str()) {
             Plan::Forward { groups } => groups,
             Plan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
         };
 
-        let sent: Vec<Sent> = groups.iter().map(|group| write(&request, group)).collect();
-        let outcomes = self.forward(caller, &sent).await;
-        self.changed(groups.iter().flat_map(|group| &group.findings).map(|place| &request.identifiers[*place]));
-        let answers: Vec<GroupAnswer<'_>> = outcomes
+        let sent: Vec<Sent> = groups.iter().map(|group| write(request, group)).collect();
+        let outcomes = self.forward(W::OPERATION, caller, &sent).await;
+        let forwarded = groups.iter().flat_map(|group| &group.findings);
+        self.changed(forwarded.filter_map(|place| findings.identifier(*place)));
+        let answers: Vec<GroupAnswer<W::Answer<'_>>> = outcomes
             .iter()
             .zip(&sent)
-            .map(|(outcome, sent)| read(outcome, &sent.body[sent.identifiers.clone()]))
+            .map(|(outcome, sent)| read::<W>(outcome, &sent.body[sent.identifiers.clone()]))
             .collect();
         for answer in &answers {
             if let GroupAnswer::Failed { status, message, .. } = answer {
                 let status = Some(*status);
-                let (request_id, operation) = (id.as_str(), Operation::BatchUpdateFindings.name());
+                let (request_id, operation) = (id.as_str(), W::OPERATION.name());
                 UpstreamFailed { request_id, operation, status, reason: message, elapsed: began.elapsed() }.emit();
             }
         }
@@ -86,7 +91,7 @@ impl Gate {
             // Byte for byte the answer that would be written here.
             Reply::decided(answer.body.clone())
         } else {
-            match merge(&request, &decision, &groups, answers, id.as_str()) {
+            match merge(request, decision, &groups, answers, id.as_str()) {
                 Merged::Body { body, not_asked, not_answered } => {
                     if not_asked + not_answered > 0 {
                         AnswerDoubtful { request_id: id.as_str(), not_asked, not_answered }.emit();
@@ -94,7 +99,7 @@ impl Gate {
                     Reply::decided(body)
                 }
                 Merged::PassFailure(at) => match outcomes.into_iter().nth(at) {
-                    Some(Ok(answer)) => pass_failure(answer).map_err(Denied::decided)?,
+                    Some(Ok(answer)) => pass_failure::<W>(answer).map_err(Denied::decided)?,
                     Some(Err(failure)) => return Err(Denied::decided(failure.to_api_error())),
                     None => return Err(Denied::decided(ApiError::internal("no group failed"))),
                 },
@@ -104,9 +109,9 @@ impl Gate {
             request_id: id.as_str(),
             account: caller.account.as_str(),
             principal: &caller.principal,
-            operation: Operation::BatchUpdateFindings.name(),
+            operation: W::OPERATION.name(),
             status: reply.status.as_u16(),
-            findings: request.identifiers.len(),
+            findings: decision.fates.len(),
             denied,
             elapsed: began.elapsed(),
         }
@@ -115,13 +120,8 @@ impl Gate {
     }
 
     /// Makes the calls, several at once where there are several.
-    async fn forward(&self, caller: &Caller, sent: &[Sent]) -> Vec<Outcome> {
-        let call = |sent: &Sent| Call {
-            operation: Operation::BatchUpdateFindings,
-            account: caller.account,
-            query: None,
-            body: sent.body.clone(),
-        };
+    async fn forward(&self, operation: Operation, caller: &Caller, sent: &[Sent]) -> Vec<Outcome> {
+        let call = |sent: &Sent| Call { operation, account: caller.account, query: None, body: sent.body.clone() };
         if let [only] = sent {
             return vec![self.upstream.call(call(only)).await];
         }
@@ -151,14 +151,14 @@ impl Gate {
     }
 }
 
-fn write(request: &BatchUpdate<'_>, group: &Group) -> Sent {
+fn write(request: &impl Wire, group: &Group) -> Sent {
     let mut body = Vec::with_capacity(512 + 256 * group.findings.len());
-    let identifiers = request.write_json(group.findings.iter().copied(), group.fields, &mut body);
+    let identifiers = request.write_request(&group.findings, group.fields, &mut body);
     Sent { body: body.into(), identifiers }
 }
 
 /// What an outcome says of a group's findings.
-fn read<'a>(outcome: &'a Outcome, identifiers: &[u8]) -> GroupAnswer<'a> {
+fn read<'a, W: Wire>(outcome: &'a Outcome, identifiers: &[u8]) -> GroupAnswer<W::Answer<'a>> {
     let answer = match outcome {
         Ok(answer) => answer,
         Err(failure) => {
@@ -167,15 +167,16 @@ fn read<'a>(outcome: &'a Outcome, identifiers: &[u8]) -> GroupAnswer<'a> {
         }
     };
     match answer.status {
-        200 if is_all_processed(&answer.body, identifiers) => GroupAnswer::AllProcessed,
+        200 if W::is_all_processed(&answer.body, identifiers) => GroupAnswer::AllProcessed,
         200 => match serde_json::from_slice(&answer.body) {
             Ok(listed) => GroupAnswer::Listed(listed),
             Err(error) => GroupAnswer::Failed {
                 status: 502,
                 code: None,
                 message: format!(
-                    "the findings backend answered 200 with a body that is no BatchUpdateFindings response ({error}); \
-                     whether it made the changes is not known"
+                    "the findings backend answered 200 with a body that is no {} response ({error}); whether it made the \
+                     changes is not known",
+                    W::OPERATION
                 ),
             },
         },
@@ -198,20 +199,20 @@ fn read<'a>(outcome: &'a Outcome, identifiers: &[u8]) -> GroupAnswer<'a> {
 }
 
 /// A call that failed as a whole, as the backend said it.
-fn pass_failure(answer: Answer) -> Result<Reply, ApiError> {
+fn pass_failure<W: Wire>(answer: Answer) -> Result<Reply, ApiError> {
     if answer.status < 400 {
-        let GroupAnswer::Failed { message, .. } = read(&Ok(answer), &[]) else {
+        let GroupAnswer::Failed { message, .. } = read::<W>(&Ok(answer), &[]) else {
             return Err(ApiError::internal("a failure that is none"));
         };
         return Err(ApiError::bad_upstream(message));
     }
-    let mut reply = Reply::passed(answer)?;
+    let mut reply = Reply::passed(answer, W::OPERATION)?;
     reply.decided = true;
     Ok(reply)
 }
 
-/// Logs what the policies said that somebody should know of.
-fn report(caller: &Caller, request: &BatchUpdate<'_>, decision: &Decision<'_>, id: &RequestId) {
+/// Logs what the policies said that somebody should know of. `name` is what the finding at a place is called.
+pub(super) fn report<'n>(caller: &Caller, name: impl Fn(usize) -> &'n str, decision: &Decision<'_>, id: &RequestId) {
     let mut reported: Vec<*const crate::gate::Ruling<'_>> = Vec::new();
     for (place, fate) in decision.fates.iter().enumerate() {
         let Fate::Ruled(ruling) = fate else { continue };
@@ -235,7 +236,7 @@ fn report(caller: &Caller, request: &BatchUpdate<'_>, decision: &Decision<'_>, i
                     request_id: id.as_str(),
                     account: caller.account.as_str(),
                     principal: &caller.principal,
-                    finding: &request.identifiers[place].id,
+                    finding: name(place),
                     action: change.action().as_str(),
                     enforced: &said(&verdict.enforced),
                     shadow: &said(shadow),

@@ -21,6 +21,7 @@ mod reads;
 mod rules;
 mod start;
 mod stop;
+mod updates_v2;
 mod upstreams;
 
 use support::{
