@@ -234,7 +234,7 @@ pub const SETTINGS: &[Setting] = &[
         "doors.open",
         List,
         Default("[]"),
-        "a list of operations: `BatchImportFindings`, `BatchUpdateFindingsV2`, `GetFindings`, `BatchGetAutomationRules`, `ListAutomationRules`",
+        "a list of operations: `BatchImportFindings`, `BatchUpdateFindingsV2`, `GetFindings`, `CreateAutomationRule`, `BatchUpdateAutomationRules`, `BatchGetAutomationRules`, `ListAutomationRules`",
         "The operations that are open besides `BatchUpdateFindings`, which always is. All others are refused.",
     ),
     setting(

@@ -19,6 +19,7 @@ mod object;
 mod ocsf;
 mod operation;
 pub mod outcome;
+pub mod outcome_rules;
 mod outcome_v2;
 mod page;
 mod query;

@@ -59,9 +59,9 @@ operations! {
     /// Reads findings in terms of OCSF.
     GetFindingsV2 "POST" "/findingsv2" Closed,
     /// Stores a rule that updates findings as they come in.
-    CreateAutomationRule "POST" "/automationrules/create" Closed,
+    CreateAutomationRule "POST" "/automationrules/create" Openable,
     /// Changes such rules.
-    BatchUpdateAutomationRules "PATCH" "/automationrules/update" Closed,
+    BatchUpdateAutomationRules "PATCH" "/automationrules/update" Openable,
     /// Removes such rules.
     BatchDeleteAutomationRules "POST" "/automationrules/delete" Closed,
     /// Reads such rules by their ARNs.

@@ -29,6 +29,24 @@ pub(super) fn rejection(changes: &[Change<'_>], ruling: &Ruling<'_>, decision_id
     format!("nothing was changed: {} [decision {decision_id}]", denials(changes, ruling))
 }
 
+/// The message of an automation rule that is denied; without a ruling, because the request leaves out what the rule does.
+pub(super) fn rule(asked: Option<(&[Change<'_>], &Ruling<'_>)>, decision_id: &str) -> String {
+    let why = match asked {
+        Some((changes, ruling)) => denials_of(changes, ruling, About::Rule),
+        None => WITHOUT_ACTIONS.to_owned(),
+    };
+    format!("a rule is taken or refused as a whole, and this one is refused: {why} [decision {decision_id}]")
+}
+
+/// The message of a call that is refused as a whole, for the first rule that asks for it.
+pub(super) fn rules_refusal(arn: &str, why: &str) -> String {
+    let arn: String = arn.chars().take(ID_SHOWN).collect();
+    format!("the whole request is refused and nothing was changed, because of rule {arn:?}: {why}")
+}
+
+const WITHOUT_ACTIONS: &str = "the request leaves out its Actions, so no policy could be asked about what the rule does; send \
+     the Actions that it has, or is to have, with every change of it";
+
 /// The message of a finding for which some fields were forwarded, and then `updated` by upstream or not. `word` is what the client
 /// calls a field.
 pub(super) fn partial(
@@ -73,8 +91,19 @@ const OWNER_CONTRADICTED: &str = "the account that the finding is said to be of 
 const UNRESOLVED: &str = "which finding this MetadataUid names could not be looked up (owner-unknown), so no policy was asked; try \
      again in a moment, or name the finding by CloudAccountUid, FindingInfoUid and MetadataProductUid";
 
-/// Every denial, those for the same cause together.
+/// What a message is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    Finding,
+    Rule,
+}
+
 fn denials(changes: &[Change<'_>], ruling: &Ruling<'_>) -> String {
+    denials_of(changes, ruling, About::Finding)
+}
+
+/// Every denial, those for the same cause together.
+fn denials_of(changes: &[Change<'_>], ruling: &Ruling<'_>, about: About) -> String {
     let mut causes: Vec<(&Denial, Vec<&Change<'_>>)> = Vec::new();
     for (change, verdict) in ruling.asked(changes) {
         let Some(denial) = verdict.enforced.denial() else { continue };
@@ -94,12 +123,12 @@ fn denials(changes: &[Change<'_>], ruling: &Ruling<'_>) -> String {
         if together.len() > NAMED {
             let _ = write!(text, " and {} more", together.len() - NAMED);
         }
-        let _ = write!(text, " denied {}", cause(denial, ruling.minimum));
+        let _ = write!(text, " denied {}", cause(denial, ruling.minimum, about));
     }
     text
 }
 
-fn cause(denial: &Denial, minimum: Enforcement) -> String {
+fn cause(denial: &Denial, minimum: Enforcement, about: About) -> String {
     let enforcement = if minimum > denial.enforcement {
         format!("{}, for this caller {minimum}", denial.enforcement)
     } else {
@@ -118,6 +147,14 @@ fn cause(denial: &Denial, minimum: Enforcement) -> String {
         }
         Reason::NoGrant => format!("because no policy permits it (no-grant, {enforcement})"),
         Reason::OwnerUnknown => OWNER_UNKNOWN.to_owned(),
+        Reason::StateUnavailable if about == About::Rule => {
+            let looking = if denial.policies.is_empty() { "policies".to_owned() } else { format!("{noun} {policies}") };
+            format!(
+                "because policies that look at the finding cannot be asked about a rule, whose findings nobody knows yet, and \
+                 {looking} {} (state-unavailable, {enforcement})",
+                if denial.policies.len() == 1 { "does" } else { "do" }
+            )
+        }
         Reason::StateUnavailable => {
             let needing = if denial.policies.is_empty() { String::new() } else { format!(" by {noun} {policies}") };
             format!(

@@ -104,6 +104,8 @@ impl Gate {
             Operation::BatchUpdateFindingsV2 => self.batch_update_findings_v2(&caller, &body, id).await,
             Operation::GetFindings => self.get_findings(&caller, &body, id).await.map_err(Denied::from),
             Operation::BatchImportFindings => self.pass(operation, &caller, &body, id).await.map_err(Denied::from),
+            Operation::CreateAutomationRule => self.create_rule(&caller, &body, id).await,
+            Operation::BatchUpdateAutomationRules => self.update_rules(&caller, &body, id).await,
             Operation::ListAutomationRules => {
                 self.list_rules(&caller, query.unwrap_or_default(), &body, id).await.map_err(Denied::from)
             }

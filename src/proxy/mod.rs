@@ -24,6 +24,7 @@ mod page_token;
 mod read;
 mod reasons;
 mod request_id;
+mod rules;
 mod server;
 mod socket;
 mod tally;

@@ -15,7 +15,8 @@ pub struct Reason {
 }
 
 /// Every reason, in the order of the reference.
-pub const REASONS: &[&Reason] = &[&BY_FILTER, &RULES, &HIDES, &AUTHORITY, &CHANNEL, &DATA_OUT, &WRITES, &READS];
+pub const REASONS: &[&Reason] =
+    &[&BY_FILTER, &RULES, &RULES_GONE, &HIDES, &AUTHORITY, &CHANNEL, &DATA_OUT, &WRITES, &READS];
 
 const BY_FILTER: Reason = Reason {
     title: "Updates of whatever a filter matches",
@@ -24,9 +25,16 @@ const BY_FILTER: Reason = Reason {
               is, and with Workflow.Status RESOLVED or SUPPRESSED where RecordState would be ARCHIVED",
 };
 const RULES: Reason = Reason {
-    title: "Rules that update findings",
-    why: "a rule updates the findings of all accounts as they come in, and no policy is asked then",
-    instead: "keep such rules as reviewed code, and let its deployment call AWS directly, with a role that IAM allows this",
+    title: "Rules in terms of OCSF",
+    why: "such a rule updates the findings of all accounts as they come in, and the gate does not read what it does to them",
+    instead: "use CreateAutomationRule and BatchUpdateAutomationRules, on which policies decide where they are open, or keep such \
+              rules as reviewed code and let its deployment call AWS directly, with a role that IAM allows this",
+};
+const RULES_GONE: Reason = Reason {
+    title: "Rules that are removed",
+    why: "it removes a rule, which may be one that protects the findings of all accounts, and leaves nothing to ask policies \
+          about",
+    instead: "keep rules as reviewed code, and let its deployment call AWS directly, with a role that IAM allows this",
 };
 const HIDES: Reason = Reason {
     title: "What findings there are at all",
@@ -64,6 +72,7 @@ pub fn reason(operation: &ApiOperation) -> &'static Reason {
     match (operation.bypass, operation.class) {
         // The others that write fields are governed, so they can be opened.
         (Bypass::FieldsDirect | Bypass::FieldsAsProvider, _) => &BY_FILTER,
+        (Bypass::FieldsByRule, _) if operation.name.contains("Delete") => &RULES_GONE,
         (Bypass::FieldsByRule, _) => &RULES,
         (Bypass::HidesFindings, _) => &HIDES,
         (Bypass::ChangesAuthority, _) => &AUTHORITY,
@@ -80,6 +89,9 @@ pub fn meanwhile(operation: Operation) -> Option<&'static str> {
         Operation::BatchUpdateFindingsV2 => {
             Some("until then update findings through BatchUpdateFindings, which is open and asks the same policies")
         }
+        Operation::CreateAutomationRule | Operation::BatchUpdateAutomationRules => Some(
+            "until then keep rules as reviewed code, and let its deployment call AWS directly, with a role that IAM allows this",
+        ),
         _ => None,
     }
 }
@@ -102,6 +114,14 @@ pub fn governed(operation: Operation) -> Option<&'static str> {
             "A member sees its own account's findings only: its query is narrowed to `AwsAccountId`, and an answer with any \
              other finding is not passed on. The administrator's query stays as it is. Page tokens are good for the account \
              that they were given to.",
+        ),
+        Operation::CreateAutomationRule => Some(
+            "For the administrator only. Policies decide on each field of the rule's action, as on an update of any finding of the \
+             fleet; a policy that looks at the finding cannot be asked, and denies. A rule is taken or refused as a whole.",
+        ),
+        Operation::BatchUpdateAutomationRules => Some(
+            "As CreateAutomationRule, each rule by itself, by the Actions that it is to have: a change that leaves them out is \
+             denied. A denied rule is not forwarded, and told in UnprocessedAutomationRules with ErrorCode 403.",
         ),
         Operation::BatchGetAutomationRules | Operation::ListAutomationRules => Some(
             "For the administrator only, because a rule speaks of the findings of all accounts; members get 403 \

@@ -18,6 +18,7 @@ mod json;
 mod policies;
 mod random;
 mod reads;
+mod rule_changes;
 mod rules;
 mod start;
 mod stop;
