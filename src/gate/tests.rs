@@ -12,13 +12,13 @@ use std::rc::Rc;
 
 mod state;
 
-type Script = fn(&Question<'_>) -> Answer;
+pub(super) type Script = fn(&Question<'_>) -> Answer;
 
 /// Says what the script says, and counts.
-struct Scripted {
-    script: Script,
-    asked: usize,
-    alike: bool,
+pub(super) struct Scripted {
+    pub(super) script: Script,
+    pub(super) asked: usize,
+    pub(super) alike: bool,
 }
 
 impl Judge for Scripted {
@@ -36,11 +36,11 @@ impl Judge for Scripted {
     }
 }
 
-fn allow() -> Answer {
+pub(super) fn allow() -> Answer {
     Answer::Allowed { by: vec!["grant".into()] }
 }
 
-fn deny(enforcement: Enforcement, policy: &str) -> Answer {
+pub(super) fn deny(enforcement: Enforcement, policy: &str) -> Answer {
     Answer::Denied(Denial {
         reason: Reason::Forbidden,
         enforcement,
@@ -49,7 +49,7 @@ fn deny(enforcement: Enforcement, policy: &str) -> Answer {
     })
 }
 
-fn caller(minimum_enforcement: Enforcement) -> Caller {
+pub(super) fn caller(minimum_enforcement: Enforcement) -> Caller {
     Caller {
         account: "222222222222".parse().unwrap(),
         role: Role::Member,
@@ -85,17 +85,21 @@ fn decided<'u>(script: Script, request: &'u BatchUpdate<'u>) -> Decision<'u> {
 }
 
 fn groups(request: &BatchUpdate<'_>, decision: &Decision<'_>) -> Vec<Group> {
-    match Plan::new(&request.identifiers, decision, "d-1") {
+    match Plan::new(request, decision, "d-1") {
         Plan::Forward { groups } => groups,
         Plan::Refuse { message } => panic!("refused: {message}"),
     }
 }
 
-fn listed(answer: &str) -> GroupAnswer<'_> {
+fn listed(answer: &str) -> GroupAnswer<UpstreamAnswer<'_>> {
     GroupAnswer::Listed(serde_json::from_str::<UpstreamAnswer<'_>>(answer).unwrap())
 }
 
-fn answer(request: &BatchUpdate<'_>, decision: &Decision<'_>, answers: Vec<GroupAnswer<'_>>) -> serde_json::Value {
+fn answer(
+    request: &BatchUpdate<'_>,
+    decision: &Decision<'_>,
+    answers: Vec<GroupAnswer<UpstreamAnswer<'_>>>,
+) -> serde_json::Value {
     match merge(request, decision, &groups(request, decision), answers, "d-1") {
         Merged::Body { body, .. } => serde_json::from_slice(&body).unwrap(),
         Merged::PassFailure(at) => panic!("the failure of group {at} is passed through"),
@@ -187,7 +191,7 @@ fn a_refusal_quotes_the_finding_s_id() {
     let body = body(&["b: allowed.\\n\\u202e"], TRIAGE);
     let request = BatchUpdate::parse(body.as_bytes()).unwrap();
     let decision = decided(|_| deny(Enforcement::Refuse, "hands-off"), &request);
-    let Plan::Refuse { message } = Plan::new(&request.identifiers, &decision, "d-1") else { panic!("forwarded") };
+    let Plan::Refuse { message } = Plan::new(&request, &decision, "d-1") else { panic!("forwarded") };
     assert!(message.contains(r#"because of finding "b: allowed.\n\u{202e}": Note"#), "{message}");
 }
 
@@ -263,7 +267,7 @@ fn refuse_refuses_the_whole_call() {
         },
         &request,
     );
-    let Plan::Refuse { message } = Plan::new(&request.identifiers, &decision, "d-1") else { panic!("forwarded") };
+    let Plan::Refuse { message } = Plan::new(&request, &decision, "d-1") else { panic!("forwarded") };
     assert!(
         message.starts_with("the whole request is refused and nothing was changed, because of finding \"b\": Note"),
         "{message}"
@@ -297,7 +301,7 @@ fn a_caller_s_minimum_makes_every_denial_at_least_that() {
         let script: Script =
             |q| if q.change.action() == Action::Note { deny(Enforcement::Strip, "p") } else { allow() };
         let decision = decide(&mut Scripted { script, asked: 0, alike: false }, &caller(minimum), &request);
-        match Plan::new(&request.identifiers, &decision, "d-1") {
+        match Plan::new(&request, &decision, "d-1") {
             Plan::Refuse { message } => {
                 assert!(refused, "{minimum}");
                 assert!(message.contains("`p` (strip, for this caller refuse)"), "{message}");
@@ -335,7 +339,7 @@ fn an_unknown_owner_denies_without_asking() {
     assert_eq!(unprocessed(&answer), ["x AccessDenied"]);
     assert!(answer["UnprocessedFindings"][0]["ErrorMessage"].as_str().unwrap().contains("owner-unknown"));
     let refusing = decide(&mut judge, &caller(Enforcement::Refuse), &request);
-    assert!(matches!(Plan::new(&request.identifiers, &refusing, "d-1"), Plan::Refuse { .. }));
+    assert!(matches!(Plan::new(&request, &refusing, "d-1"), Plan::Refuse { .. }));
 }
 
 #[test]
@@ -421,7 +425,7 @@ fn findings_that_upstream_forgets_or_makes_up_are_noticed() {
     }
 }
 
-fn failed(status: u16, code: &str) -> GroupAnswer<'static> {
+fn failed(status: u16, code: &str) -> GroupAnswer<UpstreamAnswer<'static>> {
     GroupAnswer::Failed { status, code: Some(code.to_owned()), message: format!("{code} happened") }
 }
 
