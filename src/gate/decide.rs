@@ -3,8 +3,8 @@
 use super::ruling::{Ruling, rule};
 use crate::{
     finding::{
-        AccountId, Action, ActionSet, BatchUpdate, Caller, Change, Circumstances, Enforcement, FieldSet, Identifier,
-        Operation, Role, State, Target, Update,
+        Action, ActionSet, BatchUpdate, Caller, Change, Circumstances, Enforcement, FieldSet, Identifier, Operation,
+        State, Target, Update,
     },
     policy::Judge,
 };
@@ -119,14 +119,10 @@ impl Decision<'_> {
     /// decision denies what depends on it.
     pub fn depends_on_state(&self, caller: &Caller, identifiers: &[Identifier<'_>]) -> Vec<usize> {
         let open = self.fates.iter().enumerate().filter(|(_, fate)| fate.depends_on_state());
-        open.map(|(place, _)| place).filter(|place| may_see(caller, identifiers[*place].owner())).collect()
+        // Whose a finding without a proven owner is, the look-up tells.
+        let may_see = |place: &usize| identifiers[*place].owner().is_none_or(|owner| caller.sees(owner));
+        open.map(|(place, _)| place).filter(may_see).collect()
     }
-}
-
-/// Whether a caller may learn how a finding of this owner is. A member may not of another account's: not even a refusal may
-/// depend on it. Whose a finding without a proven owner is, the look-up tells.
-fn may_see(caller: &Caller, owner: Option<AccountId>) -> bool {
-    caller.role == Role::Administrator || owner.is_none_or(|owner| owner == caller.account)
 }
 
 /// Decides a request by what is known of the findings.
@@ -147,9 +143,7 @@ pub fn decide<'u>(
             _ if originals[place] != place => Fate::Duplicate(originals[place]),
             Known::Missing => Fate::NotFound,
             // To a member there is no such finding, as there is none when it asks the API.
-            Known::State(state) if !may_see(caller, Some(state.account)) && identifier.owner().is_none() => {
-                Fate::NotFound
-            }
+            Known::State(state) if !caller.sees(state.account) && identifier.owner().is_none() => Fate::NotFound,
             known => {
                 targets.extend(target(caller, identifier, known).inspect(|_| places.push(place)));
                 unknown.clone()
@@ -183,7 +177,7 @@ fn target<'u>(caller: &Caller, identifier: &'u Identifier<'u>, known: Known<'u>)
     // A backend that gives a finding to another account than its name proves is not believed.
     let believed = |state: &&State| proven.is_none_or(|owner| owner == state.account);
     let state = match known {
-        Known::State(state) => Some(state).filter(believed).filter(|state| may_see(caller, Some(state.account))),
+        Known::State(state) => Some(state).filter(believed).filter(|state| caller.sees(state.account)),
         _ => None,
     };
     let owner = proven.or_else(|| state.map(|state| state.account))?;

@@ -3,7 +3,7 @@
 use super::{RequestId, handler::Gate};
 use crate::{
     finding::{
-        AccountId, Caller, Identifier, Operation,
+        AccountId, Caller, Identifier, Operation, Role,
         outcome::{UpstreamError, bare},
     },
     gate::Known,
@@ -45,7 +45,7 @@ impl Gate {
         let Some(states) = &self.settings.states else { return looked_up };
         let mut missing = Vec::with_capacity(places.len());
         for place in places {
-            match states.cached(&identifiers[*place]) {
+            match states.cached(&identifiers[*place]).filter(|state| caller.sees(state.account)) {
                 Some(state) => looked_up[*place] = Some(Found::Known(state)),
                 None => missing.push(*place),
             }
@@ -56,9 +56,9 @@ impl Gate {
         let asked: Vec<&Identifier<'_>> = missing.iter().map(|place| &identifiers[*place]).collect();
         // A call may carry what other callers asked for, so all of them are made for the one who sees everything.
         let call = get_findings(self.upstream.clone(), self.settings.snapshot.accounts().administrator());
-        let found = states.look_up(caller.account, &asked, call).await;
+        let found = states.look_up(caller, &asked, call).await;
         for (place, found) in missing.into_iter().zip(found) {
-            looked_up[place] = Some(found);
+            looked_up[place] = Some(as_seen_by(caller, &identifiers[place], found));
         }
         tell(caller, &looked_up, id);
         looked_up
@@ -69,6 +69,16 @@ impl Gate {
         if let Some(states) = &self.settings.states {
             states.invalidate(identifiers);
         }
+    }
+}
+
+/// What was found, for a caller: that several other accounts have a finding of a name is for a member as if there were none.
+/// (Where one has, the gate sees to that.)
+fn as_seen_by(caller: &Caller, identifier: &Identifier<'_>, found: Found) -> Found {
+    let is_member = caller.role == Role::Member && identifier.owner().is_none();
+    match found {
+        Found::Unavailable(why) if is_member && why.is_of_others(caller.account) => Found::Missing,
+        found => found,
     }
 }
 
