@@ -175,7 +175,7 @@ impl<'r> Gate<'r> {
                 calls.set(calls.get() + 1);
                 Ok::<_, CallError>(answers.borrow_mut().entry(body).or_insert_with_key(|body| answer(body)).clone())
             };
-            let looked_up = self.states.look_up(self.caller.account, &asked, backend).await;
+            let looked_up = self.states.look_up(&self.caller, &asked, backend).await;
             missing.into_iter().zip(looked_up).for_each(|(place, one)| found[place] = Some(one));
         }
         found

@@ -174,6 +174,14 @@ pub struct Caller {
     pub minimum_enforcement: Enforcement,
 }
 
+impl Caller {
+    /// Whether it may learn how a finding of this account is, or that there is one. A member may not of another account's: not
+    /// even a refusal, or the time that it takes, may depend on it.
+    pub fn sees(&self, owner: AccountId) -> bool {
+        self.role == Role::Administrator || owner == self.account
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     finding::{
         AccountId, Action, ActionSet, BatchUpdate, BatchUpdateV2, Caller, Change, Circumstances, Enforcement, FieldSet,
-        Identifier, Note, Operation, Role, State, Target, Update,
+        Identifier, Note, Operation, State, Target, Update,
     },
     policy::Judge,
 };
@@ -141,21 +141,17 @@ impl Decision<'_> {
     /// decision denies what depends on it.
     pub fn depends_on_state(&self, caller: &Caller, findings: Findings<'_>) -> Vec<usize> {
         let open = self.fates.iter().enumerate().filter(|(_, fate)| fate.depends_on_state());
-        let may_see = |place: &usize| findings.named(*place).is_ok_and(|(_, owner)| may_see(caller, owner));
+        // Whose a finding without a proven owner is, the look-up tells.
+        let may_see =
+            |place: &usize| findings.named(*place).is_ok_and(|(_, owner)| owner.is_none_or(|owner| caller.sees(owner)));
         open.map(|(place, _)| place).filter(may_see).collect()
     }
 }
 
 impl Known<'_> {
     fn is_hidden_from(self, caller: &Caller) -> bool {
-        matches!(self, Self::State(state) if !may_see(caller, Some(state.account)))
+        matches!(self, Self::State(state) if !caller.sees(state.account))
     }
-}
-
-/// Whether a caller may learn how a finding of this owner is. A member may not of another account's: not even a refusal may
-/// depend on it. Whose a finding without a proven owner is, the look-up tells.
-fn may_see(caller: &Caller, owner: Option<AccountId>) -> bool {
-    caller.role == Role::Administrator || owner.is_none_or(|owner| owner == caller.account)
 }
 
 /// Decides a request by what is known of the findings.
@@ -220,7 +216,7 @@ fn target<'u>(
     // A backend that gives a finding to another account than its name says is not believed.
     let believed = |state: &&State| named.is_none_or(|owner| owner == state.account);
     let state = match known {
-        Known::State(state) => Some(state).filter(believed).filter(|state| may_see(caller, Some(state.account))),
+        Known::State(state) => Some(state).filter(believed).filter(|state| caller.sees(state.account)),
         _ => None,
     };
     let owner = named.or_else(|| state.map(|state| state.account))?;

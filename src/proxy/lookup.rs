@@ -3,7 +3,7 @@
 use super::{RequestId, handler::Gate};
 use crate::{
     finding::{
-        AccountId, Caller, Identifier, Operation,
+        AccountId, Caller, Identifier, Operation, Role,
         outcome::{UpstreamError, bare},
     },
     gate::{Findings, Knowledge, Known},
@@ -54,7 +54,7 @@ impl Gate {
         let (mut missing, mut asked) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
         for &place in places {
             let Some(identifier) = findings.identifier(place) else { continue };
-            if let Some(state) = states.cached(identifier) {
+            if let Some(state) = states.cached(identifier).filter(|state| caller.sees(state.account)) {
                 looked_up[place] = Some(Found::Known(state));
             } else {
                 missing.push(place);
@@ -64,9 +64,9 @@ impl Gate {
         if missing.is_empty() {
             return looked_up;
         }
-        let found = states.look_up(caller.account, &asked, self.ask_as_administrator(Operation::GetFindings)).await;
-        for (place, found) in missing.into_iter().zip(found) {
-            looked_up[place] = Some(found);
+        let found = states.look_up(caller, &asked, self.ask_as_administrator(Operation::GetFindings)).await;
+        for ((place, identifier), found) in missing.into_iter().zip(asked).zip(found) {
+            looked_up[place] = Some(as_seen_by(caller, identifier, found));
         }
         tell(caller, looked_up.iter().flatten().filter_map(Found::unavailable), id);
         looked_up
@@ -86,6 +86,16 @@ impl Gate {
         if let Some(states) = &self.settings.states {
             states.invalidate(identifiers);
         }
+    }
+}
+
+/// What was found, for a caller: that several other accounts have a finding of a name is for a member as if there were none.
+/// (Where one has, the gate sees to that.)
+fn as_seen_by(caller: &Caller, identifier: &Identifier<'_>, found: Found) -> Found {
+    let is_member = caller.role == Role::Member && identifier.owner().is_none();
+    match found {
+        Found::Unavailable(why) if is_member && why.is_of_others(caller.account) => Found::Missing,
+        found => found,
     }
 }
 

@@ -1,9 +1,9 @@
 //! What the backend's pages say of the findings that were asked for.
 
 use super::{Found, Unavailable, page};
-use crate::finding::{Identifier, InvalidState, State};
+use crate::finding::{AccountId, Identifier, InvalidState, State};
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What was found so far, by the names that were asked for.
 pub(super) struct Answer<'n> {
@@ -11,9 +11,16 @@ pub(super) struct Answer<'n> {
     found: Vec<Seen>,
 }
 
-/// What was seen of one finding.
+/// What was seen under one name.
 #[derive(Clone)]
-enum Seen {
+struct Seen {
+    what: What,
+    /// Whose it was; nothing if that was not understood at least once.
+    owners: Option<BTreeSet<AccountId>>,
+}
+
+#[derive(Clone)]
+enum What {
     Nothing,
     One(Box<State>),
     NotUnderstood(InvalidState),
@@ -22,7 +29,8 @@ enum Seen {
 
 impl<'n> Answer<'n> {
     pub(super) fn new(names: &'n [Arc<Identifier<'static>>]) -> Self {
-        Self { names, found: vec![Seen::Nothing; names.len()] }
+        let nothing = Seen { what: What::Nothing, owners: Some(BTreeSet::new()) };
+        Self { names, found: vec![nothing; names.len()] }
     }
 
     /// Reads a page, and gives the token of the next one. Findings that nobody asked for are passed over: filters are joined by
@@ -33,11 +41,11 @@ impl<'n> Answer<'n> {
 
     /// What is known after the last page, in the order of the names.
     pub(super) fn into_found(self) -> Vec<Found> {
-        let found = |seen| match seen {
-            Seen::Nothing => Found::Missing,
-            Seen::One(state) => Found::Known(Arc::new(*state)),
-            Seen::NotUnderstood(error) => Unavailable::NotUnderstood(error.to_string().into()).into(),
-            Seen::Several => Unavailable::Ambiguous.into(),
+        let found = |Seen { what, owners }| match what {
+            What::Nothing => Found::Missing,
+            What::One(state) => Found::Known(Arc::new(*state)),
+            What::NotUnderstood(why) => Unavailable::Odd { owners, why }.into(),
+            What::Several => Unavailable::Ambiguous { owners }.into(),
         };
         self.found.into_iter().map(found).collect()
     }
@@ -51,15 +59,19 @@ impl<'n> Answer<'n> {
         // A batch holds few names, and none twice.
         let at = self.names.iter().position(|name| *name.id == *id && *name.product_arn == *product_arn);
         let Some(seen) = at.and_then(|at| self.found.get_mut(at)) else { return Ok(()) };
-        *seen = match (&*seen, State::parse(finding)) {
-            (Seen::Several, _) => Seen::Several,
-            (Seen::NotUnderstood(error), _) => Seen::NotUnderstood(error.clone()),
-            (_, Err(error)) => Seen::NotUnderstood(error),
+        let owner = text("AwsAccountId").and_then(AccountId::parse);
+        seen.owners = seen.owners.take().zip(owner).map(|(mut owners, owner)| {
+            owners.insert(owner);
+            owners
+        });
+        seen.what = match (std::mem::replace(&mut seen.what, What::Nothing), State::parse(finding)) {
+            (What::Several, _) => What::Several,
+            (What::NotUnderstood(error), _) | (_, Err(error)) => What::NotUnderstood(error),
             // A finding that changes while pages are read may come on two of them. The later one is what it is now.
-            (Seen::One(one), Ok(other)) if (one.account, &one.region) != (other.account, &other.region) => {
-                Seen::Several
+            (What::One(one), Ok(other)) if (one.account, &one.region) != (other.account, &other.region) => {
+                What::Several
             }
-            (Seen::Nothing | Seen::One(_), Ok(state)) => Seen::One(Box::new(state)),
+            (What::Nothing | What::One(_), Ok(state)) => What::One(Box::new(state)),
         };
         Ok(())
     }
@@ -118,12 +130,19 @@ mod tests {
 
     #[test]
     fn several_findings_of_one_name_are_told_apart_by_account_and_region() {
-        let ambiguous = Found::Unavailable(Unavailable::Ambiguous);
+        let of = |accounts: &[&str]| {
+            let owners = Some(accounts.iter().map(|account| account.parse().unwrap()).collect());
+            Found::Unavailable(Unavailable::Ambiguous { owners })
+        };
+        let ambiguous = of(&["222222222222", "333333333333"]);
         let other = with(finding("a", 2), "AwsAccountId", "333333333333");
         assert_eq!(told(&[page(&[finding("a", 1), other.clone()])]), ambiguous);
         assert_eq!(told(&[page(&[finding("a", 1)]), page(std::slice::from_ref(&other))]), ambiguous);
         assert_eq!(told(&[page(&[finding("a", 1), other, finding("a", 1)])]), ambiguous);
-        assert_eq!(told(&[page(&[finding("a", 1), with(finding("a", 1), "Region", "eu-west-2")])]), ambiguous);
+        assert_eq!(
+            told(&[page(&[finding("a", 1), with(finding("a", 1), "Region", "eu-west-2")])]),
+            of(&["222222222222"])
+        );
         assert_eq!(known(&told(&[page(&[finding("a", 1)]), page(&[finding("a", 2)])])).confidence, Some(2));
     }
 
@@ -141,6 +160,28 @@ mod tests {
         let mut answer = Answer::new(&names);
         answer.read(page(&[bad, finding("b", 1)]).to_string().as_bytes()).unwrap();
         assert_eq!(known(&answer.into_found()[1]).confidence, Some(1));
+    }
+
+    #[test]
+    fn it_is_told_of_whom_alone_a_name_is() {
+        let [own, other] = ["222222222222", "333333333333"].map(|account| account.parse().unwrap());
+        let theirs = with(finding("a", 1), "AwsAccountId", "333333333333");
+        let odd = with(theirs.clone(), "RecordState", "GONE");
+        let nobody_s = with(odd.clone(), "AwsAccountId", "nobody");
+        for (findings, of_others_than_own) in [
+            (vec![odd.clone()], true),
+            (vec![theirs.clone(), with(theirs.clone(), "Region", "eu-west-2")], true),
+            (vec![theirs.clone(), odd.clone()], true),
+            (vec![odd.clone(), finding("a", 1)], false),
+            (vec![theirs.clone(), finding("a", 1)], false),
+            (vec![nobody_s.clone()], false),
+            (vec![odd, nobody_s.clone()], false),
+            (vec![theirs.clone(), with(theirs, "Region", "eu-west-2"), nobody_s], false),
+        ] {
+            let Found::Unavailable(why) = told(&[page(&findings)]) else { panic!("{findings:?}") };
+            assert_eq!((why.is_of_others(own), why.is_of_others(other)), (of_others_than_own, false), "{findings:?}");
+        }
+        assert!(!Unavailable::Busy.is_of_others(own));
     }
 
     #[test]

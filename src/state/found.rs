@@ -1,7 +1,7 @@
 //! What a look-up comes to.
 
-use crate::finding::State;
-use std::sync::Arc;
+use crate::finding::{AccountId, InvalidState, State};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What is known of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +33,36 @@ pub enum Unavailable {
     /// The call failed.
     #[error("{0}")]
     Failed(Arc<str>),
-    /// The backend's answer, or what it says of this finding, is not as the API describes it: where, and what was expected.
+    /// The backend's answer is not as the API describes it: where, and what was expected.
     #[error("the findings backend's answer is not understood: {0}")]
     NotUnderstood(Arc<str>),
+    /// What the backend says of this finding is not as the API describes it.
+    #[error("the findings backend's answer is not understood: {why}")]
+    Odd {
+        /// Whose all those of the name are; nothing if that is not understood either.
+        owners: Option<BTreeSet<AccountId>>,
+        /// Where, and what was expected.
+        why: InvalidState,
+    },
     /// Several findings have this name, of different accounts or Regions. An update would be for each of them, and what is true
     /// of one need not be true of the other.
     #[error("several findings have this ProductArn and Id")]
-    Ambiguous,
+    Ambiguous {
+        /// Whose they are; nothing if that is not understood of all of them.
+        owners: Option<BTreeSet<AccountId>>,
+    },
+}
+
+impl Unavailable {
+    /// Whether it is certain that only other accounts than this one have such a finding.
+    pub fn is_of_others(&self, account: AccountId) -> bool {
+        match self {
+            Self::Ambiguous { owners } | Self::Odd { owners, .. } => {
+                owners.as_ref().is_some_and(|owners| !owners.contains(&account))
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Found {

@@ -8,7 +8,7 @@ use super::{
     pending::{Answered, Pending, Room, Ticket},
     uids::{Resolved, Uids},
 };
-use crate::finding::{AccountId, Identifier, MAX_IDENTIFIERS, State};
+use crate::finding::{AccountId, Caller, Identifier, MAX_IDENTIFIERS, State};
 use bytes::Bytes;
 use std::{
     convert::Infallible,
@@ -89,7 +89,7 @@ impl States {
         }
     }
 
-    /// The finding as it was at most `max_age` ago, if that is known.
+    /// The finding as it was at most `max_age` ago, if that is known. Whether a caller may know it, [`Caller::sees`] tells.
     pub fn cached(&self, identifier: &Identifier<'_>) -> Option<Arc<State>> {
         self.cache.get(identifier, Instant::now())
     }
@@ -97,7 +97,9 @@ impl States {
     /// Finds each of the findings, in their order, and takes no longer than the deadline for it. What has not come by then is
     /// [`Unavailable::Deadline`]; the rest is there.
     ///
-    /// `account` is on whose behalf: each account that waits has its turn, however much another one asks for.
+    /// `caller` is on whose behalf: each account that waits has its turn, however much another one asks for. What is kept of a
+    /// finding that the caller may not see is not used: a finding that is not there is asked for each time, and one that answers
+    /// sooner would show that there is one.
     ///
     /// `get_findings` sends the body of a GetFindings request and answers with the body of a 200. What one request asks for is
     /// told to all, so it **must ask as the same account for everybody**: as the administrator, who sees all findings. It is
@@ -110,7 +112,7 @@ impl States {
     /// Outside of a [`LocalSet`](tokio::task::LocalSet), on which the calls run.
     pub async fn look_up<F>(
         self: &Arc<Self>,
-        account: AccountId,
+        caller: &Caller,
         identifiers: &[&Identifier<'_>],
         get_findings: F,
     ) -> Vec<Found>
@@ -118,7 +120,7 @@ impl States {
         F: AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static,
     {
         let until = Instant::now() + self.settings.deadline;
-        let asked = self.ask(account, identifiers, until);
+        let asked = self.ask(caller, identifiers, until);
         select! {
             biased;
             () = asked.answered() => {}
@@ -162,14 +164,16 @@ impl States {
     }
 
     /// Joins the look-ups that are pending, and begins others.
-    fn ask(&self, account: AccountId, identifiers: &[&Identifier<'_>], until: Instant) -> Asked<'_> {
+    fn ask(&self, caller: &Caller, identifiers: &[&Identifier<'_>], until: Instant) -> Asked<'_> {
+        let account = caller.account;
         let mut pending = self.pending();
         let now = Instant::now();
         let in_time = pending.bucket.ready(now) < until;
         let mut begun = false;
         let mut findings = Vec::with_capacity(identifiers.len());
         for identifier in identifiers {
-            findings.push(if let Some(state) = self.cache.get(identifier, now) {
+            let kept = self.cache.get(identifier, now).filter(|state| caller.sees(state.account));
+            findings.push(if let Some(state) = kept {
                 Asking::Told(Found::Known(state))
             } else if let Some((ticket, answered)) = pending.join(account, identifier) {
                 Asking::Waits(ticket, answered)

@@ -3,7 +3,7 @@
 use super::support::{ADMIN, MEMBER, OTHER, World, at, custom_arn, finding};
 use bytes::Bytes;
 use findings_gate::{
-    finding::{AccountId, Identifier, Operation, State, WorkflowStatus},
+    finding::{Caller, Enforcement, Identifier, Operation, Proof, Role, State, WorkflowStatus},
     state::{CallError, Found, StateSettings, States},
 };
 use serde_json::{Value, json};
@@ -37,8 +37,14 @@ impl Desk {
             let answer = world.backend.call(Operation::GetFindings, ADMIN.parse().unwrap(), &body, at(0));
             answer.map(Bytes::from).map_err(|error| CallError::Failed(error.message))
         };
-        let member: AccountId = MEMBER.parse().unwrap();
-        self.states.look_up(member, &names.iter().collect::<Vec<_>>(), get_findings).await
+        let caller = Caller {
+            account: ADMIN.parse().unwrap(),
+            role: Role::Administrator,
+            principal: "p".into(),
+            proof: Proof::Fixed,
+            minimum_enforcement: Enforcement::Strip,
+        };
+        self.states.look_up(&caller, &names.iter().collect::<Vec<_>>(), get_findings).await
     }
 }
 

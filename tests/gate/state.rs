@@ -238,6 +238,37 @@ fn whose_a_partner_s_finding_is_is_looked_up() {
     gate.goes_on();
 }
 
+/// Neither a refusal nor the time that it takes tells a member whether another account has a finding of that name.
+#[test]
+fn that_others_have_a_finding_shows_in_nothing() {
+    let product = "arn:aws:securityhub:eu-west-1::product/partner/scanner";
+    let upstream = Upstream::start(move |request| {
+        if !request.is_look_up() {
+            return Reply::accept(request);
+        }
+        let found = |(id, account): (&str, &str)| plain_finding(account, id, product);
+        let mut all = [("theirs", SEARCH.account), ("both", SEARCH.account), ("both", SECURITY.account)].map(found);
+        let mut odd = found(("odd", SEARCH.account));
+        odd["RecordState"] = json!("GONE");
+        all[0]["Title"] = json!("what a member must not see");
+        Reply::json("200 OK", &json!({"Findings": all.into_iter().chain([odd]).collect::<Vec<_>>()}))
+    });
+    let gate = pack("baseline", &upstream, "[state]\nrate = 1000\nburst = 1000");
+    let mut client = gate.connect();
+    for id in ["none", "theirs", "both", "odd"] {
+        let before = look_ups(&upstream).len();
+        for _ in 0..3 {
+            let finding = [json!({"Id": id, "ProductArn": product})];
+            let response = client.update(&PAYMENTS, update(&finding, status("NOTIFIED")));
+            let [(_, code, message)] = &response.unprocessed()[..] else { panic!("{response:?}") };
+            assert_eq!((code.as_str(), message.as_str()), ("FindingNotFound", "Finding Not Found"), "{id}");
+        }
+        // What is not there is asked for each time; what was answered from memory would come sooner.
+        assert_eq!(look_ups(&upstream).len() - before, 3, "{id}");
+    }
+    gate.goes_on();
+}
+
 #[test]
 fn a_finding_is_looked_up_once_and_again_after_it_was_changed() {
     let upstream = with_findings(|_| is("NOTIFIED"));

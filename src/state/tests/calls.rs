@@ -51,7 +51,7 @@ fn a_finding_that_nobody_named_is_not_taken_for_one_that_was() {
             product_arn: format!("{PRODUCT}/{product}").into(),
         };
         let names = [called("p", "a"), called("q", "b"), called("p", "c")];
-        let found = states.look_up(account(1), &names.each_ref(), backend.asker()).await;
+        let found = states.look_up(&caller(1), &names.each_ref(), backend.asker()).await;
         assert_eq!(confidences(&found), [Some(1), Some(4), None]);
         assert_eq!(found[2], Found::Missing);
         assert!(states.cached(&called("p", "b")).is_none() && states.cached(&called("q", "c")).is_none());
@@ -163,8 +163,8 @@ fn failures_are_told_and_not_kept() {
         }
         let found = look_up(&states, &backend, 1, &ids(["0", "bad"])).await;
         assert_eq!(confidence(&found[0]), Some(0));
-        let Found::Unavailable(Unavailable::NotUnderstood(why)) = &found[1] else { panic!("{found:?}") };
-        assert_eq!(&**why, "RecordState: expected a word of the API's vocabulary");
+        let Found::Unavailable(Unavailable::Odd { why, .. }) = &found[1] else { panic!("{found:?}") };
+        assert_eq!(why.to_string(), "RecordState: expected a word of the API's vocabulary");
         assert!(states.cached(&name("bad")).is_none());
         assert_eq!(backend.count(), 4);
     });
