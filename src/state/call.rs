@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 pub(super) const BATCH: usize = 20;
 /// How many findings a page has at most (API model).
 const MAX_RESULTS: u32 = 100;
-/// How many pages of an answer are read. Twenty ids and twenty products make 400 names, which is four pages; a page may be cut
-/// short for its length.
+/// How many pages of an answer are read. A call asks for at most 100 names, which is one page; a page may be cut short for its
+/// length.
 const MOST_PAGES: usize = 5;
 
 /// Why the backend gave no answer to a call.

@@ -10,6 +10,7 @@
 //! | `states.rs` | who asks, who calls, who is told |
 //! | `pending.rs` | the look-ups that are not answered yet, and whose turn it is |
 //! | `bucket.rs` | the quota |
+//! | `mix.rs` | which of them one call asks for |
 //! | `call.rs` | one call: its question, its pages |
 //! | `answer.rs`, `page.rs` | what a page says of the findings that were asked for |
 //! | `cache.rs`, `size.rs` | what is kept, and how large it is |
@@ -36,6 +37,7 @@ mod bucket;
 mod cache;
 mod call;
 mod found;
+mod mix;
 mod page;
 mod pending;
 mod size;

@@ -1,13 +1,16 @@
 //! The look-ups that are not answered yet, and whose turn it is.
 
-use super::{Found, Unavailable, bucket::Bucket};
-use crate::finding::{AccountId, Identifier};
+use super::{Found, Unavailable, bucket::Bucket, mix::Mix};
+use crate::finding::{AccountId, Identifier, MAX_IDENTIFIERS};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound::{Excluded, Unbounded},
     sync::Arc,
 };
 use tokio::sync::SetOnce;
+
+/// How many look-ups of a line are looked at for one that fits into a call: as many as one request asks for.
+const LOOKED_AT: usize = MAX_IDENTIFIERS;
 
 /// A look-up, in the order in which they were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,13 +127,35 @@ impl Pending {
         }
     }
 
-    /// Takes up to `most` look-ups that wait, one from each account in turn. They are under way from here on.
+    /// Takes up to `most` look-ups that wait, for one call, one from each account in turn. They are under way from here on.
+    ///
+    /// Which may go together, [`Mix`] tells. The account whose oldest look-up was the first that may not has its turn first in the
+    /// next call: so nobody waits for more calls than accounts wait.
     pub(super) fn take(&mut self, most: usize) -> Vec<(Ticket, Arc<Identifier<'static>>)> {
-        let mut taken = Vec::new();
-        while taken.len() < most
-            && let Some((account, ticket)) = self.next_in_turn()
+        let (mut taken, mut mix) = (Vec::new(), Mix::new(most));
+        let (mut turn, mut passed_over, mut in_vain) = (self.last, false, 0);
+        while !mix.is_full()
+            && in_vain < self.lines.len()
+            && let Some((account, line)) = self.line_after(turn)
         {
-            self.last = Some(account);
+            turn = Some(account);
+            let of_line = || line.iter().take(LOOKED_AT).copied();
+            let fits = |ticket: &Ticket| self.look_ups.get(ticket).is_none_or(|one| mix.takes(account, &one.name));
+            let oldest = of_line().next().filter(|_| !mix.has_of(account));
+            passed_over |= oldest.is_some_and(|oldest| !fits(&oldest));
+            // What asks for one more product than the call does takes more room in it than what does not.
+            let is_near = |ticket: &Ticket| {
+                fits(ticket) && self.look_ups.get(ticket).is_some_and(|one| mix.has_product_of(&one.name))
+            };
+            let chosen = oldest.filter(fits).or_else(|| of_line().find(is_near)).or_else(|| of_line().find(fits));
+            let Some(ticket) = chosen else {
+                in_vain += 1;
+                continue;
+            };
+            in_vain = 0;
+            if !passed_over {
+                self.last = turn;
+            }
             let Some(look_up) = self.look_ups.get_mut(&ticket) else {
                 remove_from_line(&mut self.lines, account, ticket);
                 continue;
@@ -140,15 +165,16 @@ impl Pending {
                 remove_from_line(&mut self.lines, *asker, ticket);
             }
             self.waiting -= 1;
+            mix.add(account, look_up.name.clone());
             taken.push((ticket, look_up.name.clone()));
         }
         taken
     }
 
-    fn next_in_turn(&self) -> Option<(AccountId, Ticket)> {
-        let after = self.last.and_then(|last| self.lines.range((Excluded(last), Unbounded)).next());
-        let (account, line) = after.or_else(|| self.lines.first_key_value())?;
-        Some((*account, *line.first()?))
+    /// The line whose turn comes after this account's.
+    fn line_after(&self, account: Option<AccountId>) -> Option<(AccountId, &BTreeSet<Ticket>)> {
+        let after = account.and_then(|account| self.lines.range((Excluded(account), Unbounded)).next());
+        after.or_else(|| self.lines.first_key_value()).map(|(account, line)| (*account, line))
     }
 
     /// The call with this look-up was given up before its answer came: it waits again, in its old place. (Unless nobody wants it
@@ -254,6 +280,21 @@ mod tests {
         assert_eq!(taken(&mut pending, 4), ["a1", "b1", "c1", "a2"]);
         assert_eq!(taken(&mut pending, 4), ["b2", "a3", "b3", "a4"], "the turn goes on where it was");
         assert_eq!(taken(&mut pending, 4), ["a5"]);
+        assert!(!pending.has_waiting());
+    }
+
+    #[test]
+    fn whose_look_up_does_not_fit_into_a_call_is_the_first_in_the_next() {
+        let mut pending = pending(1000, 1000);
+        for (number, at) in (1..=8_u8).flat_map(|number| (0..2).map(move |at| (number, at))) {
+            let id = format!("{number}-{at}").into();
+            // Each account's are of a product of its own.
+            let name = Identifier { id, product_arn: format!("p{number}").into() };
+            pending.begin(account(number), &name).unwrap();
+        }
+        assert_eq!(taken(&mut pending, 20), ["1-0", "2-0", "3-0", "4-0", "5-0", "1-1"]);
+        assert_eq!(taken(&mut pending, 20), ["6-0", "7-0", "8-0", "2-1", "3-1", "6-1"]);
+        assert_eq!(taken(&mut pending, 20), ["4-1", "5-1", "7-1", "8-1"]);
         assert!(!pending.has_waiting());
     }
 

@@ -56,7 +56,8 @@ impl Default for StateSettings {
 
 /// Findings as they are now. One for all workers of a gate.
 ///
-/// Look-ups that wait for the quota go out together, up to 20 in a call, one from each waiting account in turn. Nobody looks a
+/// Look-ups that wait for the quota go out together, up to 20 in a call, one from each waiting account in turn, as far as they may
+/// go together. Nobody looks a
 /// finding up that is being looked up: whoever asks waits for that answer. One of those who wait holds the *seat*: it waits for the
 /// quota on behalf of all, and starts the calls on its own worker, with its own way to the backend. A call outlives the request
 /// that started it. If its worker ends first, its look-ups wait again and whoever holds the seat then takes them.
@@ -103,9 +104,9 @@ impl States {
     ///
     /// `get_findings` sends the body of a GetFindings request and answers with the body of a 200. What one request asks for is
     /// told to all, so it **must ask as the same account for everybody**: as the administrator, who sees all findings. It is
-    /// called for others' findings, too, and after this future has ended. A request for *n* findings adds at most ⌈*n* / 20⌉
-    /// calls to what the gate asks, besides further pages of an answer (up to four, and only where the findings' ids and
-    /// products make more names than were asked for).
+    /// called for others' findings, too, and after this future has ended. A request for *n* findings of one product adds at most
+    /// ⌈*n* / 20⌉ calls to what the gate asks; of *n* products, as many as ⌈*n* / 10⌉, or ⌈*n* / 5⌉ while other accounts wait. Further
+    /// pages of an answer come on top, where findings are so large that the backend cuts its pages short.
     ///
     /// # Panics
     ///

@@ -70,6 +70,47 @@ fn an_account_that_asks_a_lot_keeps_nobody_waiting() {
     });
 }
 
+/// A call asks for every id with every product, and findings that an account imports may be large and of many products.
+#[test]
+fn what_one_account_has_keeps_no_other_from_its_answer() {
+    paused(async {
+        // Findings are so large that a page has ten.
+        let backend = Backend::with_pages_of(10);
+        let product = |at: u64| format!("{PRODUCT}/{at}");
+        for (id, of) in (0..20).flat_map(|id| (0..20).map(move |of| (id, of))) {
+            let mut finding = finding(&format!("large-{id}"), 1);
+            finding["ProductArn"] = product(of).into();
+            backend.put(finding);
+        }
+        backend.put(finding("modest", 7));
+        let states = Arc::new(States::new(StateSettings { rate: number(10), burst: number(1), ..settings() }));
+        let greedy: Vec<_> = (0..5_u64)
+            .map(|with| {
+                let name = |at: u64| Identifier {
+                    id: format!("large-{at}").into(),
+                    product_arn: product((at + with) % 20).into(),
+                };
+                let names: Vec<_> = (0..20).map(name).collect();
+                let (states, backend) = (Arc::clone(&states), Arc::clone(&backend));
+                tokio::task::spawn_local(async move {
+                    states.look_up(&caller(1), &names.iter().collect::<Vec<_>>(), backend.asker()).await
+                })
+            })
+            .collect();
+        settled().await;
+        let modest = spawn(&states, &backend, 2, ids(["modest"]));
+        assert_eq!(confidences(&modest.await.unwrap()), [Some(7)]);
+        for greedy in greedy {
+            greedy.await.unwrap();
+        }
+        for call in backend.calls() {
+            let count = |filter: &str| call.body["Filters"][filter].as_array().unwrap().len();
+            let most = if call.ids().contains(&"modest") { 30 } else { 100 };
+            assert!(count("Id") * count("ProductArn") <= most, "{:?}", call.body);
+        }
+    });
+}
+
 #[test]
 fn beyond_what_could_be_answered_in_time_nothing_waits() {
     paused(async {
