@@ -29,10 +29,4 @@ pub use ruling::Ruling;
 pub use wire::{Said, Told, Why, Wire};
 
 #[cfg(test)]
-mod import_tests;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_rules;
-#[cfg(test)]
-mod tests_v2;

@@ -10,15 +10,18 @@ use crate::{
 };
 use std::rc::Rc;
 
+mod imports;
+mod rules;
 mod state;
+mod v2;
 
-pub(super) type Script = fn(&Question<'_>) -> Answer;
+type Script = fn(&Question<'_>) -> Answer;
 
 /// Says what the script says, and counts.
-pub(super) struct Scripted {
-    pub(super) script: Script,
-    pub(super) asked: usize,
-    pub(super) alike: bool,
+struct Scripted {
+    script: Script,
+    asked: usize,
+    alike: bool,
 }
 
 impl Judge for Scripted {
@@ -36,11 +39,11 @@ impl Judge for Scripted {
     }
 }
 
-pub(super) fn allow() -> Answer {
+fn allow() -> Answer {
     Answer::Allowed { by: vec!["grant".into()] }
 }
 
-pub(super) fn deny(enforcement: Enforcement, policy: &str) -> Answer {
+fn deny(enforcement: Enforcement, policy: &str) -> Answer {
     Answer::Denied(Denial {
         reason: Reason::Forbidden,
         enforcement,
@@ -49,7 +52,7 @@ pub(super) fn deny(enforcement: Enforcement, policy: &str) -> Answer {
     })
 }
 
-pub(super) fn caller(minimum_enforcement: Enforcement) -> Caller {
+fn caller(minimum_enforcement: Enforcement) -> Caller {
     Caller {
         account: "222222222222".parse().unwrap(),
         role: Role::Member,

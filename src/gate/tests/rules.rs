@@ -1,12 +1,12 @@
 //! Automation rules of one request: which are forwarded, and how each is told. What policies are asked is tested with those.
 
-use super::{
-    MergedRules, RuleDecision, RulesPlan, merge_rules,
-    tests::{Script, Scripted, allow, caller, deny},
-};
-use crate::finding::{
-    Enforcement, Operation, UpdateRules, Value, WorkflowStatus,
-    outcome_rules::{AnsweredRules, UnprocessedRule},
+use super::{Script, Scripted, allow, caller, deny};
+use crate::{
+    finding::{
+        Enforcement, Operation, UpdateRules, Value, WorkflowStatus,
+        outcome_rules::{AnsweredRules, UnprocessedRule},
+    },
+    gate::{MergedRules, RuleDecision, RulesPlan, merge_rules},
 };
 use serde_json::{Value as Json, json};
 

@@ -1,14 +1,14 @@
 //! The rules of the gate for updates in terms of OCSF: which finding a name means, and how each outcome is told.
 
-use super::{
-    Asked, Decision, Fate, Findings, Group, GroupAnswer, Knowledge, Known, Merged, Named, Plan, decide as decide_by,
-    merge,
-    tests::{Script, Scripted, allow, caller, deny},
-};
+use super::{Script, Scripted, allow, caller, deny};
 use crate::{
     finding::{
         Action, BatchUpdateV2, Enforcement, Field, FieldSet, FindingsV2, Identifier, Note, Operation, State,
         UpstreamAnswerV2, Value,
+    },
+    gate::{
+        Asked, Decision, Fate, Findings, Group, GroupAnswer, Knowledge, Known, Merged, Named, Plan,
+        decide as decide_by, merge,
     },
     policy::Question,
 };
@@ -284,7 +284,7 @@ fn what_the_backend_says_keeps_to_the_model_s_codes() {
 
 #[test]
 fn a_request_is_written_with_the_members_that_are_kept() {
-    use super::Wire;
+    use crate::gate::Wire;
     let body = by_identifiers(&[(OWN, "f", PARTNER), (OWN, "g", PARTNER)], TRIAGE);
     let request = BatchUpdateV2::parse(body.as_bytes()).unwrap();
     let mut out = Vec::new();
