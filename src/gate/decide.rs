@@ -189,15 +189,17 @@ pub fn decide<'u>(
     let removes = removing(&request, knowledge);
     let asked = request.changes.iter().map(Change::action).chain(removes.iter().copied());
     let kinds = judge.kinds(caller, asked.collect::<ActionSet>(), &targets);
-    let removals: Vec<Vec<Change<'u>>> = targets.iter().map(|target| removals(&request, &removes, target)).collect();
+    let any_removal: Vec<Change<'u>> = removes.iter().map(|action| Change::any_removal(*action)).collect();
+    let removals: Vec<Removals<'_, 'u>> =
+        targets.iter().map(|target| Removals::of(&request, &any_removal, target)).collect();
     // The first of each kind, and of those of a kind that lose the same.
     let mut rulings: Vec<(usize, usize, Rc<Ruling<'u>>)> = Vec::new();
     for (at, kind) in kinds.into_iter().enumerate() {
-        let alike = |(of, first, _): &&(usize, usize, _)| *of == kind && removals[*first] == removals[at];
+        let alike = |(of, first, _): &&(usize, usize, _)| *of == kind && removals[*first].is_same(&removals[at]);
         let ruling = if let Some((.., ruling)) = rulings.iter().rev().find(alike) {
             ruling.clone()
         } else {
-            let ruling = Rc::new(rule(judge, caller, &request, &removals[at], &targets[at]));
+            let ruling = Rc::new(rule(judge, caller, &request, removals[at].changes(), &targets[at]));
             rulings.push((kind, at, ruling.clone()));
             ruling
         };
@@ -231,10 +233,31 @@ fn removing(request: &Asked<'_>, knowledge: Knowledge<'_>) -> Vec<Action> {
     }
 }
 
-/// What the request would drop of a finding; while it is not known how it is, the questions whether it may drop anything.
-fn removals<'u>(request: &Asked<'u>, removes: &[Action], target: &Target<'u>) -> Vec<Change<'u>> {
-    match (removes.is_empty(), target.state, request.replaces) {
-        (false, Some(state), Some(update)) => update.removals(state),
-        _ => removes.iter().map(|action| Change::any_removal(*action)).collect(),
+/// What a request would drop of a finding.
+enum Removals<'r, 'u> {
+    /// This.
+    These(Vec<Change<'u>>),
+    /// It is not known what the finding has: the questions whether anything may be dropped, which are the same for all of a
+    /// request's findings.
+    Any(&'r [Change<'u>]),
+}
+
+impl<'r, 'u> Removals<'r, 'u> {
+    fn of(request: &Asked<'u>, any: &'r [Change<'u>], target: &Target<'u>) -> Self {
+        match (any.is_empty(), target.state, request.replaces) {
+            (false, Some(state), Some(update)) => Self::These(update.removals(state)),
+            _ => Self::Any(any),
+        }
+    }
+
+    fn changes(&self) -> &[Change<'u>] {
+        match self {
+            Self::These(changes) => changes,
+            Self::Any(changes) => changes,
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Any(_), Self::Any(_))) || self.changes() == other.changes()
     }
 }

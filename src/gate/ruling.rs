@@ -5,7 +5,7 @@ use crate::{
     finding::{Caller, Change, Enforcement, FieldSet, Target, Value},
     policy::{Judge, Question, Verdict},
 };
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 /// The verdicts on one finding, and what follows from them.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub(super) fn rule<'u>(
     verdicts.extend(request.changes.iter().map(|change| ask(change, kept)));
     let removals = at_stake(&request.changes, &verdicts, kept, removals, caller);
     verdicts.extend(removals.iter().map(|change| ask(change, kept)));
-    let changes = || request.changes.iter().chain(&removals);
+    let changes = || request.changes.iter().chain(&*removals);
     while strictest(changes(), &verdicts, caller) == Some(Enforcement::Strip) {
         let left = without_denied(changes(), &verdicts, kept);
         if left == kept {
@@ -78,7 +78,7 @@ pub(super) fn rule<'u>(
     }
     let enforcement = strictest(changes(), &verdicts, caller);
     let of_removals = verdicts.split_off(request.changes.len());
-    let removals = removals.into_iter().zip(of_removals);
+    let removals = removals.iter().copied().zip(of_removals);
     // That it is not known what there is to drop is worth telling only where it matters.
     let told = |(change, verdict): &(Change<'_>, Rc<Verdict>)| {
         change.value() != Value::Unknown || verdict.open || verdict.shadow.is_some()
@@ -93,24 +93,24 @@ pub(super) fn rule<'u>(
 }
 
 /// The removals that may come to pass: a finding that is not updated loses nothing, nor does a field that is stripped anyway.
-fn at_stake<'u>(
+fn at_stake<'r, 'u>(
     changes: &[Change<'_>],
     verdicts: &[Rc<Verdict>],
     fields: FieldSet,
-    removals: &[Change<'u>],
+    removals: &'r [Change<'u>],
     caller: &Caller,
-) -> Vec<Change<'u>> {
+) -> Cow<'r, [Change<'u>]> {
     if removals.is_empty() {
-        return Vec::new();
+        return Cow::Borrowed(removals);
     }
     match strictest(changes.iter(), verdicts, caller) {
-        None => removals.to_vec(),
+        None => Cow::Borrowed(removals),
         Some(Enforcement::Strip) => {
             let left = without_denied(changes.iter(), verdicts, fields);
             let stays = |change: &&Change<'_>| change.field().is_some_and(|field| left.contains(field));
             removals.iter().filter(stays).copied().collect()
         }
-        Some(Enforcement::Reject | Enforcement::Refuse) => Vec::new(),
+        Some(Enforcement::Reject | Enforcement::Refuse) => Cow::Borrowed(&[]),
     }
 }
 

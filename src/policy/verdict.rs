@@ -25,6 +25,10 @@ impl Verdict {
     /// everything may be removed, it depends on what there is.
     #[must_use]
     pub fn of_any_removal(self: Rc<Self>) -> Rc<Self> {
+        let denies = |answer: &Answer| answer.denial().is_some();
+        if !denies(&self.enforced) && !self.shadow.as_ref().is_some_and(denies) {
+            return self;
+        }
         let unsure = |answer: &Answer| match answer {
             Answer::Denied(denial) if denial.reason != Reason::StateUnavailable => Answer::Denied(Denial {
                 reason: Reason::StateUnavailable,
@@ -34,9 +38,7 @@ impl Verdict {
             }),
             answer => answer.clone(),
         };
-        let denies = |answer: &Answer| answer.denial().is_some();
-        let open = self.open || denies(&self.enforced) || self.shadow.as_ref().is_some_and(denies);
-        Rc::new(Self { enforced: unsure(&self.enforced), shadow: self.shadow.as_ref().map(unsure), open })
+        Rc::new(Self { enforced: unsure(&self.enforced), shadow: self.shadow.as_ref().map(unsure), open: true })
     }
 }
 
