@@ -61,7 +61,7 @@ fn empty_engine(effort: &Effort) {
 /// Decides and plans, as the live gate does before it has looked anything up.
 fn plan(judge: &mut impl Judge, caller: &Caller, request: &BatchUpdate<'_>) -> Plan {
     let decision = decide(judge, caller, Asked::of_update(request, Timestamp::UNIX_EPOCH), Knowledge::OfEach(&[]));
-    Plan::new(&request.identifiers, &decision, "00000000-0000-4000-8000-000000000000")
+    Plan::new(request, &decision, "00000000-0000-4000-8000-000000000000")
 }
 
 fn gate<'a>(mut judge: impl Judge + 'a, caller: &'a Caller, request: &'a BatchUpdate<'a>) -> impl FnMut() -> Plan + 'a {

@@ -76,7 +76,11 @@ fn requests(effort: &Effort) {
 }
 
 /// A merge as it comes after a call upstream that updated everything.
-fn merge_one(request: &BatchUpdate<'_>, decided: &(Decision<'_>, Vec<Group>), answer: GroupAnswer<'_>) -> usize {
+fn merge_one(
+    request: &BatchUpdate<'_>,
+    decided: &(Decision<'_>, Vec<Group>),
+    answer: GroupAnswer<UpstreamAnswer<'_>>,
+) -> usize {
     match merge(request, &decided.0, &decided.1, vec![answer], DECISION) {
         Merged::Body { body, .. } => body.len(),
         Merged::PassFailure(_) => panic!("nothing failed"),
@@ -100,9 +104,7 @@ fn answers(effort: &Effort) {
                 Asked::of_update(&request, Timestamp::UNIX_EPOCH),
                 Knowledge::OfEach(&[]),
             );
-            let Plan::Forward { groups } = Plan::new(&request.identifiers, &decision, DECISION) else {
-                panic!("refused")
-            };
+            let Plan::Forward { groups } = Plan::new(&request, &decision, DECISION) else { panic!("refused") };
             assert_eq!(groups.len(), 1);
             (decision, groups)
         };

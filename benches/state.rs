@@ -17,7 +17,7 @@ mod support {
 use bytes::Bytes;
 use findings_gate::{
     finding::{BatchUpdate, Caller, Enforcement, Identifier, Role, Timestamp},
-    gate::{Asked, Knowledge, Known, Plan, decide},
+    gate::{Asked, Findings, Knowledge, Known, Plan, decide},
     policy::{Engine, Snapshot, load, pack},
     state::{CallError, Found, StateSettings, States},
 };
@@ -138,9 +138,9 @@ impl<'r> Gate<'r> {
                 decide(&mut *self.engine.borrow_mut(), &self.caller, asked, Knowledge::OfEach(known))
             };
             let first = decide(&[]);
-            let open = first.depends_on_state(&self.caller, &request.identifiers);
+            let open = first.depends_on_state(&self.caller, Findings::Asff(&request.identifiers));
             if open.is_empty() {
-                return Plan::new(&request.identifiers, &first, "decision");
+                return Plan::new(&request, &first, "decision");
             }
             let found = self.look_up(&request.identifiers, &open).await;
             let known: Vec<Known<'_>> = found
@@ -151,8 +151,11 @@ impl<'r> Gate<'r> {
                 })
                 .collect();
             let decision = decide(&known);
-            assert!(decision.depends_on_state(&self.caller, &request.identifiers).is_empty(), "all is known");
-            Plan::new(&request.identifiers, &decision, "decision")
+            assert!(
+                decision.depends_on_state(&self.caller, Findings::Asff(&request.identifiers)).is_empty(),
+                "all is known"
+            );
+            Plan::new(&request, &decision, "decision")
         })
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn explain(request: &str) -> Result<String, Box<dyn Error>> {
             }
         }
     }
-    match Plan::new(&request.identifiers, &decision, "decision-1") {
+    match Plan::new(&request, &decision, "decision-1") {
         Plan::Refuse { message } => writeln!(text, "refused: {message}")?,
         Plan::Forward { groups } => {
             for group in groups {

@@ -75,6 +75,13 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
                 .to_owned(),
         );
     }
+    if doors.contains(&Operation::BatchUpdateFindingsV2) && !state.lookup {
+        warnings.push(
+            "`doors.open` has BatchUpdateFindingsV2 and `state.lookup` is off: which findings a request means by its MetadataUids \
+             cannot be looked up, so such a request changes nothing; clients must name findings by FindingIdentifiers"
+                .to_owned(),
+        );
+    }
     let file = file.to_owned();
     Ok(Config { file, listen, policies, accounts, identities, upstream, state, doors, page_key, limits, log, warnings })
 }

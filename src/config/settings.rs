@@ -211,7 +211,8 @@ pub const SETTINGS: &[Setting] = &[
         Default("2s"),
         "a duration from `10ms` to `1m`",
         "How long a request waits for its findings in all. What has not come by then is unknown, and a change that a \
-         policy would have to judge by it is denied.",
+         policy would have to judge by it is denied. Which findings a BatchUpdateFindingsV2 means by its MetadataUids is \
+         looked up before that, and may take as long again.",
     ),
     setting(
         "state.rate",
@@ -219,20 +220,21 @@ pub const SETTINGS: &[Setting] = &[
         Default("3"),
         "a whole number from 1 to 10000",
         "How many GetFindings calls a second look-ups may make, all workers together. AWS grants an account 3 in a Region, \
-         to all who call; several gates share them.",
+         to all who call; several gates share them. As many GetFindingsV2 calls again, for MetadataUids.",
     ),
     setting(
         "state.burst",
         Integer,
         Default("6"),
         "a whole number from 1 to 10000",
-        "How many GetFindings calls look-ups may make at once, after a time without any. AWS grants 6.",
+        "How many GetFindings calls look-ups may make at once, after a time without any. AWS grants 6. As \
+         many GetFindingsV2 calls again, for MetadataUids.",
     ),
     setting(
         "doors.open",
         List,
         Default("[]"),
-        "a list of operations: `BatchImportFindings`, `GetFindings`, `GetFindingsV2`, `BatchGetAutomationRules`, `ListAutomationRules`",
+        "a list of operations: `BatchImportFindings`, `BatchUpdateFindingsV2`, `GetFindings`, `GetFindingsV2`, `CreateAutomationRule`, `BatchUpdateAutomationRules`, `BatchGetAutomationRules`, `ListAutomationRules`",
         "The operations that are open besides `BatchUpdateFindings`, which always is. All others are refused.",
     ),
     setting(

@@ -53,15 +53,15 @@ operations! {
     /// One update for up to 100 findings.
     BatchUpdateFindings "PATCH" "/findings/batchupdate" Open,
     /// One update for up to 100 findings, in terms of OCSF.
-    BatchUpdateFindingsV2 "PATCH" "/findingsv2/batchupdatev2" Closed,
+    BatchUpdateFindingsV2 "PATCH" "/findingsv2/batchupdatev2" Openable,
     /// Reads findings, though it is a POST.
     GetFindings "POST" "/findings" Openable,
     /// Reads findings in terms of OCSF.
     GetFindingsV2 "POST" "/findingsv2" Openable,
     /// Stores a rule that updates findings as they come in.
-    CreateAutomationRule "POST" "/automationrules/create" Closed,
+    CreateAutomationRule "POST" "/automationrules/create" Openable,
     /// Changes such rules.
-    BatchUpdateAutomationRules "PATCH" "/automationrules/update" Closed,
+    BatchUpdateAutomationRules "PATCH" "/automationrules/update" Openable,
     /// Removes such rules.
     BatchDeleteAutomationRules "POST" "/automationrules/delete" Closed,
     /// Reads such rules by their ARNs.

@@ -1,25 +1,24 @@
 //! Deciding: the verdict on every change of every finding, and what follows for the finding.
 
-use super::ruling::{Ruling, rule};
+use super::{
+    named::{Findings, Named, Unnamed},
+    ruling::{Ruling, rule},
+};
 use crate::{
     finding::{
-        Action, ActionSet, BatchUpdate, Caller, Change, Circumstances, Enforcement, FieldSet, Identifier, Operation,
-        State, Target, Update,
+        AccountId, Action, ActionSet, BatchUpdate, BatchUpdateV2, Caller, Change, Circumstances, Enforcement, FieldSet,
+        Identifier, Note, Operation, State, Target, Update,
     },
     policy::Judge,
 };
 use jiff::Timestamp;
-use std::{
-    collections::HashMap,
-    hash::{Hash, Hasher},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 /// What a request asks of every finding that it names.
 #[derive(Debug)]
 pub struct Asked<'u> {
     /// The findings, in the order of the request.
-    pub identifiers: &'u [Identifier<'u>],
+    pub findings: Findings<'u>,
     /// The questions.
     pub changes: Vec<Change<'u>>,
     /// What they share.
@@ -34,11 +33,28 @@ impl<'u> Asked<'u> {
     /// What a BatchUpdateFindings request asks.
     pub fn of_update(request: &'u BatchUpdate<'u>, now: Timestamp) -> Self {
         Self {
-            identifiers: &request.identifiers,
+            findings: Findings::Asff(&request.identifiers),
             changes: request.update.changes(),
             circumstances: request.update.circumstances(Operation::BatchUpdateFindings, now),
             fields: request.update.fields(),
             replaces: Some(&request.update),
+        }
+    }
+
+    /// What a BatchUpdateFindingsV2 request asks. `named` is which finding each name of the request means, and `note` what
+    /// [`UpdateV2::note`](crate::finding::UpdateV2::note) made of its comment.
+    pub fn of_update_v2(
+        request: &'u BatchUpdateV2<'u>,
+        named: &'u [Named<'u>],
+        note: Option<&'u Note<'u>>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            findings: Findings::Ocsf { names: &request.findings, named },
+            changes: request.update.changes(note),
+            circumstances: request.update.circumstances(note, now),
+            fields: request.update.policy_fields(),
+            replaces: None,
         }
     }
 }
@@ -88,8 +104,12 @@ pub enum Fate<'u> {
     Duplicate(usize),
     /// The verdict depends on how the finding is, and there is none.
     NotFound,
+    /// Its name says that one account owns it, and proves that another does, so nobody was asked.
+    OwnerContradicted(Enforcement),
     /// The account that owns it cannot be told, so nobody was asked.
     OwnerUnknown(Enforcement),
+    /// Which finding its name means could not be found out, so nobody was asked.
+    Unresolved(Enforcement),
     /// The policies decided. Findings that they cannot tell apart share one ruling.
     Ruled(Rc<Ruling<'u>>),
 }
@@ -99,7 +119,9 @@ impl Fate<'_> {
     pub fn enforcement(&self) -> Option<Enforcement> {
         match self {
             Self::Duplicate(_) | Self::NotFound => None,
-            Self::OwnerUnknown(enforcement) => Some(*enforcement),
+            Self::OwnerContradicted(enforcement) | Self::OwnerUnknown(enforcement) | Self::Unresolved(enforcement) => {
+                Some(*enforcement)
+            }
             Self::Ruled(ruling) => ruling.enforcement,
         }
     }
@@ -107,7 +129,7 @@ impl Fate<'_> {
     /// Whether it could be another one if it were known how the finding is.
     fn depends_on_state(&self) -> bool {
         match self {
-            Self::Duplicate(_) | Self::NotFound => false,
+            Self::Duplicate(_) | Self::NotFound | Self::OwnerContradicted(_) | Self::Unresolved(_) => false,
             Self::OwnerUnknown(_) => true,
             Self::Ruled(ruling) => ruling.depends_on_state(),
         }
@@ -117,11 +139,18 @@ impl Fate<'_> {
 impl Decision<'_> {
     /// The findings, by their places, about which another decision may be made once it is known how they are. Until then the
     /// decision denies what depends on it.
-    pub fn depends_on_state(&self, caller: &Caller, identifiers: &[Identifier<'_>]) -> Vec<usize> {
+    pub fn depends_on_state(&self, caller: &Caller, findings: Findings<'_>) -> Vec<usize> {
         let open = self.fates.iter().enumerate().filter(|(_, fate)| fate.depends_on_state());
         // Whose a finding without a proven owner is, the look-up tells.
-        let may_see = |place: &usize| identifiers[*place].owner().is_none_or(|owner| caller.sees(owner));
+        let may_see =
+            |place: &usize| findings.named(*place).is_ok_and(|(_, owner)| owner.is_none_or(|owner| caller.sees(owner)));
         open.map(|(place, _)| place).filter(may_see).collect()
+    }
+}
+
+impl Known<'_> {
+    fn is_hidden_from(self, caller: &Caller) -> bool {
+        matches!(self, Self::State(state) if !caller.sees(state.account))
     }
 }
 
@@ -132,23 +161,29 @@ pub fn decide<'u>(
     request: Asked<'u>,
     knowledge: Knowledge<'u>,
 ) -> Decision<'u> {
-    let originals = first_places(request.identifiers);
+    let originals = request.findings.first_places();
     // What is left to ask the policies about, and where it came from.
-    let mut targets: Vec<Target<'u>> = Vec::with_capacity(request.identifiers.len());
-    let mut places = Vec::with_capacity(request.identifiers.len());
-    let unknown = Fate::OwnerUnknown(Enforcement::Reject.max(caller.minimum_enforcement));
-    let mut fates: Vec<Fate<'u>> = Vec::with_capacity(request.identifiers.len());
-    for (place, identifier) in request.identifiers.iter().enumerate() {
-        fates.push(match knowledge.of(place) {
-            _ if originals[place] != place => Fate::Duplicate(originals[place]),
+    let mut targets: Vec<Target<'u>> = Vec::with_capacity(originals.len());
+    let mut places = Vec::with_capacity(originals.len());
+    let unasked = Enforcement::Reject.max(caller.minimum_enforcement);
+    let mut fates: Vec<Fate<'u>> = Vec::with_capacity(originals.len());
+    for (place, original) in originals.into_iter().enumerate() {
+        let fate = match knowledge.of(place) {
+            _ if original != place => Fate::Duplicate(original),
             Known::Missing => Fate::NotFound,
-            // To a member there is no such finding, as there is none when it asks the API.
-            Known::State(state) if !caller.sees(state.account) && identifier.owner().is_none() => Fate::NotFound,
-            known => {
-                targets.extend(target(caller, identifier, known).inspect(|_| places.push(place)));
-                unknown.clone()
-            }
-        });
+            known => match request.findings.named(place) {
+                // To a member there is no such finding, as there is none when it asks the API.
+                Ok((_, None)) if known.is_hidden_from(caller) => Fate::NotFound,
+                Ok((identifier, owner)) => {
+                    targets.extend(target(caller, identifier, owner, known).inspect(|_| places.push(place)));
+                    Fate::OwnerUnknown(unasked)
+                }
+                Err(Unnamed::Contradicted) => Fate::OwnerContradicted(unasked),
+                Err(Unnamed::Missing) => Fate::NotFound,
+                Err(Unnamed::Unresolved) => Fate::Unresolved(unasked),
+            },
+        };
+        fates.push(fate);
     }
 
     let removes = removing(&request, knowledge);
@@ -171,16 +206,20 @@ pub fn decide<'u>(
     Decision { changes: request.changes, fates }
 }
 
-/// A finding to ask about, if it can be told whose it is.
-fn target<'u>(caller: &Caller, identifier: &'u Identifier<'u>, known: Known<'u>) -> Option<Target<'u>> {
-    let proven = identifier.owner();
-    // A backend that gives a finding to another account than its name proves is not believed.
-    let believed = |state: &&State| proven.is_none_or(|owner| owner == state.account);
+/// A finding to ask about, if it can be told whose it is. `named` is whose it is by its name.
+fn target<'u>(
+    caller: &Caller,
+    identifier: &'u Identifier<'u>,
+    named: Option<AccountId>,
+    known: Known<'u>,
+) -> Option<Target<'u>> {
+    // A backend that gives a finding to another account than its name says is not believed.
+    let believed = |state: &&State| named.is_none_or(|owner| owner == state.account);
     let state = match known {
         Known::State(state) => Some(state).filter(believed).filter(|state| caller.sees(state.account)),
         _ => None,
     };
-    let owner = proven.or_else(|| state.map(|state| state.account))?;
+    let owner = named.or_else(|| state.map(|state| state.account))?;
     Some(Target { identifier, owner, state, is_new: Some(false) })
 }
 
@@ -198,29 +237,4 @@ fn removals<'u>(request: &Asked<'u>, removes: &[Action], target: &Target<'u>) ->
         (false, Some(state), Some(update)) => update.removals(state),
         _ => removes.iter().map(|action| Change::any_removal(*action)).collect(),
     }
-}
-
-/// An identifier that is hashed by the end of its id, which is where ids differ; it is compared whole. Ids that are made to
-/// end alike cost a comparison each, and there are at most a hundred.
-#[derive(PartialEq, Eq)]
-struct ByTail<'i>(&'i Identifier<'i>);
-
-impl Hash for ByTail<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let id = self.0.id.as_bytes();
-        id[id.len().saturating_sub(16)..].hash(state);
-    }
-}
-
-/// For each identifier the place where it came first.
-pub(super) fn first_places(identifiers: &[Identifier<'_>]) -> Vec<usize> {
-    if identifiers.len() == 1 {
-        return vec![0];
-    }
-    let mut first = HashMap::with_capacity_and_hasher(identifiers.len(), foldhash::fast::RandomState::default());
-    identifiers
-        .iter()
-        .enumerate()
-        .map(|(place, identifier)| *first.entry(ByTail(identifier)).or_insert(place))
-        .collect()
 }

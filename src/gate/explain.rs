@@ -1,8 +1,8 @@
 //! Saying why: what a caller reads about a change that was not made.
 
-use super::Ruling;
+use super::{Fate, Ruling};
 use crate::{
-    finding::{AccountId, Change, Enforcement, Identifier},
+    finding::{AccountId, Change, Enforcement, Field},
     policy::{Denial, Reason},
 };
 use std::fmt::Write as _;
@@ -13,8 +13,8 @@ const NAMED: usize = 3;
 const ID_SHOWN: usize = 128;
 
 /// The message of a call that is refused as a whole, for the first finding that asks for it.
-pub(super) fn refusal(identifier: &Identifier<'_>, why: &str, done: Done, decision_id: &str) -> String {
-    let id: String = identifier.id.chars().take(ID_SHOWN).collect();
+pub(super) fn refusal(name: &str, why: &str, done: Done, decision_id: &str) -> String {
+    let id: String = name.chars().take(ID_SHOWN).collect();
     format!(
         "the whole request is refused and nothing was {}, because of finding {id:?}: {why} [decision {decision_id}]",
         done.to_all()
@@ -51,12 +51,37 @@ pub(super) fn rejection(why: &str, done: Done, decision_id: &str) -> String {
     format!("nothing was {}: {why} [decision {decision_id}]", done.to_all())
 }
 
-/// The message of a finding for which some fields were forwarded, and then done by upstream or not.
-pub(super) fn partial(changes: &[Change<'_>], ruling: &Ruling<'_>, done: Option<Done>, decision_id: &str) -> String {
+/// The message of an automation rule that is denied; without a ruling, because the request leaves out what the rule does.
+pub(super) fn rule(asked: Option<(&[Change<'_>], &Ruling<'_>)>, decision_id: &str) -> String {
+    let why = match asked {
+        Some((changes, ruling)) => denials_of(changes, ruling, About::Rule),
+        None => WITHOUT_ACTIONS.to_owned(),
+    };
+    format!("a rule is taken or refused as a whole, and this one is refused: {why} [decision {decision_id}]")
+}
+
+/// The message of a call that is refused as a whole, for the first rule that asks for it.
+pub(super) fn rules_refusal(arn: &str, why: &str) -> String {
+    let arn: String = arn.chars().take(ID_SHOWN).collect();
+    format!("the whole request is refused and nothing was changed, because of rule {arn:?}: {why}")
+}
+
+const WITHOUT_ACTIONS: &str = "the request leaves out its Actions, so no policy could be asked about what the rule does; send \
+     the Actions that it has, or is to have, with every change of it";
+
+/// The message of a finding for which some fields were forwarded, and then done by upstream or not. `word` is what the client
+/// calls a field.
+pub(super) fn partial(
+    changes: &[Change<'_>],
+    ruling: &Ruling<'_>,
+    word: fn(Field) -> &'static str,
+    done: Option<Done>,
+    decision_id: &str,
+) -> String {
     let mut dropped: Vec<&str> = Vec::new();
     for field in ruling.asked(changes).filter_map(|(change, _)| change.field()) {
-        if !ruling.kept.contains(field) && !dropped.contains(&field.as_str()) {
-            dropped.push(field.as_str());
+        if !ruling.kept.contains(field) && !dropped.contains(&word(field)) {
+            dropped.push(word(field));
         }
     }
     let done = done.map_or("forwarded", Done::to_one);
@@ -71,13 +96,41 @@ pub(super) fn foreign(owner: AccountId, said: AccountId) -> String {
     )
 }
 
+/// Why no policy was asked about a finding.
+pub(super) fn why_unasked(fate: &Fate<'_>) -> &'static str {
+    match fate {
+        Fate::OwnerContradicted(_) => OWNER_CONTRADICTED,
+        Fate::Unresolved(_) => UNRESOLVED,
+        _ => OWNER_UNKNOWN,
+    }
+}
+
 /// Why a finding is denied whose owner is not known.
 pub(super) const OWNER_UNKNOWN: &str = "the account that owns this finding cannot be told from its identifier and could not be looked up \
      (owner-unknown), so no policy was asked; known without a look-up are findings of AWS services whose Id is an ARN, and those \
      of an account's own default product";
 
+const OWNER_CONTRADICTED: &str = "the account that the finding is said to be of (cloud.account.uid) is another than the one that its \
+     finding_info.uid and metadata.product.uid prove to own it (owner-unknown), so no policy was asked; name the finding as \
+     GetFindingsV2 shows it";
+
+const UNRESOLVED: &str = "which finding this MetadataUid names could not be looked up (owner-unknown), so no policy was asked; try \
+     again in a moment, or name the finding by CloudAccountUid, FindingInfoUid and MetadataProductUid";
+
+/// What a message is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    Finding,
+    Rule,
+}
+
 /// Every denial, those for the same cause together.
 pub(super) fn denials(changes: &[Change<'_>], ruling: &Ruling<'_>) -> String {
+    denials_of(changes, ruling, About::Finding)
+}
+
+/// The same, about a finding or a rule.
+fn denials_of(changes: &[Change<'_>], ruling: &Ruling<'_>, about: About) -> String {
     let mut causes: Vec<(&Denial, Vec<&Change<'_>>)> = Vec::new();
     for (change, verdict) in ruling.asked(changes) {
         let Some(denial) = verdict.enforced.denial() else { continue };
@@ -97,12 +150,12 @@ pub(super) fn denials(changes: &[Change<'_>], ruling: &Ruling<'_>) -> String {
         if together.len() > NAMED {
             let _ = write!(text, " and {} more", together.len() - NAMED);
         }
-        let _ = write!(text, " denied {}", cause(denial, ruling.minimum));
+        let _ = write!(text, " denied {}", cause(denial, ruling.minimum, about));
     }
     text
 }
 
-fn cause(denial: &Denial, minimum: Enforcement) -> String {
+fn cause(denial: &Denial, minimum: Enforcement, about: About) -> String {
     let enforcement = if minimum > denial.enforcement {
         format!("{}, for this caller {minimum}", denial.enforcement)
     } else {
@@ -121,6 +174,14 @@ fn cause(denial: &Denial, minimum: Enforcement) -> String {
         }
         Reason::NoGrant => format!("because no policy permits it (no-grant, {enforcement})"),
         Reason::OwnerUnknown => OWNER_UNKNOWN.to_owned(),
+        Reason::StateUnavailable if about == About::Rule => {
+            let looking = if denial.policies.is_empty() { "policies".to_owned() } else { format!("{noun} {policies}") };
+            format!(
+                "because policies that look at the finding cannot be asked about a rule, whose findings nobody knows yet, and \
+                 {looking} {} (state-unavailable, {enforcement})",
+                if denial.policies.len() == 1 { "does" } else { "do" }
+            )
+        }
         Reason::StateUnavailable => {
             let needing = if denial.policies.is_empty() { String::new() } else { format!(" by {noun} {policies}") };
             format!(

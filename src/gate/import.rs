@@ -1,8 +1,7 @@
 //! Deciding an import: what becomes of each of its findings, and what is left to forward.
 
 use super::{
-    Asked, Knowledge, Known, Ruling,
-    decide::first_places,
+    Asked, Findings, Knowledge, Known, Ruling,
     explain::{self, Done},
     ruling::rule,
 };
@@ -101,7 +100,7 @@ pub fn decide_import<'u>(
     now: Timestamp,
     knowledge: Knowledge<'u>,
 ) -> ImportDecision<'u> {
-    let originals = first_places(&request.identifiers);
+    let originals = Findings::Asff(&request.identifiers).first_places();
     let findings = request.identifiers.iter().zip(&request.findings).enumerate();
     let fates = findings.map(|(place, (identifier, finding))| {
         if originals[place] != place {
@@ -126,7 +125,7 @@ pub fn decide_import<'u>(
 
 fn asked<'u>(identifier: &'u Identifier<'u>, governed: &'u Governed, now: Timestamp) -> Asked<'u> {
     Asked {
-        identifiers: std::slice::from_ref(identifier),
+        findings: Findings::Asff(std::slice::from_ref(identifier)),
         changes: governed.changes(),
         circumstances: governed.circumstances(now),
         fields: governed.fields(),
@@ -176,7 +175,7 @@ impl ImportPlan {
         let refuses = |fate: &ImportFate<'_>| fate.enforcement() == Some(Enforcement::Refuse);
         if let Some(place) = decision.fates.iter().position(refuses) {
             let why = decision.fates[place].why();
-            let message = explain::refusal(&request.identifiers[place], &why, Done::Imported, decision_id);
+            let message = explain::refusal(&request.identifiers[place].id, &why, Done::Imported, decision_id);
             return Self::Refuse { message };
         }
         let findings = decision.fates.iter().enumerate();

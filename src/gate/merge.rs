@@ -3,20 +3,17 @@
 use super::{
     Decision, Fate, Group,
     explain::{self, Done},
+    wire::{Said, Told, Why, Wire},
 };
-use crate::finding::{
-    BatchUpdate,
-    outcome::{Unprocessed, UpstreamAnswer, code, write_answer},
-};
-use std::{collections::HashMap, rc::Rc};
+use std::{borrow::Cow, rc::Rc};
 
 /// What upstream said of a group.
 #[derive(Debug)]
-pub enum GroupAnswer<'a> {
+pub enum GroupAnswer<A> {
     /// Every finding was updated.
     AllProcessed,
     /// Findings were named as updated or not.
-    Listed(UpstreamAnswer<'a>),
+    Listed(A),
     /// The call failed as a whole.
     Failed {
         /// Upstream's HTTP status, or the one that the failure to reach it stands for.
@@ -44,72 +41,78 @@ pub enum Merged {
     PassFailure(usize),
 }
 
-/// What became of one finding upstream.
-enum Upstream {
-    Processed,
-    Unprocessed { code: String, message: String },
-}
-
 /// Merges the answers of the groups, which come in the order of the groups.
-pub fn merge(
-    request: &BatchUpdate<'_>,
+pub fn merge<W: Wire>(
+    request: &W,
     decision: &Decision<'_>,
     groups: &[Group],
-    answers: Vec<GroupAnswer<'_>>,
+    answers: Vec<GroupAnswer<W::Answer<'_>>>,
     decision_id: &str,
 ) -> Merged {
     if failed_alike(&answers) {
         return Merged::PassFailure(0);
     }
-    let mut upstream: Vec<Option<Upstream>> = Vec::new();
-    upstream.resize_with(request.identifiers.len(), || None);
+    let mut upstream: Vec<Option<Said>> = Vec::new();
+    upstream.resize_with(decision.fates.len(), || None);
     let mut not_asked = 0;
     for (group, answer) in groups.iter().zip(answers) {
         match answer {
             GroupAnswer::AllProcessed => {
                 for place in &group.findings {
-                    upstream[*place] = Some(Upstream::Processed);
+                    upstream[*place] = Some(Said::Processed);
                 }
             }
             GroupAnswer::Failed { code, message, .. } => {
-                let code = code.unwrap_or_else(|| code::INTERNAL_FAILURE.to_owned());
                 for place in &group.findings {
-                    upstream[*place] = Some(Upstream::Unprocessed { code: code.clone(), message: message.clone() });
+                    upstream[*place] = Some(Said::Unprocessed { code: code.clone(), message: message.clone() });
                 }
             }
-            GroupAnswer::Listed(answer) => not_asked += take_listed(request, group, answer, &mut upstream),
+            GroupAnswer::Listed(answer) => {
+                not_asked += request.read_answer(&group.findings, answer, |place, said| upstream[place] = Some(said));
+            }
         }
     }
+    let Outcomes { processed, told, not_answered } = outcomes::<W>(decision, upstream, decision_id);
+    Merged::Body { body: request.write_answer(&processed, told), not_asked, not_answered }
+}
 
-    let mut processed = Vec::with_capacity(request.identifiers.len());
-    let mut unprocessed = Vec::new();
+/// What became of the findings, in the order of the request.
+struct Outcomes {
+    processed: Vec<usize>,
+    told: Vec<Told>,
+    not_answered: usize,
+}
+
+fn outcomes<W: Wire>(decision: &Decision<'_>, mut upstream: Vec<Option<Said>>, decision_id: &str) -> Outcomes {
+    let mut processed = Vec::with_capacity(decision.fates.len());
+    let mut told = Vec::new();
     let mut not_answered = 0;
     // Findings of one ruling that fared alike have one message.
     let mut messages: Vec<(*const super::Ruling<'_>, bool, Rc<str>)> = Vec::new();
-    for (place, fate) in decision.fates.iter().enumerate() {
-        let mut tell = |code: &'static str, message: &str| {
-            unprocessed.push(Unprocessed { finding: place, code: code.into(), message: message.to_owned().into() });
-        };
+    for (finding, fate) in decision.fates.iter().enumerate() {
+        let mut tell = |why: Why, message: Cow<'static, str>| told.push(Told { finding, why, message });
         let ruling = match fate {
             Fate::Duplicate(_) => {
-                tell(code::DUPLICATED, "Finding Identifier is duplicated");
+                tell(Why::Duplicate, "Finding Identifier is duplicated".into());
                 continue;
             }
             Fate::NotFound => {
-                tell(code::NOT_FOUND, "Finding Not Found");
+                tell(Why::NotFound, "Finding Not Found".into());
                 continue;
             }
-            Fate::OwnerUnknown(_) => {
-                tell(code::ACCESS_DENIED, &explain::rejection(explain::OWNER_UNKNOWN, Done::Updated, decision_id));
+            Fate::OwnerUnknown(_) | Fate::OwnerContradicted(_) | Fate::Unresolved(_) => {
+                let why = explain::why_unasked(fate);
+                tell(Why::Denied, explain::rejection(why, Done::Updated, decision_id).into());
                 continue;
             }
             Fate::Ruled(ruling) => ruling,
         };
-        let updated = matches!(upstream[place], Some(Upstream::Processed));
+        let updated = matches!(upstream[finding], Some(Said::Processed));
         let denied = || -> Rc<str> {
             if ruling.forwards() {
                 // Where it was not updated, another entry says why.
-                explain::partial(&decision.changes, ruling, updated.then_some(Done::Updated), decision_id).into()
+                let done = updated.then_some(Done::Updated);
+                explain::partial(&decision.changes, ruling, W::word, done, decision_id).into()
             } else {
                 let why = explain::denials(&decision.changes, ruling);
                 explain::rejection(&why, Done::Updated, decision_id).into()
@@ -124,79 +127,39 @@ pub fn merge(
                 message
             })
         });
-        if ruling.forwards() {
-            match upstream[place].take() {
-                Some(Upstream::Processed) => processed.push(place),
-                Some(Upstream::Unprocessed { code, message }) => {
-                    unprocessed.push(Unprocessed { finding: place, code: code.into(), message: message.into() });
-                }
-                None => {
-                    not_answered += 1;
-                    tell(
-                        code::INTERNAL_FAILURE,
-                        &format!(
-                            "the findings backend did not say what became of this finding; read it before trying again \
-                             [decision {decision_id}]"
-                        ),
-                    );
-                }
-            }
+        if !ruling.forwards() {
             if let Some(message) = message {
-                unprocessed.push(Unprocessed {
-                    finding: place,
-                    code: code::PARTIAL_UPDATE.into(),
-                    message: message.to_string().into(),
-                });
+                tell(Why::Denied, message.to_string().into());
             }
-        } else if let Some(message) = message {
-            unprocessed.push(Unprocessed {
-                finding: place,
-                code: code::ACCESS_DENIED.into(),
-                message: message.to_string().into(),
-            });
+            continue;
+        }
+        match upstream[finding].take() {
+            Some(Said::Processed) => processed.push(finding),
+            Some(Said::Unprocessed { code, message }) => {
+                tell(code.map_or(Why::Unknown, Why::Failed), message.into());
+            }
+            None => {
+                not_answered += 1;
+                let message = format!(
+                    "the findings backend did not say what became of this finding; read it before trying again \
+                     [decision {decision_id}]"
+                );
+                tell(Why::Unknown, message.into());
+            }
+        }
+        if let Some(message) = message {
+            tell(Why::Partial, message.to_string().into());
         }
     }
-    Merged::Body { body: write_answer(&request.identifiers, processed, &unprocessed), not_asked, not_answered }
+    Outcomes { processed, told, not_answered }
 }
 
 /// Whether there were calls, and all of them failed with the same status and code.
-fn failed_alike(answers: &[GroupAnswer<'_>]) -> bool {
-    let failure = |answer: &GroupAnswer<'_>| match answer {
+fn failed_alike<A>(answers: &[GroupAnswer<A>]) -> bool {
+    let failure = |answer: &GroupAnswer<A>| match answer {
         GroupAnswer::Failed { status, code, .. } => Some((*status, code.clone())),
         _ => None,
     };
     let Some(first) = answers.first().and_then(failure) else { return false };
     answers.iter().all(|answer| failure(answer).as_ref() == Some(&first))
-}
-
-/// Notes what upstream said of a group's findings; counts those that it named and nobody asked about.
-///
-/// What is named as not updated counts as not updated, even if it is named as updated, too.
-fn take_listed(
-    request: &BatchUpdate<'_>,
-    group: &Group,
-    answer: UpstreamAnswer<'_>,
-    upstream: &mut [Option<Upstream>],
-) -> usize {
-    let asked: HashMap<(&str, &str), usize, foldhash::fast::RandomState> = group
-        .findings
-        .iter()
-        .map(|place| ((&*request.identifiers[*place].id, &*request.identifiers[*place].product_arn), *place))
-        .collect();
-    let mut not_asked = 0;
-    for finding in &answer.processed_findings {
-        match asked.get(&(&*finding.id, &*finding.product_arn)) {
-            Some(place) => upstream[*place] = Some(Upstream::Processed),
-            None => not_asked += 1,
-        }
-    }
-    for entry in answer.unprocessed_findings {
-        match asked.get(&(&*entry.finding_identifier.id, &*entry.finding_identifier.product_arn)) {
-            Some(place) => {
-                upstream[*place] = Some(Upstream::Unprocessed { code: entry.error_code, message: entry.error_message });
-            }
-            None => not_asked += 1,
-        }
-    }
-    not_asked
 }

@@ -5,7 +5,8 @@ use super::{
     explain::{self, Done},
 };
 use crate::finding::{
-    BatchImport, FailedImport, FieldSet, UpstreamFailedImport, UpstreamImportAnswer, outcome::code, write_import_answer,
+    BatchImport, FailedImport, Field, FieldSet, UpstreamFailedImport, UpstreamImportAnswer, outcome::code,
+    write_import_answer,
 };
 use std::{
     borrow::Cow,
@@ -96,5 +97,5 @@ fn failure(fate: &ImportFate<'_>, said: String, decision_id: &str) -> String {
 /// What a finding was forwarded without, and why; nothing if it was forwarded as it came.
 fn partial(fate: &ImportFate<'_>, done: Option<Done>, decision_id: &str) -> Option<String> {
     let ImportFate::Ruled { changes, ruling } = fate else { return None };
-    ruling.enforcement.map(|_| explain::partial(changes, ruling, done, decision_id))
+    ruling.enforcement.map(|_| explain::partial(changes, ruling, Field::as_str, done, decision_id))
 }

@@ -1,10 +1,10 @@
 //! Planning: which calls to make upstream.
 
 use super::{
-    Decision, Fate,
+    Decision, Fate, Wire,
     explain::{self, Done},
 };
-use crate::finding::{Enforcement, FieldSet, Identifier};
+use crate::finding::{Enforcement, FieldSet};
 
 /// The calls to make upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,14 +32,14 @@ pub struct Group {
 
 impl Plan {
     /// Plans what was decided. `decision_id` goes into the message of a refusal.
-    pub fn new(identifiers: &[Identifier<'_>], decision: &Decision<'_>, decision_id: &str) -> Self {
+    pub fn new(request: &impl Wire, decision: &Decision<'_>, decision_id: &str) -> Self {
         let refused = decision.fates.iter().position(|fate| fate.enforcement() == Some(Enforcement::Refuse));
         if let Some(place) = refused {
             let why = match &decision.fates[place] {
                 Fate::Ruled(ruling) => explain::denials(&decision.changes, ruling),
-                _ => explain::OWNER_UNKNOWN.to_owned(),
+                fate => explain::why_unasked(fate).to_owned(),
             };
-            let message = explain::refusal(&identifiers[place], &why, Done::Updated, decision_id);
+            let message = explain::refusal(request.name(place), &why, Done::Updated, decision_id);
             return Self::Refuse { message };
         }
         let mut groups: Vec<Group> = Vec::new();

@@ -10,7 +10,10 @@ use crate::{
 };
 use std::rc::Rc;
 
+mod imports;
+mod rules;
 mod state;
+mod v2;
 
 type Script = fn(&Question<'_>) -> Answer;
 
@@ -85,17 +88,21 @@ fn decided<'u>(script: Script, request: &'u BatchUpdate<'u>) -> Decision<'u> {
 }
 
 fn groups(request: &BatchUpdate<'_>, decision: &Decision<'_>) -> Vec<Group> {
-    match Plan::new(&request.identifiers, decision, "d-1") {
+    match Plan::new(request, decision, "d-1") {
         Plan::Forward { groups } => groups,
         Plan::Refuse { message } => panic!("refused: {message}"),
     }
 }
 
-fn listed(answer: &str) -> GroupAnswer<'_> {
+fn listed(answer: &str) -> GroupAnswer<UpstreamAnswer<'_>> {
     GroupAnswer::Listed(serde_json::from_str::<UpstreamAnswer<'_>>(answer).unwrap())
 }
 
-fn answer(request: &BatchUpdate<'_>, decision: &Decision<'_>, answers: Vec<GroupAnswer<'_>>) -> serde_json::Value {
+fn answer(
+    request: &BatchUpdate<'_>,
+    decision: &Decision<'_>,
+    answers: Vec<GroupAnswer<UpstreamAnswer<'_>>>,
+) -> serde_json::Value {
     match merge(request, decision, &groups(request, decision), answers, "d-1") {
         Merged::Body { body, .. } => serde_json::from_slice(&body).unwrap(),
         Merged::PassFailure(at) => panic!("the failure of group {at} is passed through"),
@@ -187,7 +194,7 @@ fn a_refusal_quotes_the_finding_s_id() {
     let body = body(&["b: allowed.\\n\\u202e"], TRIAGE);
     let request = BatchUpdate::parse(body.as_bytes()).unwrap();
     let decision = decided(|_| deny(Enforcement::Refuse, "hands-off"), &request);
-    let Plan::Refuse { message } = Plan::new(&request.identifiers, &decision, "d-1") else { panic!("forwarded") };
+    let Plan::Refuse { message } = Plan::new(&request, &decision, "d-1") else { panic!("forwarded") };
     assert!(message.contains(r#"because of finding "b: allowed.\n\u{202e}": Note"#), "{message}");
 }
 
@@ -263,7 +270,7 @@ fn refuse_refuses_the_whole_call() {
         },
         &request,
     );
-    let Plan::Refuse { message } = Plan::new(&request.identifiers, &decision, "d-1") else { panic!("forwarded") };
+    let Plan::Refuse { message } = Plan::new(&request, &decision, "d-1") else { panic!("forwarded") };
     assert!(
         message.starts_with("the whole request is refused and nothing was changed, because of finding \"b\": Note"),
         "{message}"
@@ -297,7 +304,7 @@ fn a_caller_s_minimum_makes_every_denial_at_least_that() {
         let script: Script =
             |q| if q.change.action() == Action::Note { deny(Enforcement::Strip, "p") } else { allow() };
         let decision = decide(&mut Scripted { script, asked: 0, alike: false }, &caller(minimum), &request);
-        match Plan::new(&request.identifiers, &decision, "d-1") {
+        match Plan::new(&request, &decision, "d-1") {
             Plan::Refuse { message } => {
                 assert!(refused, "{minimum}");
                 assert!(message.contains("`p` (strip, for this caller refuse)"), "{message}");
@@ -335,7 +342,7 @@ fn an_unknown_owner_denies_without_asking() {
     assert_eq!(unprocessed(&answer), ["x AccessDenied"]);
     assert!(answer["UnprocessedFindings"][0]["ErrorMessage"].as_str().unwrap().contains("owner-unknown"));
     let refusing = decide(&mut judge, &caller(Enforcement::Refuse), &request);
-    assert!(matches!(Plan::new(&request.identifiers, &refusing, "d-1"), Plan::Refuse { .. }));
+    assert!(matches!(Plan::new(&request, &refusing, "d-1"), Plan::Refuse { .. }));
 }
 
 #[test]
@@ -421,7 +428,7 @@ fn findings_that_upstream_forgets_or_makes_up_are_noticed() {
     }
 }
 
-fn failed(status: u16, code: &str) -> GroupAnswer<'static> {
+fn failed(status: u16, code: &str) -> GroupAnswer<UpstreamAnswer<'static>> {
     GroupAnswer::Failed { status, code: Some(code.to_owned()), message: format!("{code} happened") }
 }
 

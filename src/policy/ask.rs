@@ -65,6 +65,14 @@ impl Rules {
         }
     }
 
+    /// What policies are called, sorted.
+    pub(super) fn names<'i>(&self, ids: impl Iterator<Item = &'i PolicyId>) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> =
+            ids.filter_map(|id| self.by_id.get(id)).map(|known| known.rule.id.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// A denial because a question could not be put or answered.
     pub(super) fn error(&self, ids: impl IntoIterator<Item = PolicyId>) -> Answer {
         Answer::Denied(self.denial(Reason::PolicyError, ids))

@@ -267,7 +267,12 @@ impl Judge for Engine {
     }
 
     fn tells_findings_apart(&mut self, caller: &Caller, action: Action) -> bool {
-        self.view(caller).map_or(true, |view| view.slices[action as usize].footprint.tells_findings_apart())
+        self.view(caller).map_or(true, |view| view.slices[action as usize].telling_findings_apart().next().is_some())
+    }
+
+    fn policies_that_tell_findings_apart(&mut self, caller: &Caller, action: Action) -> Vec<Arc<str>> {
+        let Ok(view) = self.view(caller) else { return Vec::new() };
+        self.snapshot.by_id().names(view.slices[action as usize].telling_findings_apart())
     }
 
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {

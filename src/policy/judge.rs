@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use crate::finding::{Action, ActionSet, Caller, Change, Circumstances, FieldSet, Target};
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 /// A question: may this caller make this change to this finding, while these fields are to be forwarded?
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +28,15 @@ pub trait Judge {
     /// target the place of the first target of its kind. A verdict on that one is the verdict on all of its kind.
     fn kinds(&mut self, caller: &Caller, actions: ActionSet, targets: &[Target<'_>]) -> Vec<usize>;
 
-    /// Whether the policies may say different things of two findings of the caller's fleet, for this caller and action.
+    /// Whether the policies that count may say different things of two findings of the caller's fleet, for this caller and
+    /// action.
     fn tells_findings_apart(&mut self, caller: &Caller, action: Action) -> bool;
+
+    /// The policies that may, by their ids, sorted; none where that cannot be said.
+    fn policies_that_tell_findings_apart(&mut self, caller: &Caller, action: Action) -> Vec<Arc<str>> {
+        let _ = (caller, action);
+        Vec::new()
+    }
 
     /// The verdict on one question. Where it depends on how the finding is, and that is not known, it says so
     /// ([`Verdict::open`]).

@@ -5,7 +5,7 @@ use super::{
     probe::Unknown,
     request::{self, Parts},
     schema,
-    slice::Sets,
+    slice::{Sets, Slice},
 };
 use crate::finding::{Action, ActionSet, Caller, Target};
 use std::{rc::Rc, sync::Arc};
@@ -37,7 +37,12 @@ impl Judge for Naive {
     }
 
     fn tells_findings_apart(&mut self, caller: &Caller, action: Action) -> bool {
-        self.snapshot.slice(caller, action).map_or(true, |slice| slice.footprint.tells_findings_apart())
+        self.snapshot.slice(caller, action).map_or(true, |slice| slice.telling_findings_apart().next().is_some())
+    }
+
+    fn policies_that_tell_findings_apart(&mut self, caller: &Caller, action: Action) -> Vec<Arc<str>> {
+        let names = |slice: Arc<Slice>| self.snapshot.by_id().names(slice.telling_findings_apart());
+        self.snapshot.slice(caller, action).map(names).unwrap_or_default()
     }
 
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {

@@ -11,7 +11,7 @@ use super::{
     schema,
 };
 use crate::finding::{Action, Role};
-use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicySet, PrincipalConstraint};
+use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -62,6 +62,13 @@ impl Slice {
         let depends = footprint.reads_state() || unknown == Unknown::Removal && footprint.value;
         let probes = depends.then(|| Sets::of(rules, unknown)).transpose()?;
         Ok(Self { sets: Sets::of(rules, Unknown::Nothing)?, probes, footprint })
+    }
+
+    /// The policies that count and read more of a finding than whether it lies in the caller's fleet. One in shadow does not count:
+    /// it must change no verdict.
+    pub(super) fn telling_findings_apart(&self) -> impl Iterator<Item = &PolicyId> {
+        let tells = |policy: &&Policy| Footprint::of([*policy]).tells_findings_apart();
+        self.sets.enforced.policies().filter(tells).map(Policy::id)
     }
 
     /// The policies to ask with.

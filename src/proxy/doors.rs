@@ -5,7 +5,7 @@
 
 use super::{
     operations::{ApiOperation, OPERATIONS},
-    reasons::{Reason, reason},
+    reasons::{Reason, meanwhile, reason},
 };
 use crate::finding::{ApiError, Operation};
 use http::{HeaderMap, Method, Uri, header::HOST};
@@ -123,8 +123,9 @@ fn matches(template: &str, path: &str) -> bool {
 
 fn closed(operation: &ApiOperation) -> ApiError {
     let name = operation.name;
-    let way = if Operation::openable().any(|openable| openable.name() == name) {
-        format!("the gate's owner opens it with `doors.open = [\"{name}\"]`")
+    let way = if let Some(openable) = Operation::openable().find(|openable| openable.name() == name) {
+        let way = format!("the gate's owner opens it with `doors.open = [\"{name}\"]`");
+        meanwhile(openable).map_or_else(|| way.clone(), |meanwhile| format!("{way}; {meanwhile}"))
     } else {
         let Reason { why, instead, .. } = reason(operation);
         format!("{why}; {instead}")

@@ -72,12 +72,12 @@ impl Failed {
 
 /// What the caller is told of a call that failed with this message: what the backend said, as it said it, where it is an answer of
 /// the API.
-pub(super) fn pass(outcome: Outcome, message: String) -> Result<Reply, ApiError> {
+pub(super) fn pass(outcome: Outcome, operation: Operation, message: String) -> Result<Reply, ApiError> {
     let answer = outcome.map_err(|failure| failure.to_api_error())?;
     if answer.status < 400 {
         return Err(ApiError::bad_upstream(message));
     }
-    let mut reply = Reply::passed(answer)?;
+    let mut reply = Reply::passed(answer, operation)?;
     reply.decided = true;
     Ok(reply)
 }

@@ -107,12 +107,17 @@ impl Gate {
                 self.get_findings::<OcsfFilters>(operation, &caller, &body, id).await.map_err(Denied::from)
             }
             Operation::BatchImportFindings => self.batch_import_findings(&caller, &body, id).await,
+            Operation::BatchUpdateFindingsV2 => self.batch_update_findings_v2(&caller, &body, id).await,
+            Operation::CreateAutomationRule => self.create_rule(&caller, &body, id).await,
+            Operation::BatchUpdateAutomationRules => self.update_rules(&caller, &body, id).await,
             Operation::ListAutomationRules => {
                 self.list_rules(&caller, query.unwrap_or_default(), &body, id).await.map_err(Denied::from)
             }
             Operation::BatchGetAutomationRules => self.get_rules(&caller, &body, id).await.map_err(Denied::from),
-            // No configuration opens another door; what has no rule here is not let through, whatever the doors say.
-            _ => Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into()),
+            // No configuration opens this door; what has no rule here is not let through, whatever the doors say.
+            Operation::BatchDeleteAutomationRules => {
+                Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into())
+            }
         };
         match answer {
             Ok(reply) => reply.into_response(id, head.headers),
@@ -144,7 +149,12 @@ impl Gate {
     /// Makes one call, of which the answer is the caller's.
     pub(super) async fn ask(&self, call: Call, id: &RequestId) -> Result<Reply, ApiError> {
         let (operation, began) = (call.operation, Instant::now());
-        let reply = self.upstream.call(call).await.map_err(|failure| failure.to_api_error()).and_then(Reply::passed);
+        let reply = self
+            .upstream
+            .call(call)
+            .await
+            .map_err(|failure| failure.to_api_error())
+            .and_then(|answer| Reply::passed(answer, operation));
         // What the backend refuses is between it and the caller; what it fails at, whoever runs the gate must hear of.
         let failed = match &reply {
             Ok(reply) if reply.status.is_server_error() => {
@@ -215,8 +225,8 @@ impl Reply {
         Self { decided: false, ..Self::decided(body) }
     }
 
-    /// What the backend answered, as it is: a success, or an error that it gave in JSON.
-    pub(super) fn passed(answer: Answer) -> Result<Self, ApiError> {
+    /// What the backend answered to the operation, as it is: a success, or an error that it gave in JSON.
+    pub(super) fn passed(answer: Answer, operation: Operation) -> Result<Self, ApiError> {
         let status = StatusCode::from_u16(answer.status).ok();
         let Some(status) = status.filter(|status| *status == StatusCode::OK || status.as_u16() >= 400) else {
             return Err(ApiError::bad_upstream(format!(
@@ -237,7 +247,8 @@ impl Reply {
             let error = ApiError::of_status(
                 status.as_u16(),
                 format!("the findings backend answered with status {status} and something that is no JSON object"),
-            );
+            )
+            .in_words_of(operation);
             (error.body().into(), Some(HeaderValue::from_static(error.code)))
         };
         Ok(Self { status, body, error_type, retry_after: answer.retry_after, decided: false })

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     finding::{ApiError, BatchImport, Caller, FieldSet, Operation, UpstreamImportAnswer},
-    gate::{ImportFate, ImportPlan, Knowledge, MergedImport, decide_import, merge_import},
+    gate::{Findings, ImportFate, ImportPlan, Knowledge, MergedImport, decide_import, merge_import},
     telemetry::events::AnswerDoubtful,
     upstream::Call,
 };
@@ -30,21 +30,11 @@ impl Gate {
         own_account(caller, &request)?;
         let now = Timestamp::now();
         let decide = |knowledge| decide_import(&mut *self.engine.borrow_mut(), caller, &request, now, knowledge);
-        let looked_up;
-        let known;
-        let decision = if self.settings.states.is_none() {
-            decide(Knowledge::Never)
-        } else {
-            let first = decide(Knowledge::OfEach(&[]));
-            let open = first.depends_on_state();
-            if open.is_empty() {
-                first
-            } else {
-                looked_up = self.look_up(caller, &request.identifiers, &open, id).await;
-                known = lookup::known(&looked_up);
-                decide(Knowledge::OfEach(&known))
-            }
-        };
+        let findings = Findings::Asff(&request.identifiers);
+        let first = decide(self.before_look_up());
+        let looked_up = self.look_up(caller, findings, &first.depends_on_state(), id).await;
+        let known = lookup::known(&looked_up);
+        let decision = if known.is_empty() { first } else { decide(Knowledge::OfEach(&known)) };
         let mut report = Report::new(caller, id);
         for (fate, identifier) in decision.fates.iter().zip(&request.identifiers) {
             if let ImportFate::Ruled { changes, ruling } = fate {
@@ -70,7 +60,7 @@ impl Gate {
                 failed::tell(id, OPERATION, status, &message, began);
                 let passed = outcome.map_or_else(
                     || Err(ApiError::internal("no call failed")),
-                    |outcome| failed::pass(outcome, message),
+                    |outcome| failed::pass(outcome, OPERATION, message),
                 );
                 passed.map_err(Denied::decided)?
             }

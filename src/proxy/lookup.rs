@@ -6,7 +6,7 @@ use crate::{
         AccountId, Caller, Identifier, Operation, Role,
         outcome::{UpstreamError, bare},
     },
-    gate::Known,
+    gate::{Findings, Knowledge, Known},
     state::{CallError, Found, Unavailable},
     telemetry::events::StateUnavailable,
     upstream::{Answer, Call, Upstream},
@@ -16,7 +16,7 @@ use bytes::Bytes;
 /// What the API says when a quota is used up: the modelled name, what really comes, and that of the newer operations.
 const THROTTLED: [&str; 3] = ["LimitExceededException", "TooManyRequestsException", "ThrottlingException"];
 
-/// What was found out about each finding of a request, in its order; nothing where nobody asked.
+/// What was found out about each finding of a request, in its order; nothing where nobody asked. Empty if nobody asked at all.
 pub(super) type LookedUp = Vec<Option<Found>>;
 
 /// What is known of each finding, for a decision.
@@ -32,36 +32,53 @@ pub(super) fn known(looked_up: &LookedUp) -> Vec<Known<'_>> {
 }
 
 impl Gate {
-    /// Looks some of a request's findings up, those at `places`, unless they are known already. Those that cannot be had stay
-    /// unknown, which denies what depends on them; whoever runs the gate hears why.
+    /// What is known of findings before any is looked up.
+    pub(super) fn before_look_up(&self) -> Knowledge<'static> {
+        if self.settings.states.is_none() { Knowledge::Never } else { Knowledge::OfEach(&[]) }
+    }
+
+    /// Looks up those of a request's findings, by their places, about which may be decided otherwise once they are known, unless they
+    /// are known already. Those that cannot be had stay unknown, which denies what depends on them; whoever runs the gate hears why.
     pub(super) async fn look_up(
         &self,
         caller: &Caller,
-        identifiers: &[Identifier<'_>],
+        findings: Findings<'_>,
         places: &[usize],
         id: &RequestId,
     ) -> LookedUp {
-        let mut looked_up: LookedUp = vec![None; identifiers.len()];
-        let Some(states) = &self.settings.states else { return looked_up };
-        let mut missing = Vec::with_capacity(places.len());
-        for place in places {
-            match states.cached(&identifiers[*place]).filter(|state| caller.sees(state.account)) {
-                Some(state) => looked_up[*place] = Some(Found::Known(state)),
-                None => missing.push(*place),
+        let Some(states) = &self.settings.states else { return Vec::new() };
+        if places.is_empty() {
+            return Vec::new();
+        }
+        let mut looked_up: LookedUp = vec![None; findings.len()];
+        let (mut missing, mut asked) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
+        for &place in places {
+            let Some(identifier) = findings.identifier(place) else { continue };
+            if let Some(state) = states.cached(identifier).filter(|state| caller.sees(state.account)) {
+                looked_up[place] = Some(Found::Known(state));
+            } else {
+                missing.push(place);
+                asked.push(identifier);
             }
         }
         if missing.is_empty() {
             return looked_up;
         }
-        let asked: Vec<&Identifier<'_>> = missing.iter().map(|place| &identifiers[*place]).collect();
-        // A call may carry what other callers asked for, so all of them are made for the one who sees everything.
-        let call = get_findings(self.upstream.clone(), self.settings.snapshot.accounts().administrator());
-        let found = states.look_up(caller, &asked, call).await;
-        for (place, found) in missing.into_iter().zip(found) {
-            looked_up[place] = Some(as_seen_by(caller, &identifiers[place], found));
+        let found = states.look_up(caller, &asked, self.ask_as_administrator(Operation::GetFindings)).await;
+        for ((place, identifier), found) in missing.into_iter().zip(asked).zip(found) {
+            looked_up[place] = Some(as_seen_by(caller, identifier, found));
         }
-        tell(caller, &looked_up, id);
+        tell(caller, looked_up.iter().flatten().filter_map(Found::unavailable), id);
         looked_up
+    }
+
+    /// The way to the backend for look-ups by this operation. A call may carry what other callers asked for, so all of them are made
+    /// for the one who sees everything.
+    pub(super) fn ask_as_administrator(
+        &self,
+        operation: Operation,
+    ) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
+        look_up_by(operation, self.upstream.clone(), self.settings.snapshot.accounts().administrator())
     }
 
     /// The findings were changed, or may have been.
@@ -82,10 +99,13 @@ fn as_seen_by(caller: &Caller, identifier: &Identifier<'_>, found: Found) -> Fou
     }
 }
 
-/// The way to the backend for look-ups.
-fn get_findings(upstream: Upstream, account: AccountId) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
+fn look_up_by(
+    operation: Operation,
+    upstream: Upstream,
+    account: AccountId,
+) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
     async move |body| {
-        let call = Call { operation: Operation::GetFindings, account, query: None, body };
+        let call = Call { operation, account, query: None, body };
         match upstream.call(call).await {
             Ok(answer) if answer.status == 200 => Ok(answer.body),
             Ok(answer) => Err(refused(&answer)),
@@ -108,10 +128,9 @@ fn refused(answer: &Answer) -> CallError {
 }
 
 /// Logs why findings could not be looked up, each reason once.
-fn tell(caller: &Caller, looked_up: &LookedUp, id: &RequestId) {
+pub(super) fn tell<'f>(caller: &Caller, unavailable: impl Iterator<Item = &'f Unavailable>, id: &RequestId) {
     let mut reasons: Vec<(&Unavailable, usize)> = Vec::new();
-    for found in looked_up {
-        let Some(Found::Unavailable(why)) = found else { continue };
+    for why in unavailable {
         match reasons.iter_mut().find(|(reason, _)| *reason == why) {
             Some((_, count)) => *count += 1,
             None => reasons.push((why, 1)),

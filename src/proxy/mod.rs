@@ -27,10 +27,12 @@ mod read;
 mod reasons;
 mod report;
 mod request_id;
+mod rules;
 mod server;
 mod socket;
 mod tally;
 mod update;
+mod update_v2;
 
 pub use body::{BodyError, RequestBody, read_body};
 pub use doors::{Asked, Door, Doors};
@@ -41,7 +43,7 @@ pub use limits::Limits;
 pub use listener::{BindError, Listener};
 pub use operations::{ApiOperation, Bypass, Class, OPERATIONS};
 pub use page_token::PageTokens;
-pub use reasons::{REASONS, Reason, governed, reason};
+pub use reasons::{REASONS, Reason, governed, meanwhile, reason};
 pub use request_id::{RequestId, RequestIds};
 pub use server::{RunError, Service, run};
 

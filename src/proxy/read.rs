@@ -135,7 +135,7 @@ impl Gate {
 const NOTHING: &str = r#"{"Findings":[]}"#;
 
 /// Refuses a member what only the administrator has.
-fn administrator_only(operation: Operation, caller: &Caller) -> Result<(), ApiError> {
+pub(super) fn administrator_only(operation: Operation, caller: &Caller) -> Result<(), ApiError> {
     match caller.role {
         Role::Administrator => Ok(()),
         Role::Member => Err(ApiError::access_denied(format!(

@@ -16,7 +16,7 @@ pub struct Reason {
 
 /// Every reason, in the order of the reference.
 pub const REASONS: &[&Reason] =
-    &[&BY_FILTER, &FIELDS, &RULES, &HIDES, &AUTHORITY, &CHANNEL, &DATA_OUT, &WRITES, &READS];
+    &[&BY_FILTER, &RULES, &RULES_GONE, &HIDES, &AUTHORITY, &CHANNEL, &DATA_OUT, &WRITES, &READS];
 
 const BY_FILTER: Reason = Reason {
     title: "Updates of whatever a filter matches",
@@ -24,15 +24,17 @@ const BY_FILTER: Reason = Reason {
     instead: "look the findings up and update them through BatchUpdateFindings, which policies decide on: with the Note as it \
               is, and with Workflow.Status RESOLVED or SUPPRESSED where RecordState would be ARCHIVED",
 };
-const FIELDS: Reason = Reason {
-    title: "Updates in other terms than the policies'",
-    why: "it changes findings in terms that the policies do not speak of",
-    instead: "update findings through BatchUpdateFindings, which policies decide on",
-};
 const RULES: Reason = Reason {
-    title: "Rules that update findings",
-    why: "a rule updates the findings of all accounts as they come in, and no policy is asked then",
-    instead: "keep such rules as reviewed code, and let its deployment call AWS directly, with a role that IAM allows this",
+    title: "Rules in terms of OCSF",
+    why: "such a rule updates the findings of all accounts as they come in, and the gate does not read what it does to them",
+    instead: "use CreateAutomationRule and BatchUpdateAutomationRules, on which policies decide where they are open, or keep such \
+              rules as reviewed code and let its deployment call AWS directly, with a role that IAM allows this",
+};
+const RULES_GONE: Reason = Reason {
+    title: "Rules that are removed",
+    why: "it removes a rule, which may be one that protects the findings of all accounts, and leaves nothing to ask policies \
+          about",
+    instead: "keep rules as reviewed code, and let its deployment call AWS directly, with a role that IAM allows this",
 };
 const HIDES: Reason = Reason {
     title: "What findings there are at all",
@@ -68,8 +70,9 @@ const READS: Reason = Reason {
 /// Why an operation that no configuration opens is closed.
 pub fn reason(operation: &ApiOperation) -> &'static Reason {
     match (operation.bypass, operation.class) {
-        (Bypass::FieldsDirect, _) if operation.name == "UpdateFindings" => &BY_FILTER,
-        (Bypass::FieldsDirect | Bypass::FieldsAsProvider, _) => &FIELDS,
+        // The others that write fields are governed, so they can be opened.
+        (Bypass::FieldsDirect | Bypass::FieldsAsProvider, _) => &BY_FILTER,
+        (Bypass::FieldsByRule, _) if operation.name.contains("Delete") => &RULES_GONE,
         (Bypass::FieldsByRule, _) => &RULES,
         (Bypass::HidesFindings, _) => &HIDES,
         (Bypass::ChangesAuthority, _) => &AUTHORITY,
@@ -80,11 +83,28 @@ pub fn reason(operation: &ApiOperation) -> &'static Reason {
     }
 }
 
+/// What a caller may do while an operation that could be opened is closed; nothing where only its door helps.
+pub fn meanwhile(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::BatchUpdateFindingsV2 => {
+            Some("until then update findings through BatchUpdateFindings, which is open and asks the same policies")
+        }
+        Operation::CreateAutomationRule | Operation::BatchUpdateAutomationRules => Some(
+            "until then keep rules as reviewed code, and let its deployment call AWS directly, with a role that IAM allows this",
+        ),
+        _ => None,
+    }
+}
+
 /// How the gate governs an operation that it lets through; nothing for those that it never does.
 pub fn governed(operation: Operation) -> Option<&'static str> {
     match operation {
         Operation::BatchUpdateFindings => Some(
             "Policies decide on each field of each finding. What they deny is not forwarded, and the caller is told why.",
+        ),
+        Operation::BatchUpdateFindingsV2 => Some(
+            "As BatchUpdateFindings, by the same policies: Comment is asked as Note, SeverityId as Severity.Label, StatusId as \
+             Workflow.Status, and as RecordState where it archives. What is denied is told by the codes of this operation.",
         ),
         Operation::BatchImportFindings => Some(
             "Policies decide on each finding: whether it may be imported, and on each member that an update can have and on \
@@ -101,10 +121,18 @@ pub fn governed(operation: Operation) -> Option<&'static str> {
             "As GetFindings, by `cloud.account.uid` within each composite filter. `Scopes` are the administrator's; a member that \
              sends them gets 403 AccessDeniedException.",
         ),
+        Operation::CreateAutomationRule => Some(
+            "For the administrator only. Policies decide on each field of the rule's action, as on an update of any finding of the \
+             fleet; a policy that looks at the finding cannot be asked, and denies. A rule is taken or refused as a whole.",
+        ),
+        Operation::BatchUpdateAutomationRules => Some(
+            "As CreateAutomationRule, each rule by itself, by the Actions that it is to have: a change that leaves them out is \
+             denied. A denied rule is not forwarded, and told in UnprocessedAutomationRules with ErrorCode 403.",
+        ),
         Operation::BatchGetAutomationRules | Operation::ListAutomationRules => Some(
             "For the administrator only, because a rule speaks of the findings of all accounts; members get 403 \
              AccessDeniedException. Page tokens are good for the account that they were given to.",
         ),
-        _ => None,
+        Operation::BatchDeleteAutomationRules => None,
     }
 }

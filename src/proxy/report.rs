@@ -3,6 +3,7 @@
 use super::RequestId;
 use crate::{
     finding::{Action, Caller, Change, Operation},
+    gate::{Decision, Fate, Ruling},
     policy::{Answer, Reason, Verdict},
     telemetry::events::{PolicyFailed, RequestServed, ShadowDiffers},
 };
@@ -19,6 +20,18 @@ pub(super) struct Report<'r> {
 impl<'r> Report<'r> {
     pub(super) fn new(caller: &'r Caller, id: &'r RequestId) -> Self {
         Self { caller, id, failures: Vec::new() }
+    }
+
+    /// What they said of each finding, which `name` names by its place: findings of one ruling are told together, by the first.
+    pub(super) fn of_decision<'n>(&mut self, name: impl Fn(usize) -> &'n str, decision: &Decision<'_>) {
+        let mut reported: Vec<*const Ruling<'_>> = Vec::new();
+        for (place, fate) in decision.fates.iter().enumerate() {
+            let Fate::Ruled(ruling) = fate else { continue };
+            if !reported.contains(&Rc::as_ptr(ruling)) {
+                reported.push(Rc::as_ptr(ruling));
+                self.of(name(place), ruling.asked(&decision.changes));
+            }
+        }
     }
 
     /// What they said of a finding: of each change with its verdict.

@@ -1,4 +1,5 @@
-//! BatchUpdateFindings: decided by the gate, forwarded group by group.
+//! Updates: decided by the gate, forwarded group by group. BatchUpdateFindings as a whole, and what BatchUpdateFindingsV2 has in
+//! common with it.
 
 use super::{
     RequestId,
@@ -8,17 +9,15 @@ use super::{
     report::Report,
 };
 use crate::{
-    finding::{ApiError, BatchUpdate, Caller, Operation, outcome::is_all_processed},
-    gate::{Asked, Decision, Fate, Group, GroupAnswer, Knowledge, Merged, Plan, Ruling, decide, merge},
+    finding::{ApiError, BatchUpdate, Caller, Operation},
+    gate::{Asked, Decision, Fate, Findings, Group, GroupAnswer, Knowledge, Merged, Plan, Wire, decide, merge},
     telemetry::events::AnswerDoubtful,
     upstream::{Call, Failure, Upstream},
 };
 use bytes::Bytes;
 use jiff::Timestamp;
-use std::{ops::Range, rc::Rc, time::Instant};
+use std::{ops::Range, time::Instant};
 use tokio::task::JoinSet;
-
-const OPERATION: Operation = Operation::BatchUpdateFindings;
 
 /// A group's request, and where in it the identifiers stand.
 struct Sent {
@@ -38,39 +37,43 @@ impl Gate {
         let now = Timestamp::now();
         let decide =
             |knowledge| decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, now), knowledge);
-        let looked_up;
-        let known;
-        let decision = if self.settings.states.is_none() {
-            decide(Knowledge::Never)
-        } else {
-            let first = decide(Knowledge::OfEach(&[]));
-            let open = first.depends_on_state(caller, &request.identifiers);
-            if open.is_empty() {
-                first
-            } else {
-                looked_up = self.look_up(caller, &request.identifiers, &open, id).await;
-                known = lookup::known(&looked_up);
-                decide(Knowledge::OfEach(&known))
-            }
-        };
+        let findings = Findings::Asff(&request.identifiers);
+        let first = decide(self.before_look_up());
+        let looked_up = self.look_up(caller, findings, &first.depends_on_state(caller, findings), id).await;
+        let known = lookup::known(&looked_up);
+        let decision = if known.is_empty() { first } else { decide(Knowledge::OfEach(&known)) };
+        self.carry_out(caller, &request, findings, &decision, began, id).await
+    }
+
+    /// Does what was decided, and tells it.
+    pub(super) async fn carry_out<W: Wire>(
+        &self,
+        caller: &Caller,
+        request: &W,
+        findings: Findings<'_>,
+        decision: &Decision<'_>,
+        began: Instant,
+        id: &RequestId,
+    ) -> Result<Reply, Denied> {
         let mut report = Report::new(caller, id);
-        tell(&mut report, &request, &decision);
-        let groups = match Plan::new(&request.identifiers, &decision, id.as_str()) {
+        report.of_decision(|place| request.name(place), decision);
+        let groups = match Plan::new(request, decision, id.as_str()) {
             Plan::Forward { groups } => groups,
             Plan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
         };
 
-        let sent: Vec<Sent> = groups.iter().map(|group| write(&request, group)).collect();
-        let outcomes = self.forward(caller, &sent).await;
-        self.changed(groups.iter().flat_map(|group| &group.findings).map(|place| &request.identifiers[*place]));
-        let answers: Vec<GroupAnswer<'_>> = outcomes
+        let sent: Vec<Sent> = groups.iter().map(|group| write(request, group)).collect();
+        let outcomes = self.forward(W::OPERATION, caller, &sent).await;
+        let forwarded = groups.iter().flat_map(|group| &group.findings);
+        self.changed(forwarded.filter_map(|place| findings.identifier(*place)));
+        let answers: Vec<GroupAnswer<W::Answer<'_>>> = outcomes
             .iter()
             .zip(&sent)
-            .map(|(outcome, sent)| read(outcome, &sent.body[sent.identifiers.clone()]))
+            .map(|(outcome, sent)| read::<W>(outcome, &sent.body[sent.identifiers.clone()]))
             .collect();
         for answer in &answers {
             if let GroupAnswer::Failed { status, message, .. } = answer {
-                failed::tell(id, OPERATION, *status, message, began);
+                failed::tell(id, W::OPERATION, *status, message, began);
             }
         }
 
@@ -83,7 +86,7 @@ impl Gate {
             // Byte for byte the answer that would be written here.
             Reply::decided(answer.body.clone())
         } else {
-            match merge(&request, &decision, &groups, answers, id.as_str()) {
+            match merge(request, decision, &groups, answers, id.as_str()) {
                 Merged::Body { body, not_asked, not_answered } => {
                     if not_asked + not_answered > 0 {
                         AnswerDoubtful { request_id: id.as_str(), not_asked, not_answered }.emit();
@@ -91,19 +94,18 @@ impl Gate {
                     Reply::decided(body)
                 }
                 Merged::PassFailure(at) => match outcomes.into_iter().nth(at) {
-                    Some(outcome) => pass_failure(outcome).map_err(Denied::decided)?,
+                    Some(outcome) => pass_failure::<W>(outcome).map_err(Denied::decided)?,
                     None => return Err(Denied::decided(ApiError::internal("no group failed"))),
                 },
             }
         };
-        report.served(OPERATION, reply.status.as_u16(), request.identifiers.len(), denied, began);
+        report.served(W::OPERATION, reply.status.as_u16(), decision.fates.len(), denied, began);
         Ok(reply)
     }
 
     /// Makes the calls, several at once where there are several.
-    async fn forward(&self, caller: &Caller, sent: &[Sent]) -> Vec<Outcome> {
-        let call =
-            |sent: &Sent| Call { operation: OPERATION, account: caller.account, query: None, body: sent.body.clone() };
+    async fn forward(&self, operation: Operation, caller: &Caller, sent: &[Sent]) -> Vec<Outcome> {
+        let call = |sent: &Sent| Call { operation, account: caller.account, query: None, body: sent.body.clone() };
         if let [only] = sent {
             return vec![self.upstream.call(call(only)).await];
         }
@@ -133,47 +135,34 @@ impl Gate {
     }
 }
 
-fn write(request: &BatchUpdate<'_>, group: &Group) -> Sent {
+fn write(request: &impl Wire, group: &Group) -> Sent {
     let mut body = Vec::with_capacity(512 + 256 * group.findings.len());
-    let identifiers = request.write_json(group.findings.iter().copied(), group.fields, &mut body);
+    let identifiers = request.write_request(&group.findings, group.fields, &mut body);
     Sent { body: body.into(), identifiers }
 }
 
 /// What an outcome says of a group's findings.
-fn read<'a>(outcome: &'a Outcome, identifiers: &[u8]) -> GroupAnswer<'a> {
+fn read<'a, W: Wire>(outcome: &'a Outcome, identifiers: &[u8]) -> GroupAnswer<W::Answer<'a>> {
     if let Some(Failed { status, code, message }) = Failed::of(outcome) {
         return GroupAnswer::Failed { status, code, message };
     }
     let body = outcome.as_ref().map_or(&[][..], |answer| &answer.body);
-    if is_all_processed(body, identifiers) {
+    if W::is_all_processed(body, identifiers) {
         return GroupAnswer::AllProcessed;
     }
     match serde_json::from_slice(body) {
         Ok(listed) => GroupAnswer::Listed(listed),
         Err(error) => {
-            let Failed { status, code, message } = Failed::unreadable(OPERATION, &error);
+            let Failed { status, code, message } = Failed::unreadable(W::OPERATION, &error);
             GroupAnswer::Failed { status, code, message }
         }
     }
 }
 
 /// A call that failed as a whole, as the backend said it.
-fn pass_failure(outcome: Outcome) -> Result<Reply, ApiError> {
-    match read(&outcome, &[]) {
-        GroupAnswer::Failed { message, .. } => failed::pass(outcome, message),
-        _ => Err(ApiError::internal("a failure that is none")),
-    }
-}
-
-/// Logs what the policies said that somebody should know of: findings of one ruling are told together, by the first.
-fn tell(report: &mut Report<'_>, request: &BatchUpdate<'_>, decision: &Decision<'_>) {
-    let mut reported: Vec<*const Ruling<'_>> = Vec::new();
-    for (place, fate) in decision.fates.iter().enumerate() {
-        let Fate::Ruled(ruling) = fate else { continue };
-        if reported.contains(&Rc::as_ptr(ruling)) {
-            continue;
-        }
-        reported.push(Rc::as_ptr(ruling));
-        report.of(&request.identifiers[place].id, ruling.asked(&decision.changes));
-    }
+fn pass_failure<W: Wire>(outcome: Outcome) -> Result<Reply, ApiError> {
+    let GroupAnswer::Failed { message, .. } = read::<W>(&outcome, &[]) else {
+        return Err(ApiError::internal("a failure that is none"));
+    };
+    failed::pass(outcome, W::OPERATION, message)
 }

@@ -1,13 +1,9 @@
 //! What the backend's pages say of the findings that were asked for.
 
-use super::{Found, Unavailable};
-use crate::finding::{AccountId, Document, Identifier, InvalidState, State};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use super::{Found, Unavailable, page};
+use crate::finding::{AccountId, Identifier, InvalidState, State};
 use serde_json::{Map, Value};
-use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc};
-
-/// How much of a complaint about a page is passed on. It may quote the page.
-const LONGEST_COMPLAINT: usize = 200;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What was found so far, by the names that were asked for.
 pub(super) struct Answer<'n> {
@@ -40,15 +36,7 @@ impl<'n> Answer<'n> {
     /// Reads a page, and gives the token of the next one. Findings that nobody asked for are passed over: filters are joined by
     /// AND across attributes and by OR within one (guide, "Filtering findings"), so that (P1, A) and (P2, B) ask for (P1, B), too.
     pub(super) fn read(&mut self, page: &[u8]) -> Result<Option<String>, String> {
-        let mut json = serde_json::Deserializer::from_slice(page);
-        let token = Page(self).deserialize(&mut json).and_then(|token| json.end().map(|()| token));
-        token.map_err(|error| {
-            let complaint = error.to_string();
-            match complaint.char_indices().nth(LONGEST_COMPLAINT) {
-                Some((cut, _)) => format!("{}…", &complaint[..cut]),
-                None => complaint,
-            }
-        })
+        page::read(page, &mut |finding| self.see(finding))
     }
 
     /// What is known after the last page, in the order of the names.
@@ -89,75 +77,13 @@ impl<'n> Answer<'n> {
     }
 }
 
-/// Reads `{"Findings": […], "NextToken": …}`.
-struct Page<'a, 'n>(&'a mut Answer<'n>);
-
-impl<'de> DeserializeSeed<'de> for Page<'_, '_> {
-    type Value = Option<String>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Page<'_, '_> {
-    type Value = Option<String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with Findings")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut has_findings, mut next) = (false, None);
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            match &*name {
-                "Findings" if has_findings => return Err(A::Error::custom("member `Findings` came twice")),
-                "Findings" => {
-                    map.next_value_seed(Findings(self.0))?;
-                    has_findings = true;
-                }
-                "NextToken" if next.is_some() => return Err(A::Error::custom("member `NextToken` came twice")),
-                "NextToken" => next = Some(map.next_value::<Option<String>>()?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        if !has_findings {
-            return Err(A::Error::custom("member `Findings` is missing"));
-        }
-        Ok(next.flatten().filter(|token| !token.is_empty()))
-    }
-}
-
-/// Reads the findings one by one, so that only one of them is in memory as a whole.
-struct Findings<'a, 'n>(&'a mut Answer<'n>);
-
-impl<'de> DeserializeSeed<'de> for Findings<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Findings<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of findings")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(finding) = seq.next_element::<Document>()? {
-            self.0.see(&finding.into_members()).map_err(A::Error::custom)?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{PRODUCT, finding, name},
+        super::{
+            page::LONGEST_COMPLAINT,
+            tests::{PRODUCT, finding, name},
+        },
         *,
     };
     use serde_json::json;

@@ -24,11 +24,11 @@ pub enum Unavailable {
     /// `state.deadline` passed: the look-up waited for the quota, or the backend did not answer.
     #[error("it did not come in time")]
     Deadline,
-    /// More look-ups wait for the quota of GetFindings than it could answer in time.
-    #[error("too many look-ups wait for the quota of GetFindings")]
+    /// More look-ups wait for the quota of GetFindings, or of GetFindingsV2, than it could answer in time.
+    #[error("too many look-ups wait for the quota of their operation")]
     Busy,
     /// The backend says that the quota is used up, by this gate or by others that share it.
-    #[error("the findings backend takes no more GetFindings calls for the moment: {0}")]
+    #[error("the findings backend takes no more look-ups for the moment: {0}")]
     Throttled(Arc<str>),
     /// The call failed.
     #[error("{0}")]
@@ -61,6 +61,16 @@ impl Unavailable {
                 owners.as_ref().is_some_and(|owners| !owners.contains(&account))
             }
             _ => false,
+        }
+    }
+}
+
+impl Found {
+    /// Why it could not be found out, where that is so.
+    pub const fn unavailable(&self) -> Option<&Unavailable> {
+        match self {
+            Self::Known(_) | Self::Missing => None,
+            Self::Unavailable(why) => Some(why),
         }
     }
 }

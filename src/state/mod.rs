@@ -12,8 +12,9 @@
 //! | `bucket.rs` | the quota |
 //! | `mix.rs` | which of them one call asks for |
 //! | `call.rs` | one call: its question, its pages |
-//! | `answer.rs` | what a page says of the findings that were asked for |
+//! | `answer.rs`, `page.rs` | what a page says of the findings that were asked for |
 //! | `cache.rs`, `size.rs` | what is kept, and how large it is |
+//! | `uids.rs`, `uid_call.rs` | which findings are named by a `metadata.uid`; asked of GetFindingsV2 in the same way |
 //!
 //! # What is kept, and how much of it
 //!
@@ -22,6 +23,7 @@
 //! - Look-ups that wait: for one account as many as the quota could answer within the deadline, but at least 100 (one request's
 //!   worth) and at most 4,096, and eight times that in all. By default that is 240 and 1,920. A name has up to 10 KiB, in
 //!   practice 300 bytes.
+//! - Which findings uids name: at most 4,096 of up to 4 KiB each, so at most 16 MiB. One call of each account waits or is under way.
 //! - Calls under way: as many as the quota grants within the deadline. Their pages are as long as the caller of
 //!   [`States::look_up`] lets them be; one finding of a page is in memory at a time, besides the page and what is kept.
 //!
@@ -36,12 +38,16 @@ mod cache;
 mod call;
 mod found;
 mod mix;
+mod page;
 mod pending;
 mod size;
 mod states;
 #[cfg(test)]
 mod tests;
+mod uid_call;
+mod uids;
 
 pub use call::CallError;
 pub use found::{Found, Unavailable};
 pub use states::{StateSettings, States};
+pub use uids::{Resolved, UidFinding};

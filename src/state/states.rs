@@ -6,6 +6,7 @@ use super::{
     cache::Cache,
     call::{self, BATCH},
     pending::{Answered, Pending, Room, Ticket},
+    uids::{Resolved, Uids},
 };
 use crate::finding::{AccountId, Caller, Identifier, MAX_IDENTIFIERS, State};
 use bytes::Bytes;
@@ -38,9 +39,10 @@ pub struct StateSettings {
     pub entries: usize,
     /// How long a request waits for its findings in all, and how long a call with all its pages may take.
     pub deadline: Duration,
-    /// GetFindings calls a second. AWS grants an account 3 in each Region.
+    /// GetFindings calls a second, and as many of GetFindingsV2 again. AWS grants an account 3 of the one in each Region, and
+    /// more of the other.
     pub rate: NonZeroU32,
-    /// GetFindings calls at once, after a time without any. AWS grants 6.
+    /// GetFindings calls at once, after a time without any, and as many of GetFindingsV2 again. AWS grants 6 of the one.
     pub burst: NonZeroU32,
 }
 
@@ -71,6 +73,7 @@ pub struct States {
     seat: Mutex<()>,
     /// Told to the holder of the seat when there is something to look up.
     arrived: Notify,
+    uids: Uids,
 }
 
 impl States {
@@ -83,6 +86,7 @@ impl States {
             pending: StdMutex::new(Pending::new(bucket, room(&settings))),
             seat: Mutex::new(()),
             arrived: Notify::new(),
+            uids: Uids::new(settings.rate, settings.burst, settings.deadline),
         }
     }
 
@@ -125,6 +129,19 @@ impl States {
             never = self.start_calls(Rc::new(get_findings)) => match never {},
         }
         asked.found()
+    }
+
+    /// Finds out which finding each `metadata.uid` names, in their order, and takes no longer than the deadline for it.
+    ///
+    /// `account` is on whose behalf, as for [`States::look_up`]. `get_findings_v2` sends the body of a GetFindingsV2 request and
+    /// answers with the body of a 200; it must ask as the administrator, too, as what was found out is told to all. The calls, of
+    /// up to 20 uids each, count against a quota of their own of the same [`rate`](StateSettings::rate) and
+    /// [`burst`](StateSettings::burst).
+    pub async fn resolve<F>(&self, account: AccountId, uids: &[&str], get_findings_v2: F) -> Vec<Resolved>
+    where
+        F: AsyncFn(Bytes) -> Result<Bytes, CallError>,
+    {
+        self.uids.resolve(account, uids, &get_findings_v2).await
     }
 
     /// The findings were changed, or may have been: what is known of them is forgotten, and what is being looked up is told only

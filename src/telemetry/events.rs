@@ -140,7 +140,7 @@ pub struct RequestServed<'a> {
     pub operation: &'a str,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// The findings that the request named.
+    /// The findings, or automation rules, that the request named.
     pub findings: usize,
     /// Those of them that lost at least one field, or were not forwarded.
     pub denied: usize,
@@ -184,7 +184,7 @@ pub struct ShadowDiffers<'a> {
     pub account: &'a str,
     /// The caller's principal.
     pub principal: &'a str,
-    /// The finding's id.
+    /// The finding's id; of an automation rule its name or ARN.
     pub finding: &'a str,
     /// The change's action, such as `Workflow.Status`.
     pub action: &'a str,

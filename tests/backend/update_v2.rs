@@ -3,7 +3,7 @@
 use super::support::{ADMIN, MEMBER, OTHER, World, at, custom_arn, finding};
 use findings_gate::{
     backend::{Faults, Rate},
-    finding::{ApiError, Operation},
+    finding::{ApiError, BatchUpdateV2, Operation},
 };
 use serde_json::{Value, json};
 
@@ -56,6 +56,34 @@ fn every_number_is_written_as_what_means_the_same() {
             "{update_v2}"
         );
         assert_eq!(now["UpdatedAt"], "2024-05-01T00:00:00Z", "{update_v2}");
+    }
+}
+
+/// The gate asks policies about an update as [`findings_gate::finding::UpdateV2::changes`] says. Whatever this backend makes of it
+/// must have been asked. (That a finding comes back into view is no question of its own.)
+#[test]
+fn what_an_update_does_to_a_finding_was_asked() {
+    let world = World::with(&[finding(MEMBER, "f1")]);
+    let updates = [5, 1, 2, 3, 4, 5, 3].map(|id| json!({"StatusId": id}));
+    for update_v2 in updates.into_iter().chain((1..=6).map(|id| json!({"SeverityId": id}))) {
+        let body =
+            json!({"MetadataUids": ["u"], "StatusId": update_v2["StatusId"], "SeverityId": update_v2["SeverityId"]});
+        let body = body.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
+        let body = Value::Object(body.map(|(name, value)| (name.clone(), value.clone())).collect()).to_string();
+        let request = BatchUpdateV2::parse(body.as_bytes()).unwrap();
+        let asked: Vec<_> = request.update.changes(None).iter().map(ToString::to_string).collect();
+        let before = world.finding(MEMBER, "f1");
+        update(&world, "f1", update_v2.clone());
+        let after = world.finding(MEMBER, "f1");
+        for (pointer, action) in [
+            ("/Severity/Label", "Severity.Label"),
+            ("/Workflow/Status", "Workflow.Status"),
+            ("/RecordState", "RecordState"),
+        ] {
+            let (was, is) = (&before.pointer(pointer).unwrap(), after.pointer(pointer).unwrap().as_str().unwrap());
+            let question = format!("{action} = {is}");
+            assert!(*was == is || is == "ACTIVE" || asked.contains(&question), "{update_v2}: {question} in {asked:?}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     baseline,
     support::{
         client::{PATH, signed_head, with_body},
-        fleet::{PAYMENTS, good},
+        fleet::{PAYMENTS, SECURITY, good},
         gate::Gate,
         upstream::Upstream,
     },
@@ -52,6 +52,32 @@ fn only_the_very_method_and_path_lead_through() {
     assert_eq!(upstream.received(), []);
     client.send(&request(&gate, "PATCH", PATH, ""));
     assert_eq!(client.read().processed(), ["f"]);
+    gate.goes_on();
+}
+
+#[test]
+fn an_update_by_filter_is_told_the_way_that_policies_decide_on() {
+    let upstream = Upstream::accepting();
+    let gate = baseline(&upstream);
+    let body = r#"{"Filters":{},"RecordState":"ARCHIVED"}"#;
+    for key in [&PAYMENTS, &SECURITY] {
+        let mut client = gate.connect();
+        let head = signed_head(gate.address, key, "PATCH", "/findings", body.as_bytes());
+        client.send(&with_body(&head, body.as_bytes()));
+        let response = client.read();
+        response.is_error(403, "AccessDeniedException", "it changes every finding that a filter matches");
+        response.is_error(
+            403,
+            "AccessDeniedException",
+            "update them through BatchUpdateFindings, which policies decide on",
+        );
+        response.is_error(
+            403,
+            "AccessDeniedException",
+            "Workflow.Status RESOLVED or SUPPRESSED where RecordState would be",
+        );
+    }
+    assert_eq!(upstream.received(), []);
     gate.goes_on();
 }
 

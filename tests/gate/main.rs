@@ -21,10 +21,12 @@ mod policies;
 mod random;
 mod reads;
 mod reads_v2;
+mod rule_changes;
 mod rules;
 mod start;
 mod state;
 mod stop;
+mod updates_v2;
 mod upstreams;
 
 use support::{

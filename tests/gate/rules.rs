@@ -1,4 +1,4 @@
-//! Automation rules: read by the administrator, by nobody else.
+//! Reading automation rules: by the administrator, by nobody else.
 
 use crate::support::{
     client::{Response, signed_head, with_body},

@@ -127,12 +127,12 @@ fn mistakes_in_the_environment_name_the_variable() {
         (
             "FINDINGS_GATE__DOORS__OPEN",
             "GetFindings,GetFinding",
-            "`doors.open[1]` is \"GetFinding\": expected `BatchImportFindings` or `GetFindings` or `GetFindingsV2` or `BatchGetAutomationRules` or `ListAutomationRules`\n  help: did you mean `GetFindings`?\n",
+            "`doors.open[1]` is \"GetFinding\": expected `BatchImportFindings` or `BatchUpdateFindingsV2` or `GetFindings` or `GetFindingsV2` or `CreateAutomationRule` or `BatchUpdateAutomationRules` or `BatchGetAutomationRules` or `ListAutomationRules`\n  help: did you mean `GetFindings`?\n",
         ),
         (
             "FINDINGS_GATE__DOORS__OPEN",
             "[GetFindings]",
-            "`doors.open` is not a TOML list of strings: expected a list of operations: `BatchImportFindings`, `GetFindings`, `GetFindingsV2`, `BatchGetAutomationRules`, `ListAutomationRules`\n",
+            "`doors.open` is not a TOML list of strings: expected a list of operations: `BatchImportFindings`, `BatchUpdateFindingsV2`, `GetFindings`, `GetFindingsV2`, `CreateAutomationRule`, `BatchUpdateAutomationRules`, `BatchGetAutomationRules`, `ListAutomationRules`\n",
         ),
         (
             "FINDINGS_GATE__POLICIES__PATH",

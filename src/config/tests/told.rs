@@ -193,11 +193,11 @@ r#"gate.toml:11:10: `upstream.region` is "EU": expected an AWS Region, such as `
     ("[upstream]", r#"[doors]
 open = ["GetFinding", "batchimportfindings", "ListMembers", "GetFindings", "GetFindings"]
 [upstream]"#,
-r#"gate.toml:10:9: `doors.open[0]` is "GetFinding": expected `BatchImportFindings` or `GetFindings` or `GetFindingsV2` or `BatchGetAutomationRules` or `ListAutomationRules`
+r#"gate.toml:10:9: `doors.open[0]` is "GetFinding": expected `BatchImportFindings` or `BatchUpdateFindingsV2` or `GetFindings` or `GetFindingsV2` or `CreateAutomationRule` or `BatchUpdateAutomationRules` or `BatchGetAutomationRules` or `ListAutomationRules`
   help: did you mean `GetFindings`?
-gate.toml:10:23: `doors.open[1]` is "batchimportfindings": expected `BatchImportFindings` or `GetFindings` or `GetFindingsV2` or `BatchGetAutomationRules` or `ListAutomationRules`
+gate.toml:10:23: `doors.open[1]` is "batchimportfindings": expected `BatchImportFindings` or `BatchUpdateFindingsV2` or `GetFindings` or `GetFindingsV2` or `CreateAutomationRule` or `BatchUpdateAutomationRules` or `BatchGetAutomationRules` or `ListAutomationRules`
   help: did you mean `BatchImportFindings`?
-gate.toml:10:46: `doors.open[2]` is "ListMembers": expected `BatchImportFindings` or `GetFindings` or `GetFindingsV2` or `BatchGetAutomationRules` or `ListAutomationRules`
+gate.toml:10:46: `doors.open[2]` is "ListMembers": expected `BatchImportFindings` or `BatchUpdateFindingsV2` or `GetFindings` or `GetFindingsV2` or `CreateAutomationRule` or `BatchUpdateAutomationRules` or `BatchGetAutomationRules` or `ListAutomationRules`
 gate.toml:10:76: `doors.open` names `GetFindings` twice
 "#),
     ("[upstream]", r#"[limits]

@@ -3,7 +3,7 @@
 use super::{TRIAGE, allow, asked, body, caller};
 use crate::{
     finding::{Action, ActionSet, BatchUpdate, Caller, Enforcement, Role, State, Target},
-    gate::{Fate, Knowledge, Known, Ruling, decide as decide_by},
+    gate::{Fate, Findings, Knowledge, Known, Ruling, decide as decide_by},
     policy::{Answer, Denial, Judge, Question, Reason, Verdict},
 };
 use std::rc::Rc;
@@ -67,8 +67,10 @@ fn what_is_known_of_each_finding_decides_about_it() {
             Fate::NotFound => "not found",
             Fate::OwnerUnknown(_) => "owner unknown",
             Fate::Duplicate(_) => "duplicate",
+            Fate::OwnerContradicted(_) => "owner contradicted",
+            Fate::Unresolved(_) => "unresolved",
         };
-        let open = decision.depends_on_state(&caller, &request.identifiers);
+        let open = decision.depends_on_state(&caller, Findings::Asff(&request.identifiers));
         format!("{told}{}", if open.is_empty() { "" } else { ", open" })
     };
     for (request, known, role, expected) in [
@@ -90,7 +92,7 @@ fn what_is_known_of_each_finding_decides_about_it() {
     // A finding that its name proves to be another account's is nothing to a member: it is not looked up.
     let theirs = Caller { account: "333333333333".parse().unwrap(), ..caller(Enforcement::Strip) };
     let decision = decide_by(&mut Curious { asked: vec![] }, &theirs, asked(&own), Knowledge::OfEach(&[]));
-    assert_eq!(decision.depends_on_state(&theirs, &own.identifiers), [0usize; 0]);
+    assert_eq!(decision.depends_on_state(&theirs, Findings::Asff(&own.identifiers)), [0usize; 0]);
     // With look-ups off, nothing is asked about what may be lost.
     let body = super::body(&["a"], r#""UserDefinedFields":{"ticket":"SEC-1"}"#);
     let ticket = BatchUpdate::parse(body.as_bytes()).unwrap();

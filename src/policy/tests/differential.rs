@@ -4,7 +4,7 @@
 use super::{ADMINISTRATOR, PAYMENTS, SEARCH, STRANGER, accounts, caller, now, states::state};
 use crate::{
     finding::{BatchUpdate, Change, Enforcement, State},
-    gate::{Asked, Decision, Fate, Knowledge, Known, decide},
+    gate::{Asked, Decision, Fate, Findings, Knowledge, Known, decide},
     policy::{Answer, Engine, Naive, PolicyText, Snapshot, Verdict, load},
 };
 use jiff::SignedDuration;
@@ -400,7 +400,7 @@ proptest! {
             let asked = || Asked::of_update(&request, now());
             let all = known(&request, &states);
             let first = decide(&mut engine, &caller, asked(), Knowledge::OfEach(&[]));
-            let open = first.depends_on_state(&caller, &request.identifiers);
+            let open = first.depends_on_state(&caller, Findings::Asff(&request.identifiers));
             let on_demand: Vec<Known<'_>> = (all.iter().enumerate())
                 .map(|(at, known)| if open.contains(&at) { *known } else { Known::Nothing })
                 .collect();
@@ -447,7 +447,7 @@ fn generated_cases_are_mixed() {
         for account in [ADMINISTRATOR, PAYMENTS, SEARCH] {
             let asked = Asked::of_update(&request, now());
             let decision = decide(&mut Engine::new(snapshot.clone()), &caller(account), asked, Knowledge::OfEach(&[]));
-            let depends = decision.depends_on_state(&caller(account), &request.identifiers).len();
+            let depends = decision.depends_on_state(&caller(account), Findings::Asff(&request.identifiers)).len();
             open += depends;
             settled += decision.fates.len() - depends;
             for fate in &decision.fates {

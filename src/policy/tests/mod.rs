@@ -2,6 +2,7 @@
 
 mod differential;
 mod fail_closed;
+mod rules;
 mod states;
 mod verdicts;
 

@@ -7,6 +7,7 @@ mod invalidated;
 mod random;
 mod shared;
 mod threads;
+mod uids;
 
 use super::*;
 use crate::finding::{AccountId, Caller, Enforcement, Identifier, Proof, Role};

@@ -86,11 +86,11 @@ fn what_one_account_has_keeps_no_other_from_its_answer() {
         let states = Arc::new(States::new(StateSettings { rate: number(10), burst: number(1), ..settings() }));
         let greedy: Vec<_> = (0..5_u64)
             .map(|with| {
-                let named = |at: u64| Identifier {
+                let name = |at: u64| Identifier {
                     id: format!("large-{at}").into(),
                     product_arn: product((at + with) % 20).into(),
                 };
-                let names: Vec<_> = (0..20).map(named).collect();
+                let names: Vec<_> = (0..20).map(name).collect();
                 let (states, backend) = (Arc::clone(&states), Arc::clone(&backend));
                 tokio::task::spawn_local(async move {
                     states.look_up(&caller(1), &names.iter().collect::<Vec<_>>(), backend.asker()).await

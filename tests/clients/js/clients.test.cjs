@@ -8,10 +8,10 @@ const { test } = require("node:test");
 const {
   BatchImportFindingsCommand,
   BatchUpdateFindingsCommand,
-  BatchUpdateFindingsV2Command,
   DescribeHubCommand,
   GetFindingsCommand,
   SecurityHubClient,
+  UpdateFindingsCommand,
   paginateGetFindings,
 } = require("@aws-sdk/client-securityhub");
 
@@ -175,8 +175,9 @@ test("an invalid value is an InvalidInputException that names its path", async (
 
 test("closed doors name the operation", async () => {
   await refused(client("administrator").send(new DescribeHubCommand({})), 403, "AccessDeniedException", "DescribeHub");
-  const v2 = new BatchUpdateFindingsV2Command({ MetadataUids: ["x"], StatusId: 3 });
-  await refused(client("administrator").send(v2), 403, "AccessDeniedException", "BatchUpdateFindingsV2");
+  const byFilter = new UpdateFindingsCommand({ Filters: {}, RecordState: "ARCHIVED" });
+  const instead = "update them through BatchUpdateFindings";
+  await refused(client("administrator").send(byFilter), 403, "AccessDeniedException", "UpdateFindings", instead);
 });
 
 test("a wrong secret and a wrong session token are kept out", async () => {

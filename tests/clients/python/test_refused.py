@@ -16,18 +16,13 @@ class Doors(GateTest):
     def test_closed_doors_name_the_operation(self):
         finding = imported(PAYMENTS)
         before = read(finding)
-        v2 = {"CloudAccountUid": PAYMENTS, "FindingInfoUid": finding["Id"], "MetadataProductUid": "x"}
         calls = {
             "DescribeHub": lambda made: made.describe_hub(),
             "UpdateFindings": lambda made: made.update_findings(
                 Filters={"AwsAccountId": [{"Value": PAYMENTS, "Comparison": "EQUALS"}]}, RecordState="ARCHIVED"
             ),
-            "BatchUpdateFindingsV2": lambda made: made.batch_update_findings_v2(FindingIdentifiers=[v2], StatusId=3),
             "GetFindingHistory": lambda made: made.get_finding_history(FindingIdentifier=finding),
-            "CreateAutomationRule": lambda made: made.create_automation_rule(
-                RuleOrder=1, RuleName="x", Description="x", Criteria={},
-                Actions=[{"Type": "FINDING_FIELDS_UPDATE", "FindingFieldsUpdate": {"Note": NOTE}}],
-            ),
+            "BatchDeleteAutomationRules": lambda made: made.batch_delete_automation_rules(AutomationRulesArns=[ARN]),
             "DisableSecurityHub": lambda made: made.disable_security_hub(),
             "ListEnabledProductsForImport": lambda made: made.list_enabled_products_for_import(),
             # The ARN is in the path, percent-encoded but for its slashes.

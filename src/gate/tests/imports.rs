@@ -1,11 +1,11 @@
 //! Each rule of imports as a table, with a judge that says what it is told to.
 
-use super::{ImportDecision, ImportFate, ImportPlan, Knowledge, Known, MergedImport, decide_import, merge_import};
 use crate::{
     finding::{
         Action, ActionSet, BatchImport, Caller, Enforcement, Field, FieldSet, Operation, Proof, RecordState, Role,
         State, Target, UpstreamFailedImport, UpstreamImportAnswer, Value as Proposed,
     },
+    gate::{ImportDecision, ImportFate, ImportPlan, Knowledge, Known, MergedImport, decide_import, merge_import},
     policy::{Answer, Denial, Judge, Question, Reason, Verdict},
 };
 use proptest::{prelude::*, sample::select};
