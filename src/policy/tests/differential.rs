@@ -180,7 +180,7 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("", "context has userDefinedFields && context.userDefinedFields == resource.userDefinedFields"),
     ("", "resource has note && context has note && resource.note.text == context.note.text"),
     ("", r#"resource has "isNew" && !resource.isNew"#),
-    ("", r#"{a: {b: resource}}.a.b has note"#),
+    ("", "{a: {b: resource}}.a.b has note"),
     (
         "",
         r#"{a: resource.userDefinedFields}.a.hasTag("due") && {a: resource.userDefinedFields}.a.getTag("due") has date"#,
