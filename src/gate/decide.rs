@@ -172,8 +172,10 @@ pub fn decide<'u>(
             _ if original != place => Fate::Duplicate(original),
             Known::Missing => Fate::NotFound,
             known => match request.findings.named(place) {
-                // To a member there is no such finding, as there is none when it asks the API.
-                Ok((_, None)) if known.is_hidden_from(caller) => Fate::NotFound,
+                // To a member there is no such finding, as there is none when it asks the API. (Of one that its name proves to be the
+                // member's own, the backend is not believed.)
+                Ok((identifier, _)) if known.is_hidden_from(caller) && identifier.owner().is_none() => Fate::NotFound,
+                Ok((_, Some(owner))) if request.findings.are_looked_up() && !caller.sees(owner) => Fate::NotFound,
                 Ok((identifier, owner)) => {
                     targets.extend(target(caller, identifier, owner, known).inspect(|_| places.push(place)));
                     Fate::OwnerUnknown(unasked)

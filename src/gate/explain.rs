@@ -185,8 +185,9 @@ fn cause(denial: &Denial, minimum: Enforcement, about: About) -> String {
         Reason::StateUnavailable => {
             let needing = if denial.policies.is_empty() { String::new() } else { format!(" by {noun} {policies}") };
             format!(
-                "because it depends on the finding as it is now{needing}, and that could not be looked up \
-                 (state-unavailable, {enforcement}); try again in a moment"
+                "because it depends on the finding as it is now{needing}, and that is not known (state-unavailable, \
+                 {enforcement}): it could not be looked up in time, look-ups are off, or the finding is another account's; try \
+                 again in a moment if it is this account's, and else ask whoever runs the gate"
             )
         }
         Reason::PolicyError if denial.policies.is_empty() => {

@@ -92,6 +92,11 @@ impl<'u> Findings<'u> {
         }
     }
 
+    /// Whether it was looked up which findings they are: then nobody who may not see one may learn that there is one.
+    pub(super) fn are_looked_up(self) -> bool {
+        matches!(self, Self::Ocsf { names: FindingsV2::MetadataUids(_), .. })
+    }
+
     /// For each finding the place where it came first.
     pub(super) fn first_places(self) -> Vec<usize> {
         match self {

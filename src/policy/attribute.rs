@@ -93,7 +93,7 @@ impl<'s> Read<'s> {
     }
 
     /// The value in Cedar's terms; nothing for what is absent. The two maps are entities of their own, with the ids that
-    /// [`request`] gives them.
+    /// [`names`] gives them.
     pub(super) fn to_cedar(self) -> Result<Option<RestrictedExpression>, String> {
         let texts = |texts: &BTreeSet<String>| {
             RestrictedExpression::new_set(texts.iter().map(|text| RestrictedExpression::new_string(text.clone())))

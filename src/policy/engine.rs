@@ -15,7 +15,10 @@ use super::{
 };
 use crate::finding::{AccountId, Accounts, Action, ActionSet, Caller, Identifier, Role, State, Target};
 use cedar_policy::Entities;
-use quick_cache::unsync::{Cache, DefaultLifecycle};
+use quick_cache::{
+    Weighter,
+    unsync::{Cache, DefaultLifecycle},
+};
 use std::{
     cell::{OnceCell, RefCell},
     collections::HashMap,
@@ -23,20 +26,23 @@ use std::{
     sync::Arc,
 };
 
-/// How many verdicts an engine keeps. A key takes tens of bytes, a few hundred where policies read notes.
+/// How many verdicts an engine keeps, if their keys have less than [`UNIT`] bytes: tens of them in most cases, a few hundred where
+/// policies read notes. A longer one counts as several, so that no caller can fill memory with texts: the keys take 8 MiB at most.
 const VERDICTS: usize = 65_536;
+/// How many bytes of a key count as one verdict.
+const UNIT: usize = 128;
 /// How many callers an engine keeps slices for.
 const CALLERS: usize = 1_024;
 /// For how many sets of actions a view keeps what they read.
 const MOST_FOOTPRINTS: usize = 16;
-/// A key that is longer than this is not kept, so that memory is bounded in bytes, too.
+/// A key that is longer than this is not kept: it would take the room of eight others or more.
 const LONGEST_KEY: usize = 1_024;
 
 /// Gives verdicts by one snapshot. Each worker has its own; another snapshot needs another engine.
 pub struct Engine {
     snapshot: Arc<Snapshot>,
     callers: Cache<CallerKey, Rc<View>, quick_cache::UnitWeighter, foldhash::quality::RandomState>,
-    verdicts: Cache<Box<[u8]>, Rc<Verdict>, quick_cache::UnitWeighter, foldhash::quality::RandomState>,
+    verdicts: Verdicts,
     /// Numbers the views, so that a key need not spell the caller out. It is never used twice.
     views: u64,
     /// The caller of the last question: the questions of a request follow one another.
@@ -46,6 +52,18 @@ pub struct Engine {
     /// Where keys are put together.
     key: Vec<u8>,
     asked: u64,
+}
+
+type Verdicts = Cache<Box<[u8]>, Rc<Verdict>, Units, foldhash::quality::RandomState>;
+
+/// Counts a verdict by the length of its key. (What verdicts hold are policies' own names and texts, which are shared.)
+#[derive(Clone)]
+struct Units;
+
+impl Weighter<Box<[u8]>, Rc<Verdict>> for Units {
+    fn weight(&self, key: &Box<[u8]>, _: &Rc<Verdict>) -> u64 {
+        1 + (key.len() / UNIT) as u64
+    }
 }
 
 type CallerKey = (Role, AccountId, Arc<str>);
@@ -126,32 +144,26 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+/// An empty cache of entries that together weigh so much.
+fn cache<K: Eq + std::hash::Hash, V, W: Weighter<K, V> + Clone>(
+    capacity: usize,
+    weighter: W,
+) -> Cache<K, V, W, foldhash::quality::RandomState> {
+    let options = quick_cache::OptionsBuilder::new()
+        .estimated_items_capacity(capacity)
+        .weight_capacity(capacity as u64)
+        .build()
+        .expect("both capacities are given");
+    Cache::with_options(options, weighter, foldhash::quality::RandomState::default(), DefaultLifecycle::default())
+}
+
 impl Engine {
     /// Judges by a snapshot. Nothing is allocated before the first question.
-    #[expect(clippy::missing_panics_doc, reason = "both capacities are given")]
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        let options = |capacity: usize| {
-            quick_cache::OptionsBuilder::new()
-                .estimated_items_capacity(capacity)
-                .weight_capacity(capacity as u64)
-                .build()
-                .expect("both capacities are given")
-        };
-        let hasher = foldhash::quality::RandomState::default;
         Self {
             snapshot,
-            callers: Cache::with_options(
-                options(CALLERS),
-                quick_cache::UnitWeighter,
-                hasher(),
-                DefaultLifecycle::default(),
-            ),
-            verdicts: Cache::with_options(
-                options(VERDICTS),
-                quick_cache::UnitWeighter,
-                hasher(),
-                DefaultLifecycle::default(),
-            ),
+            callers: cache(CALLERS, quick_cache::UnitWeighter),
+            verdicts: cache(VERDICTS, Units),
             views: 0,
             last_view: None,
             last_entities: None,
@@ -312,3 +324,27 @@ impl Judge for Engine {
 }
 
 const FEW_KINDS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Answer;
+
+    /// How many of 4,000 verdicts with keys of this length are kept where there is room for 1,000.
+    fn kept(length: usize) -> usize {
+        let mut verdicts: Verdicts = cache(1000, Units);
+        let verdict = Rc::new(Verdict::settled(Answer::Allowed { by: Vec::new() }));
+        for number in 0..4000_u32 {
+            let mut key = number.to_le_bytes().to_vec();
+            key.resize(length, 0);
+            verdicts.insert(key.into(), verdict.clone());
+        }
+        verdicts.len()
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes() {
+        assert!((900..=1000).contains(&kept(40)), "{}", kept(40));
+        assert!((50..=111).contains(&kept(LONGEST_KEY)), "{}", kept(LONGEST_KEY));
+    }
+}

@@ -162,7 +162,8 @@ fn with_look_ups_off_nothing_is_looked_up_and_nothing_removed_is_asked_about() {
     let other = json!({"UserDefinedFields": {"owner": "x"}, "Workflow": {"Status": "NOTIFIED"}});
     let response = gate.connect().update(&PAYMENTS, update(&own(&["a"]), other));
     assert_eq!((response.processed(), told(&response)), (vec!["a".into()], vec!["a PartialUpdate".into()]));
-    assert!(response.unprocessed()[0].2.contains("state-unavailable"), "{response:?}");
+    let message = &response.unprocessed()[0].2;
+    assert!(message.contains("state-unavailable") && message.contains("look-ups are off"), "{message}");
     assert_eq!(look_ups(&upstream), []);
 }
 

@@ -218,7 +218,8 @@ fn uids_are_looked_up_before_anybody_is_asked() {
     assert_eq!(response.json()["ProcessedFindings"], processed);
     let expected: [(&Value, &str, &str); 4] = [
         (&uids[1], "ValidationException", "PartialUpdate: updated without SeverityId"),
-        (&uids[2], "ValidationException", "`own-account`"),
+        // To a member there is no such finding, whoever's it is.
+        (&uids[2], "ResourceNotFoundException", "Not Found"),
         (&uids[3], "ResourceNotFoundException", "Not Found"),
         (&uids[4], "ValidationException", "DuplicatedFindingIdentifier: "),
     ];
@@ -304,7 +305,7 @@ fn policies_that_look_at_the_finding_see_it_as_it_is() {
         &response,
         &[
             (&names[0], "ValidationException", "`suppressed-stay`"),
-            (&names[2], "ValidationException", "(state-unavailable, strip)"),
+            (&names[2], "ResourceNotFoundException", "Not Found"),
             (&names[3], "ResourceNotFoundException", "Not Found"),
         ],
     );

@@ -129,7 +129,7 @@ fn findings_that_differ_in_the_account_alone_are_two() {
 }
 
 #[test]
-fn the_state_of_another_account_s_finding_is_not_believed() {
+fn another_account_s_finding_of_the_name_is_none_to_a_member() {
     let body = by_identifiers(&[(OWN, "f", PARTNER)], r#""StatusId":1"#);
     let request = BatchUpdateV2::parse(body.as_bytes()).unwrap();
     let named = named(&request);
@@ -137,7 +137,7 @@ fn the_state_of_another_account_s_finding_is_not_believed() {
         assert_eq!(question.target.owner.as_str(), OWN);
         if question.target.state.is_some() { allow() } else { deny(Enforcement::Reject, "needs-state") }
     };
-    for (account, expected) in [(OWN, "allowed"), (OTHER, "reject")] {
+    for (account, expected) in [(OWN, "allowed"), (OTHER, "not found")] {
         let state = json!({
             "AwsAccountId": account, "CreatedAt": "2024-05-01T00:00:00Z", "UpdatedAt": "2024-05-02T00:00:00Z",
             "GeneratorId": "rule", "Severity": {"Label": "HIGH"}, "Workflow": {"Status": "NEW"}, "RecordState": "ACTIVE",
