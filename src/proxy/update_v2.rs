@@ -44,7 +44,7 @@ impl Gate {
     async fn resolve(&self, caller: &Caller, uids: &[Text<'_>], id: &RequestId) -> Vec<Named<'static>> {
         let Some(states) = &self.settings.states else { return vec![Named::Unresolved; uids.len()] };
         let uids: Vec<&str> = uids.iter().map(Text::as_str).collect();
-        let resolved = states.resolve(caller.account, &uids, self.ask_as_administrator(Operation::GetFindingsV2)).await;
+        let resolved = states.resolve(caller, &uids, self.ask_as_administrator(Operation::GetFindingsV2)).await;
         tell(caller, resolved.iter().filter_map(Resolved::unavailable), id);
         let named = |resolved: &Resolved| match resolved {
             Resolved::Known(finding) => {

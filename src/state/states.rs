@@ -133,15 +133,15 @@ impl States {
 
     /// Finds out which finding each `metadata.uid` names, in their order, and takes no longer than the deadline for it.
     ///
-    /// `account` is on whose behalf, as for [`States::look_up`]. `get_findings_v2` sends the body of a GetFindingsV2 request and
+    /// `caller` is on whose behalf, as for [`States::look_up`]. `get_findings_v2` sends the body of a GetFindingsV2 request and
     /// answers with the body of a 200; it must ask as the administrator, too, as what was found out is told to all. The calls, of
     /// up to 20 uids each, count against a quota of their own of the same [`rate`](StateSettings::rate) and
     /// [`burst`](StateSettings::burst).
-    pub async fn resolve<F>(&self, account: AccountId, uids: &[&str], get_findings_v2: F) -> Vec<Resolved>
+    pub async fn resolve<F>(&self, caller: &Caller, uids: &[&str], get_findings_v2: F) -> Vec<Resolved>
     where
         F: AsyncFn(Bytes) -> Result<Bytes, CallError>,
     {
-        self.uids.resolve(account, uids, &get_findings_v2).await
+        self.uids.resolve(caller, uids, &get_findings_v2).await
     }
 
     /// The findings were changed, or may have been: what is known of them is forgotten, and what is being looked up is told only

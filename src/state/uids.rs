@@ -5,7 +5,7 @@ use super::{
     bucket::Bucket,
     uid_call::{self, BATCH},
 };
-use crate::finding::{AccountId, Identifier};
+use crate::finding::{AccountId, Caller, Identifier};
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 use std::{
@@ -78,19 +78,19 @@ impl Uids {
     }
 
     /// What each of the uids names, in their order, within the deadline.
-    pub(super) async fn resolve<F>(&self, account: AccountId, uids: &[&str], get_findings: &F) -> Vec<Resolved>
+    pub(super) async fn resolve<F>(&self, caller: &Caller, uids: &[&str], get_findings: &F) -> Vec<Resolved>
     where
         F: AsyncFn(Bytes) -> Result<Bytes, CallError>,
     {
         let until = Instant::now() + self.deadline;
         let mut found: HashMap<&str, Resolved> = HashMap::with_capacity(uids.len());
-        let missing = self.missing(uids, &mut found);
+        let missing = self.missing(caller, uids, &mut found);
         if !missing.is_empty() {
-            let turn = Arc::clone(lock(&self.turns).entry(account).or_default());
+            let turn = Arc::clone(lock(&self.turns).entry(caller.account).or_default());
             // What is not found by then is told as late.
             if let Ok(_turn) = timeout_at(until, turn.lock()).await {
                 // Another request of the account may have brought some of them meanwhile.
-                for batch in self.missing(uids, &mut found).chunks(BATCH) {
+                for batch in self.missing(caller, uids, &mut found).chunks(BATCH) {
                     found.extend(self.ask(batch, until, get_findings).await);
                 }
             }
@@ -99,11 +99,12 @@ impl Uids {
         uids.iter().map(|uid| told(*uid)).collect()
     }
 
-    /// Notes what is known of the uids, and returns the others, each once.
-    fn missing<'u>(&self, uids: &[&'u str], found: &mut HashMap<&'u str, Resolved>) -> Vec<&'u str> {
+    /// Notes what is known of the uids, and returns the others, each once. What a caller may not see is not known: it must not tell
+    /// by the time that it takes whether there is such a finding.
+    fn missing<'u>(&self, caller: &Caller, uids: &[&'u str], found: &mut HashMap<&'u str, Resolved>) -> Vec<&'u str> {
         let mut missing = Vec::new();
         for uid in uids {
-            match self.known.get(*uid) {
+            match self.known.get(*uid).filter(|finding| caller.sees(finding.account)) {
                 Some(known) => drop(found.insert(*uid, Resolved::Known(known))),
                 None if missing.contains(uid) => {}
                 None => missing.push(*uid),
