@@ -18,13 +18,17 @@ const MOST_OF_ONE: usize = 100;
 pub(super) struct Mix {
     most: usize,
     names: Vec<Arc<Identifier<'static>>>,
+    /// How many different ids they have.
+    ids: usize,
+    /// How many different products they have.
+    products: usize,
     accounts: BTreeSet<AccountId>,
 }
 
 impl Mix {
     /// Nothing yet, and never more than `most`.
     pub(super) fn new(most: usize) -> Self {
-        Self { most, names: Vec::new(), accounts: BTreeSet::new() }
+        Self { most, names: Vec::new(), ids: 0, products: 0, accounts: BTreeSet::new() }
     }
 
     /// Whether it holds as much as the call may ask for.
@@ -44,14 +48,19 @@ impl Mix {
 
     /// Whether an account's look-up may join.
     pub(super) fn takes(&self, account: AccountId, name: &Identifier<'_>) -> bool {
-        let ids: BTreeSet<&str> = self.names.iter().map(|name| &*name.id).chain([&*name.id]).collect();
-        let products: BTreeSet<&str> =
-            self.names.iter().map(|name| &*name.product_arn).chain([&*name.product_arn]).collect();
+        let ids = self.ids + usize::from(!self.has_id_of(name));
+        let products = self.products + usize::from(!self.has_product_of(name));
         let alone = self.accounts.iter().all(|known| *known == account);
-        !self.is_full() && ids.len() * products.len() <= if alone { MOST_OF_ONE } else { MOST_OF_SEVERAL }
+        !self.is_full() && ids * products <= if alone { MOST_OF_ONE } else { MOST_OF_SEVERAL }
+    }
+
+    fn has_id_of(&self, name: &Identifier<'_>) -> bool {
+        self.names.iter().any(|known| known.id == name.id)
     }
 
     pub(super) fn add(&mut self, account: AccountId, name: Arc<Identifier<'static>>) {
+        self.ids += usize::from(!self.has_id_of(&name));
+        self.products += usize::from(!self.has_product_of(&name));
         self.accounts.insert(account);
         self.names.push(name);
     }
