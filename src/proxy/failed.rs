@@ -2,10 +2,7 @@
 
 use super::{RequestId, handler::Reply};
 use crate::{
-    finding::{
-        ApiError, Operation,
-        outcome::{UpstreamError, bare},
-    },
+    finding::{ApiError, Operation, outcome::UpstreamError},
     telemetry::events::UpstreamFailed,
     upstream::{Answer, Failure},
 };
@@ -38,14 +35,9 @@ impl Failed {
         match answer.status {
             200 => None,
             status @ 400.. => {
-                let said = UpstreamError::parse(&answer.body).unwrap_or_default();
-                Some(Self {
-                    status,
-                    code: answer.error_type.as_deref().map(|kind| bare(kind).to_owned()).or(said.code),
-                    message: said
-                        .message
-                        .unwrap_or_else(|| format!("the findings backend answered with status {status}")),
-                })
+                let UpstreamError { code, message } = answer.error();
+                let message = message.unwrap_or_else(|| format!("the findings backend answered with status {status}"));
+                Some(Self { status, code, message })
             }
             status => Some(Self {
                 status: 502,

@@ -1,12 +1,12 @@
 //! The way of a request through the gate: identify, door, parse, decide, forward, merge, reply.
 
-use super::{Asked, Doors, PageTokens, RequestBody, RequestId, RequestIds, Service, error_response, read_body};
+use super::{Asked, Doors, PageTokens, RequestBody, RequestId, RequestIds, Service, error_response, failed, read_body};
 use crate::{
     finding::{ApiError, AsffFilters, Caller, OcsfFilters, Operation},
     identity::Identity,
     policy::{Engine, Snapshot},
     state::States,
-    telemetry::events::{CallerUnknown, RequestDenied, UpstreamFailed},
+    telemetry::events::{CallerUnknown, RequestDenied},
     upstream::{Answer, Call, Upstream},
 };
 use bytes::Bytes;
@@ -156,16 +156,15 @@ impl Gate {
             .map_err(|failure| failure.to_api_error())
             .and_then(|answer| Reply::passed(answer, operation));
         // What the backend refuses is between it and the caller; what it fails at, whoever runs the gate must hear of.
-        let failed = match &reply {
+        let failure = match &reply {
             Ok(reply) if reply.status.is_server_error() => {
                 Some((reply.status.as_u16(), "the findings backend answered with an error of its own"))
             }
             Ok(_) => None,
             Err(error) => Some((error.status, &*error.message)),
         };
-        if let Some((status, reason)) = failed {
-            let (request_id, operation, status) = (id.as_str(), operation.name(), Some(status));
-            UpstreamFailed { request_id, operation, status, reason, elapsed: began.elapsed() }.emit();
+        if let Some((status, reason)) = failure {
+            failed::tell(id, operation, status, reason, began);
         }
         reply
     }

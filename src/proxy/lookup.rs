@@ -2,10 +2,7 @@
 
 use super::{RequestId, handler::Gate};
 use crate::{
-    finding::{
-        AccountId, Caller, Identifier, Operation, Role,
-        outcome::{UpstreamError, bare},
-    },
+    finding::{AccountId, Caller, Identifier, Operation, Role, outcome::UpstreamError},
     gate::{Findings, Knowledge, Known},
     state::{CallError, Found, Unavailable},
     telemetry::events::StateUnavailable,
@@ -116,10 +113,9 @@ fn look_up_by(
 
 /// What the backend says instead of an answer.
 fn refused(answer: &Answer) -> CallError {
-    let said = UpstreamError::parse(&answer.body).unwrap_or_default();
-    let code = answer.error_type.as_deref().map(|kind| bare(kind).to_owned()).or(said.code);
+    let UpstreamError { code, message } = answer.error();
     let code = code.unwrap_or_else(|| format!("status {}", answer.status));
-    let told = said.message.map_or_else(|| code.clone(), |message| format!("{code}: {message}"));
+    let told = message.map_or_else(|| code.clone(), |message| format!("{code}: {message}"));
     if answer.status == 429 || THROTTLED.contains(&&*code) {
         CallError::Throttled(told)
     } else {

@@ -15,7 +15,7 @@ mod http;
 mod pool;
 mod settings;
 
-use crate::finding::{AccountId, Operation};
+use crate::finding::{AccountId, Operation, outcome};
 use ::http::HeaderValue;
 use bytes::Bytes;
 use std::{fmt, pin::Pin, sync::Arc};
@@ -49,6 +49,15 @@ pub struct Answer {
     pub retry_after: Option<HeaderValue>,
     /// The body.
     pub body: Bytes,
+}
+
+impl Answer {
+    /// What an answer that is an error says. The header's code counts before the body's, as it does for the SDKs.
+    pub fn error(&self) -> outcome::UpstreamError {
+        let said = outcome::UpstreamError::parse(&self.body).unwrap_or_default();
+        let of_header = self.error_type.as_deref().map(|kind| outcome::bare(kind).to_owned());
+        outcome::UpstreamError { code: of_header.or(said.code), ..said }
+    }
 }
 
 /// A backend inside this program.
