@@ -8,7 +8,7 @@
 //! proxy    proxy    identity   proxy  finding gate      state     gate      gate   upstream  gate    proxy
 //! ```
 //!
-//! [`finding`], [`policy`] and [`gate`] are pure: plain data in, plain data out, no clock and no I/O of their own. They
+//! [`finding`], [`policy`], [`gate`] and [`workbench`] are pure: plain data in, plain data out, no clock and no I/O of their own. They
 //! are the part to use as a library; `examples/core.rs` does.
 //!
 //! | module | what lives there |
@@ -16,6 +16,7 @@
 //! | [`finding`] | the wire model: updates, changes, severity, identifiers, accounts, errors in AWS's shape |
 //! | [`policy`] | schema, loading, the immutable snapshot, the engine that asks Cedar |
 //! | [`gate`] | decide, plan, merge |
+//! | [`workbench`] | policies tested, covered, enumerated, compared, proven and explained, offline |
 //! | [`identity`] | who is calling, and how that was proven |
 //! | [`upstream`] | the findings backend behind the gate |
 //! | [`state`] | a finding as it is now, looked up for policies that read it |
@@ -36,3 +37,4 @@ pub mod proxy;
 pub mod state;
 pub mod telemetry;
 pub mod upstream;
+pub mod workbench;

@@ -27,6 +27,14 @@ fn rules() -> Rules {
     }
 }
 
+/// The platform that this is.
+fn rustc_host() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
+}
+
 /// The packages that end up in the program, with what their manifests say.
 fn packages() -> Vec<serde_json::Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -43,7 +51,9 @@ fn packages() -> Vec<serde_json::Value> {
             Some((words.next()?.to_owned(), words.next()?.trim_start_matches('v').to_owned()))
         })
         .collect();
-    let metadata = run(&["metadata", "--locked", "--offline", "--format-version", "1"]);
+    // What other platforms need was perhaps never downloaded here.
+    let host = rustc_host();
+    let metadata = run(&["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", &host]);
     let mut metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
     let packages = metadata["packages"].take();
     let is_used = |package: &serde_json::Value| {

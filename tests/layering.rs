@@ -10,7 +10,23 @@ use std::{
 
 /// A room, and the rooms that it may import.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("cli", &["backend", "config", "finding", "gate", "identity", "policy", "proxy", "state", "telemetry", "upstream"]),
+    (
+        "cli",
+        &[
+            "backend",
+            "config",
+            "finding",
+            "gate",
+            "identity",
+            "policy",
+            "proxy",
+            "state",
+            "telemetry",
+            "upstream",
+            "workbench",
+        ],
+    ),
+    ("workbench", &["finding", "gate", "policy"]),
     ("proxy", &["finding", "gate", "identity", "policy", "state", "telemetry", "upstream"]),
     ("telemetry", &["config"]),
     ("config", &["finding", "policy"]),
@@ -24,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// What the pure rooms must not know: the network, the disk, the clock.
-const PURE: &[&str] = &["finding", "gate", "policy"];
+const PURE: &[&str] = &["finding", "gate", "policy", "workbench"];
 const IMPURE: &[&str] = &[
     "tokio",
     "hyper",

@@ -13,8 +13,8 @@ use crate::{
 };
 use std::{rc::Rc, sync::Arc};
 
-/// Reads and loads the policies of the packs and the paths.
-pub(super) fn rules(policies: &config::Policies) -> Result<Vec<Rule>, Failure> {
+/// Reads the texts of the packs and the paths.
+pub(super) fn texts(policies: &config::Policies) -> Result<Vec<PolicyText>, Failure> {
     let mut texts: Vec<PolicyText> = Vec::new();
     for pack in &policies.packs {
         // A pack left out in silence would be forbids left out.
@@ -24,7 +24,12 @@ pub(super) fn rules(policies: &config::Policies) -> Result<Vec<Rule>, Failure> {
     if !policies.paths.is_empty() {
         texts.extend(config::read_policies(&policies.paths)?);
     }
-    let loaded = policy::load(&texts).map_err(|error| Failure::Invalid(Box::new(error)))?;
+    Ok(texts)
+}
+
+/// Reads and loads the policies of the packs and the paths.
+pub(super) fn rules(policies: &config::Policies) -> Result<Vec<Rule>, Failure> {
+    let loaded = policy::load(&texts(policies)?).map_err(|error| Failure::Invalid(Box::new(error)))?;
     Ok(loaded.rules().to_vec())
 }
 

@@ -59,12 +59,12 @@ pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failu
                     }
                     printer.out(&summary.human())?;
                 }
-                Format::Json => print_json(printer, &summary)?,
+                Format::Json => printer.json(&summary)?,
             }
             Ok(Exit::Fine)
         }
         (Err(Failure::Invalid(diagnostic)), Format::Json) => {
-            print_json(printer, &Invalid::of(&*diagnostic))?;
+            printer.json(&Invalid::of(&*diagnostic))?;
             Ok(Exit::Invalid)
         }
         (Err(failure), _) => Err(failure),
@@ -90,12 +90,6 @@ fn read(args: &CheckArgs) -> Result<Checked, Failure> {
     let snapshot = assemble::snapshot(&config.policies, &accounts)?;
     assemble::identity(&config, accounts)?;
     Ok(Checked { config, files, snapshot })
-}
-
-fn print_json(printer: &mut Printer, value: &impl Serialize) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
-    text.push('\n');
-    Ok(printer.out(&text)?)
 }
 
 /// What is printed of an invalid configuration as JSON.

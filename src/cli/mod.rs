@@ -10,6 +10,7 @@ mod check;
 mod demo;
 mod embedded;
 mod output;
+mod policies;
 mod serve;
 mod shared;
 
@@ -18,6 +19,7 @@ pub use backend::{BackendArgs, Chance, Fault};
 pub use check::{CheckArgs, Format};
 pub use demo::DemoArgs;
 pub use output::{Exit, Failure, Printer};
+pub use policies::PolicyArgs;
 pub use serve::ServeArgs;
 pub use shared::ConfigArgs;
 

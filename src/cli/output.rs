@@ -1,7 +1,8 @@
 //! What the program prints, and how it ends.
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, workbench::Paint};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use serde::Serialize;
 use std::{
     fmt,
     io::{self, ErrorKind, IsTerminal, Write},
@@ -79,6 +80,7 @@ pub struct Printer {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     reports: GraphicalReportHandler,
+    paint: Paint,
 }
 
 impl fmt::Debug for Printer {
@@ -92,7 +94,8 @@ impl Printer {
     pub fn standard() -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colour = io::stderr().is_terminal() && !plain;
-        Self::new(Box::new(io::stdout()), Box::new(io::stderr()), colour)
+        let printer = Self::new(Box::new(io::stdout()), Box::new(io::stderr()), colour);
+        Self { paint: Paint::new(io::stdout().is_terminal() && !plain), ..printer }
     }
 
     /// To anywhere.
@@ -100,7 +103,19 @@ impl Printer {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let reports =
             GraphicalReportHandler::new_themed(theme).with_links(false).with_width(120).with_break_words(false);
-        Self { out, err, reports }
+        Self { out, err, reports, paint: Paint::new(colour) }
+    }
+
+    /// The colours of what is printed on standard output, or none.
+    pub fn paint(&self) -> Paint {
+        self.paint
+    }
+
+    /// Prints a value as one JSON document.
+    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+        text.push('\n');
+        self.out(&text)
     }
 
     /// Prints what was asked for; `text` brings its own newline.

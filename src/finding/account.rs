@@ -4,7 +4,8 @@ use super::Enforcement;
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 /// An AWS account id: twelve decimal digits, leading zeros included.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct AccountId([u8; 12]);
 
 /// Text that is no account id.
@@ -42,6 +43,12 @@ impl TryFrom<String> for AccountId {
     }
 }
 
+impl serde::Serialize for AccountId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for AccountId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -56,7 +63,8 @@ impl fmt::Debug for AccountId {
 
 /// What an account is to Security Hub. An account is never both (guide, "Effects of an administrator-member
 /// relationship").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Sees and updates the findings of every account in its fleet, its own included.
     Administrator,
