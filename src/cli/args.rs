@@ -5,6 +5,7 @@ use super::{
     check::{self, CheckArgs},
     demo::{self, DemoArgs},
     serve::{self, ServeArgs},
+    test::{self, TestArgs},
 };
 use clap::{Parser, Subcommand};
 
@@ -20,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   findings-gate demo                          Try it: gate, backend and sample findings
   findings-gate check                         Is findings-gate.toml right?
+  findings-gate test                          Are the policies as their tests say?
   findings-gate serve --config gate.toml      Run the gate
   findings-gate backend --data findings.db    Run a findings backend for trying things
 
@@ -63,6 +65,9 @@ pub enum Command {
     /// Check the configuration and the policies; bind nothing
     #[command(long_about = check::ABOUT)]
     Check(CheckArgs),
+    /// Run the policies' tests
+    #[command(long_about = test::ABOUT)]
+    Test(TestArgs),
     /// Run the findings backend that speaks Security Hub's API
     #[command(long_about = backend::ABOUT)]
     Backend(BackendArgs),

@@ -13,6 +13,7 @@ mod output;
 mod policies;
 mod serve;
 mod shared;
+mod test;
 
 pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
@@ -22,6 +23,7 @@ pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
 pub use serve::ServeArgs;
 pub use shared::ConfigArgs;
+pub use test::{TestArgs, TestFormat};
 
 use clap::{Parser, error::ErrorKind};
 use std::{ffi::OsString, process::ExitCode};
@@ -41,6 +43,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
         Command::Backend(args) => backend::run(&args, printer),
+        Command::Test(args) => test::run(&args, printer),
         Command::Demo(args) => demo::run(&args, printer),
     }
 }

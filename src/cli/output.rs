@@ -130,6 +130,15 @@ impl Printer {
         self.err.flush()
     }
 
+    /// Prints what is wrong with something, with its excerpts, and goes on.
+    pub fn diagnostic(&mut self, diagnostic: &dyn Diagnostic) -> io::Result<()> {
+        let mut report = String::new();
+        let rendered = self.reports.render_report(&mut report, diagnostic);
+        // Formatting into a string fails only by a bug of a `Display`; the plain message is better than none.
+        let report = rendered.map_or_else(|_| format!("Error: {diagnostic}\n"), |()| report);
+        self.err(&report)
+    }
+
     /// Prints a warning.
     pub fn warn(&mut self, text: &str) -> io::Result<()> {
         self.err(&format!("warning: {text}\n"))
@@ -141,13 +150,7 @@ impl Printer {
         let (told, exit) = match result {
             Ok(exit) => return exit,
             Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return Exit::Fine,
-            Err(Failure::Invalid(diagnostic)) => {
-                let mut report = String::new();
-                let rendered = self.reports.render_report(&mut report, &*diagnostic);
-                // Formatting into a string fails only by a bug of a `Display`; the plain message is better than none.
-                let report = rendered.map_or_else(|_| format!("Error: {diagnostic}\n"), |()| report);
-                (self.err(&report), Exit::Invalid)
-            }
+            Err(Failure::Invalid(diagnostic)) => (self.diagnostic(&*diagnostic), Exit::Invalid),
             Err(failure) => (self.err(&format!("Error: {failure}\n")), Exit::Broke),
         };
         // Where standard error is gone too, the exit code is all that is left to tell.

@@ -49,9 +49,20 @@ impl Problem {
         Self { place: None, policy: None, message: message.into(), help: Some(help.into()), mark: None }
     }
 
+    /// A problem of another text than a policy's, at a line and a column, both counted from 1; at its start where they are 0.
+    pub fn at(file: &str, text: &str, line: usize, column: usize, message: impl Into<String>) -> Self {
+        let source = Source::new(file, text);
+        let start = source.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let line = &text[start..];
+        let line = &line[..line.find('\n').unwrap_or(line.len())];
+        let before: usize = line.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
+        let length = line.trim_end().len().saturating_sub(before).max(1);
+        source.problem(start + before..start + before + length, message)
+    }
+
     /// The same problem, with what to do about it.
     #[must_use]
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -186,7 +197,7 @@ impl Source {
 }
 
 /// The candidate that `word` was most likely meant to be, if one is near enough to be worth a suggestion.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     candidates
         .into_iter()

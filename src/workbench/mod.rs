@@ -4,10 +4,13 @@
 //! the way of a request, look-up included, and says what becomes of it. Everything else is made of that.
 
 mod example;
+pub mod export;
 mod fixture;
 mod live;
 mod outcome;
 mod paint;
+pub mod report;
+pub mod suite;
 
 pub use example::{Call, Example, Fleet, InvalidExample};
 pub use fixture::{CallerFixture, FindingFixture, NoteFixture, ReferenceFixture, SeverityFixture, Texts};

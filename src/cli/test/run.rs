@@ -1,0 +1,125 @@
+//! Running the suites that were found, each with its policies.
+
+use super::{Failure, TestArgs, export::Export, find};
+use crate::{
+    cli::policies::{self, Loaded},
+    finding::Enforcement,
+    policy::{Engine, Recorder},
+    workbench::{
+        report::TestReport,
+        suite::{Case, Suite, SuiteError},
+    },
+};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What a run came to.
+pub(super) struct Run {
+    pub(super) report: TestReport,
+    /// What was asked, where it is to be exported.
+    pub(super) exports: Vec<Export>,
+    /// The suites, and the files and directories of their policies.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Runs every suite.
+pub(super) fn all(args: &TestArgs) -> Result<Run, Failure> {
+    let find::Found { suites, problems } = find::suites(&args.paths)?;
+    let mut run =
+        Run { report: TestReport { problems, ..TestReport::default() }, exports: Vec::new(), files: suites.clone() };
+    let mut policies = PolicyCache::default();
+    for path in suites {
+        let suite = match read(&path)? {
+            Ok(suite) => suite,
+            Err(error) => {
+                run.report.broken.push(error);
+                if args.fail_fast {
+                    break;
+                }
+                continue;
+            }
+        };
+        let paths = policy_paths(&path, &suite);
+        run.files.extend(paths.iter().filter(|path| !path.starts_with("pack:")).map(PathBuf::from));
+        let loaded = policies.get(&paths, suite.default_enforcement)?;
+        one(args, &suite, &loaded, &mut run)?;
+        if args.fail_fast && run.report.counts().failed > 0 {
+            break;
+        }
+    }
+    if run.report.problems.is_empty() && run.report.broken.is_empty() && run.report.counts() == <_>::default() {
+        let name = args.name.as_deref().unwrap_or_default();
+        run.report.problems.push(format!("no case has `{name}` in its name: nothing was tested"));
+    }
+    Ok(run)
+}
+
+fn one(args: &TestArgs, suite: &Suite, loaded: &Loaded, run: &mut Run) -> Result<(), Failure> {
+    let unknown = suite.unknown_policies(loaded.policies.rules());
+    if !unknown.is_empty() {
+        run.report.broken.push(SuiteError::new(&suite.file, unknown));
+        return Ok(());
+    }
+    let snapshot = loaded.snapshot(suite.accounts())?;
+    let wanted =
+        |case: &Case| args.name.as_ref().is_none_or(|name| case.name.contains(&**name) || suite.name.contains(&**name));
+    let engine = Engine::new(snapshot.clone());
+    let report = if args.export.is_some() {
+        let mut recorder = Recorder::new(engine, snapshot);
+        let report = suite.run(&mut recorder, wanted, args.fail_fast);
+        run.exports.push(Export::new(suite, loaded, &recorder.take()));
+        report
+    } else {
+        let mut engine = engine;
+        suite.run(&mut engine, wanted, args.fail_fast)
+    };
+    if !report.cases.is_empty() {
+        run.report.policies.add(&suite.file, loaded.policies.rules());
+        run.report.suites.push(report);
+    }
+    Ok(())
+}
+
+/// Reads a suite from its file.
+pub(in crate::cli) fn read(path: &Path) -> Result<Result<Suite, SuiteError>, Failure> {
+    let name = path.display().to_string();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::broke(format!("cannot read `{name}`: {error}")))?;
+    Ok(Suite::parse(&name, &text))
+}
+
+/// The policies that a suite is about: what it names, relative to its own directory, or what lies beside it.
+pub(in crate::cli) fn policy_paths(path: &Path, suite: &Suite) -> Vec<String> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match &suite.policies {
+        None => vec![directory.display().to_string()],
+        Some(named) => {
+            let relative = |named: &String| match named.strip_prefix("pack:") {
+                Some(_) => named.clone(),
+                None => directory.join(named).display().to_string(),
+            };
+            named.iter().map(relative).collect()
+        }
+    }
+}
+
+/// Policies by where they come from: suites that lie side by side share them.
+#[derive(Default)]
+pub(in crate::cli) struct PolicyCache {
+    known: HashMap<(Vec<String>, Enforcement), Arc<Loaded>>,
+}
+
+impl PolicyCache {
+    pub(in crate::cli) fn get(&mut self, paths: &[String], default: Enforcement) -> Result<Arc<Loaded>, Failure> {
+        let key = (paths.to_vec(), default);
+        if let Some(loaded) = self.known.get(&key) {
+            return Ok(loaded.clone());
+        }
+        let loaded = Arc::new(policies::load(paths, default)?);
+        self.known.insert(key, loaded.clone());
+        Ok(loaded)
+    }
+}

@@ -1,0 +1,70 @@
+//! Running the program, and holding what it prints against what it printed before.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Output {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A program that runs in `directory`, with nothing of this process's configuration but where programs are.
+pub fn program(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_findings-gate"));
+    command.current_dir(directory).stdin(Stdio::null()).env_clear();
+    for name in ["PATH", "CVC5"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+/// Runs the program in the repository's root.
+pub fn run(arguments: &[&str]) -> Output {
+    run_in(Path::new(env!("CARGO_MANIFEST_DIR")), arguments)
+}
+
+/// Runs the program in a directory.
+pub fn run_in(directory: &Path, arguments: &[&str]) -> Output {
+    let output = program(directory).args(arguments).output().unwrap();
+    Output {
+        status: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A directory with these files.
+pub fn place(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = place.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    place
+}
+
+/// Holds a text against a file of `tests/data/workbench`; `UPDATE_GOLDEN=1` writes the file.
+pub fn golden(name: &str, text: &str) {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/data/workbench", name].iter().collect();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        return;
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == text,
+        "{} differs; UPDATE_GOLDEN=1 writes it:\n{}",
+        path.display(),
+        similar::TextDiff::from_lines(expected.as_str(), text).unified_diff()
+    );
+}
