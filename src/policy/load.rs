@@ -177,8 +177,9 @@ impl Loader {
         for problem in &mut self.problems[before..] {
             problem.policy = Some(Arc::clone(&id));
         }
-        let (line, column) = source.position(piece.span().start);
-        let origin = Origin { file: Arc::clone(&source.name), line, column };
+        let offset = piece.span().start;
+        let (line, column) = source.position(offset);
+        let origin = Origin { file: Arc::clone(&source.name), line, column, offset, text: piece.text().into() };
         let effect = policy.effect();
         self.rules.push(Rule { id, effect, enforcement, advice, shadow, policy, origin });
     }

@@ -8,6 +8,7 @@
 
 mod ask;
 mod attribute;
+mod condition;
 mod diagnose;
 mod engine;
 mod evaluate;
@@ -33,6 +34,7 @@ mod testing;
 mod text;
 mod verdict;
 
+pub use condition::{Asked, Atom, Clause, Condition, Node, Probe, Read, Span, Trace, Tree, Truth};
 pub use engine::Engine;
 pub use judge::{Judge, Question};
 pub use load::{MAX_FILE, MAX_POLICIES, Policies, PolicyText, load};

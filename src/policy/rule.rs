@@ -34,7 +34,7 @@ pub struct Rule {
     pub origin: Origin,
 }
 
-/// Where a policy starts.
+/// Where a policy was written, and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The file, as the user named it.
@@ -43,6 +43,10 @@ pub struct Origin {
     pub line: usize,
     /// The column, counted from 1 in characters.
     pub column: usize,
+    /// How many bytes of the file come before it.
+    pub offset: usize,
+    /// The policy as it is written: from its first annotation to its `;`.
+    pub text: Arc<str>,
 }
 
 /// What the annotations of one policy say.

@@ -3,6 +3,7 @@
 //! It is pure and asks the code that the live gate runs: [`ask`] takes an [`Example`] (who asks for what about which finding)
 //! the way of a request, look-up included, and says what becomes of it. Everything else is made of that.
 
+mod coverage;
 mod example;
 pub mod export;
 mod fixture;
@@ -12,6 +13,7 @@ mod paint;
 pub mod report;
 pub mod suite;
 
+pub use coverage::{AtomCoverage, Coverage, CoverageReport, FileCoverage, PolicyCoverage};
 pub use example::{Call, Example, Fleet, InvalidExample};
 pub use fixture::{CallerFixture, FindingFixture, NoteFixture, ReferenceFixture, SeverityFixture, Texts};
 pub use live::{Answered, Decided, ask};
