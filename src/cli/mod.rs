@@ -23,7 +23,7 @@ pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
 pub use serve::ServeArgs;
 pub use shared::ConfigArgs;
-pub use test::{TestArgs, TestFormat};
+pub use test::{CoverageArgs, TestArgs, TestFormat};
 
 use clap::{Parser, error::ErrorKind};
 use std::{ffi::OsString, process::ExitCode};

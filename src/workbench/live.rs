@@ -75,23 +75,44 @@ impl Decided {
 
 /// Asks what becomes of an example.
 pub fn ask(judge: &mut impl Judge, example: &Example) -> Result<Decided, InvalidExample> {
+    ask_as(judge, example, Way::OnDemand)
+}
+
+/// The same, with the finding looked up before anything is asked. The answer is the same (a property of `decide`); the questions
+/// are whole, as coverage and exports want them.
+pub fn ask_knowing(judge: &mut impl Judge, example: &Example) -> Result<Decided, InvalidExample> {
+    ask_as(judge, example, Way::Knowing)
+}
+
+/// When a finding is looked up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Where the decision depends on it, as the live gate does.
+    OnDemand,
+    /// At once.
+    Knowing,
+}
+
+fn ask_as(judge: &mut impl Judge, example: &Example, way: Way) -> Result<Decided, InvalidExample> {
     let caller = example.caller.caller();
     let body = example.body().to_string();
     match &example.call {
         Call::Update(_) => {
             let request = BatchUpdate::parse(body.as_bytes()).map_err(InvalidExample::Body)?;
-            Ok(update(judge, &caller, example, || Asked::of_update(&request, example.now)))
+            Ok(update(judge, &caller, example, way, || Asked::of_update(&request, example.now)))
         }
         Call::UpdateV2(_) => {
             let request = BatchUpdateV2::parse(body.as_bytes()).map_err(InvalidExample::Body)?;
             let named =
                 vec![Named::Finding { account: example.finding.account, identifier: example.finding.identifier() }];
             let note = request.update.note(&caller.principal);
-            Ok(update(judge, &caller, example, || Asked::of_update_v2(&request, &named, note.as_ref(), example.now)))
+            Ok(update(judge, &caller, example, way, || {
+                Asked::of_update_v2(&request, &named, note.as_ref(), example.now)
+            }))
         }
         Call::Import(_) => {
             let request = BatchImport::parse(body.as_bytes()).map_err(InvalidExample::Body)?;
-            import(judge, &caller, example, &request)
+            import(judge, &caller, example, way, &request)
         }
     }
 }
@@ -105,14 +126,21 @@ fn look_up<'s>(example: &Example, state: &'s State) -> Known<'s> {
     }
 }
 
-fn update<'u>(judge: &mut impl Judge, caller: &Caller, example: &Example, asked: impl Fn() -> Asked<'u>) -> Decided {
+fn update<'u>(
+    judge: &mut impl Judge,
+    caller: &Caller,
+    example: &Example,
+    way: Way,
+    asked: impl Fn() -> Asked<'u>,
+) -> Decided {
     let state = example.finding.state();
     let findings: Findings<'_> = asked().findings;
-    let first = decide(judge, caller, asked(), Knowledge::OfEach(&[]));
-    if first.depends_on_state(caller, findings).is_empty() {
-        return decided(&first, false);
+    if way == Way::OnDemand {
+        let first = decide(judge, caller, asked(), Knowledge::OfEach(&[]));
+        if first.depends_on_state(caller, findings).is_empty() {
+            return decided(&first, false);
+        }
     }
-    // The state lives as long as this call, the request longer: what is decided by it is told before it goes.
     let known = [look_up(example, &state)];
     decided(&decide(judge, caller, asked(), Knowledge::OfEach(&known)), true)
 }
@@ -132,6 +160,7 @@ fn import(
     judge: &mut impl Judge,
     caller: &Caller,
     example: &Example,
+    way: Way,
     request: &BatchImport,
 ) -> Result<Decided, InvalidExample> {
     let state = example.finding.state();
@@ -139,11 +168,11 @@ fn import(
         // AWS and the gate refuse the whole call before any policy is asked.
         return Ok(Decided::nothing(Outcome::Refused, false));
     }
-    let first = decide_import(judge, caller, request, example.now, Knowledge::OfEach(&[]));
-    let looked_up = !first.depends_on_state().is_empty();
     let known = [look_up(example, &state)];
-    let decision =
-        if looked_up { decide_import(judge, caller, request, example.now, Knowledge::OfEach(&known)) } else { first };
+    let mut decide = |known| decide_import(judge, caller, request, example.now, Knowledge::OfEach(known));
+    let first = (way == Way::OnDemand).then(|| decide(&[])).filter(|first| first.depends_on_state().is_empty());
+    let looked_up = first.is_none();
+    let decision = first.unwrap_or_else(|| decide(&known));
     Ok(match decision.fates.first() {
         Some(fate @ ImportFate::Ruled { changes, ruling }) => {
             Decided::ruled(changes, ruling, fate.forwarded(), looked_up)

@@ -16,7 +16,7 @@ pub mod suite;
 pub use coverage::{AtomCoverage, Coverage, CoverageReport, FileCoverage, PolicyCoverage};
 pub use example::{Call, Example, Fleet, InvalidExample};
 pub use fixture::{CallerFixture, FindingFixture, NoteFixture, ReferenceFixture, SeverityFixture, Texts};
-pub use live::{Answered, Decided, ask};
+pub use live::{Answered, Decided, ask, ask_knowing};
 pub use outcome::Outcome;
 pub use paint::Paint;
 

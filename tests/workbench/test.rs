@@ -62,8 +62,8 @@ fn mixed() -> tempfile::TempDir {
 }
 
 #[test]
-fn the_shipped_packs_pass_their_tests() {
-    let output = run(&["test", "policies"]);
+fn the_shipped_packs_pass_their_tests_which_see_all_of_them() {
+    let output = run(&["test", "policies", "--coverage-min", "100"]);
     assert_eq!(output.status, 0, "{}{}", output.stdout, output.stderr);
 }
 
@@ -248,6 +248,25 @@ fn what_a_suite_asks_is_written_for_cedars_own_command_line() {
     assert_eq!(tests[0]["reason"], serde_json::json!(["members-note"]));
     let policies = fs::read_to_string(directory.join("policies.cedar")).unwrap();
     assert!(policies.contains("members-note") && !policies.contains("nobody-closes-criticals"), "{policies}");
+}
+
+#[test]
+fn coverage_is_told_and_may_be_too_little() {
+    let place = mixed();
+    let output = run_in(
+        place.path(),
+        &["test", "--name", "a note", "--coverage", "--coverage-lcov", "lcov.info", "--coverage-html", "coverage.html"],
+    );
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    golden("test/coverage.human", &output.stdout);
+    golden("test/coverage.info", &fs::read_to_string(place.path().join("lcov.info")).unwrap());
+    let page = fs::read_to_string(place.path().join("coverage.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("members-do-not-suppress"), "{page}");
+    let output = run_in(place.path(), &["test", "--name", "a note", "--coverage-min", "100"]);
+    assert_eq!(output.status, 2);
+    assert!(output.stderr.contains("expected at least 100 %"), "{}", output.stderr);
+    let output = run_in(place.path(), &["test", "--coverage-min", "101"]);
+    assert_eq!(output.status, 64);
 }
 
 #[test]

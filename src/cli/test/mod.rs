@@ -1,9 +1,12 @@
 //! `findings-gate test`
 
+mod coverage;
 mod export;
 mod find;
 mod run;
 mod watch;
+
+pub use coverage::CoverageArgs;
 
 use super::{Exit, Failure, Printer};
 use crate::workbench::report;
@@ -25,6 +28,8 @@ Examples:
   findings-gate test --name suppress --fail-fast
   findings-gate test --watch                      Again whenever a policy or a suite changes
   findings-gate test --format junit > report.xml
+  findings-gate test --coverage                   And what of the policies they have seen
+  findings-gate test --coverage-min 100 --coverage-lcov lcov.info
   findings-gate test --export cedar-tests         As tests that `cedar run-tests` reads
 
 Exit codes: 0 passed · 1 broke · 2 failed, or nothing was tested · 3 a policy is invalid · 64 usage";
@@ -46,7 +51,7 @@ pub struct TestArgs {
     pub fail_fast: bool,
 
     /// Run again whenever a policy or a suite changes, until Ctrl-C
-    #[arg(long, conflicts_with_all = ["format", "export"])]
+    #[arg(long, conflicts_with_all = ["format", "export", "min", "lcov", "html"])]
     pub watch: bool,
 
     /// How to print the result
@@ -56,6 +61,10 @@ pub struct TestArgs {
     /// Write the questions of each suite as a test of `cedar run-tests`, with policies and schema, into this directory
     #[arg(long, value_name = "DIR")]
     pub export: Option<PathBuf>,
+
+    /// What to tell of the policies that the cases have seen.
+    #[command(flatten)]
+    pub coverage: CoverageArgs,
 }
 
 /// How the result of tests is printed.
@@ -91,8 +100,11 @@ fn once(args: &TestArgs, printer: &mut Printer) -> Result<(Exit, Vec<PathBuf>), 
                 printer.diagnostic(broken)?;
             }
             printer.out(&report::human(report, printer.paint()))?;
+            if let Some(coverage) = &run.coverage {
+                printer.out(&format!("\n{}", coverage.summary(printer.paint())))?;
+            }
         }
-        TestFormat::Json => printer.json(&report::json(report))?,
+        TestFormat::Json => printer.json(&report::json(report, run.coverage.as_ref()))?,
         TestFormat::Junit => printer.out(&report::junit(report).map_err(Failure::broke)?)?,
         TestFormat::Tap => printer.out(&report::tap(report))?,
         TestFormat::Github => printer.out(&report::github(report))?,
@@ -100,5 +112,9 @@ fn once(args: &TestArgs, printer: &mut Printer) -> Result<(Exit, Vec<PathBuf>), 
     if let Some(directory) = &args.export {
         export::write(directory, &run.exports)?;
     }
-    Ok((if report.passed() { Exit::Fine } else { Exit::Failed }, run.files))
+    let enough = match &run.coverage {
+        Some(coverage) => args.coverage.tell(coverage, printer)?,
+        None => true,
+    };
+    Ok((if report.passed() && enough { Exit::Fine } else { Exit::Failed }, run.files))
 }

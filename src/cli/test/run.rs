@@ -4,8 +4,9 @@ use super::{Failure, TestArgs, export::Export, find};
 use crate::{
     cli::policies::{self, Loaded},
     finding::Enforcement,
-    policy::{Engine, Recorder},
+    policy::{Engine, Recorded, Recorder},
     workbench::{
+        Coverage, CoverageReport,
         report::TestReport,
         suite::{Case, Suite, SuiteError},
     },
@@ -21,6 +22,8 @@ pub(super) struct Run {
     pub(super) report: TestReport,
     /// What was asked, where it is to be exported.
     pub(super) exports: Vec<Export>,
+    /// What was seen of the policies, where that is asked for.
+    pub(super) coverage: Option<CoverageReport>,
     /// The suites, and the files and directories of their policies.
     pub(super) files: Vec<PathBuf>,
 }
@@ -28,9 +31,14 @@ pub(super) struct Run {
 /// Runs every suite.
 pub(super) fn all(args: &TestArgs) -> Result<Run, Failure> {
     let find::Found { suites, problems } = find::suites(&args.paths)?;
-    let mut run =
-        Run { report: TestReport { problems, ..TestReport::default() }, exports: Vec::new(), files: suites.clone() };
+    let mut run = Run {
+        report: TestReport { problems, ..TestReport::default() },
+        exports: Vec::new(),
+        coverage: None,
+        files: suites.clone(),
+    };
     let mut policies = PolicyCache::default();
+    let mut coverage = Coverages::default();
     for path in suites {
         let suite = match read(&path)? {
             Ok(suite) => suite,
@@ -45,11 +53,12 @@ pub(super) fn all(args: &TestArgs) -> Result<Run, Failure> {
         let paths = policy_paths(&path, &suite);
         run.files.extend(paths.iter().filter(|path| !path.starts_with("pack:")).map(PathBuf::from));
         let loaded = policies.get(&paths, suite.default_enforcement)?;
-        one(args, &suite, &loaded, &mut run)?;
+        one(args, &suite, &loaded, &mut run, &mut coverage)?;
         if args.fail_fast && run.report.counts().failed > 0 {
             break;
         }
     }
+    run.coverage = args.coverage.wanted().then(|| coverage.report());
     if run.report.problems.is_empty() && run.report.broken.is_empty() && run.report.counts() == <_>::default() {
         let name = args.name.as_deref().unwrap_or_default();
         run.report.problems.push(format!("no case has `{name}` in its name: nothing was tested"));
@@ -57,7 +66,13 @@ pub(super) fn all(args: &TestArgs) -> Result<Run, Failure> {
     Ok(run)
 }
 
-fn one(args: &TestArgs, suite: &Suite, loaded: &Loaded, run: &mut Run) -> Result<(), Failure> {
+fn one(
+    args: &TestArgs,
+    suite: &Suite,
+    loaded: &Arc<Loaded>,
+    run: &mut Run,
+    coverage: &mut Coverages,
+) -> Result<(), Failure> {
     let unknown = suite.unknown_policies(loaded.policies.rules());
     if !unknown.is_empty() {
         run.report.broken.push(SuiteError::new(&suite.file, unknown));
@@ -66,21 +81,45 @@ fn one(args: &TestArgs, suite: &Suite, loaded: &Loaded, run: &mut Run) -> Result
     let snapshot = loaded.snapshot(suite.accounts())?;
     let wanted =
         |case: &Case| args.name.as_ref().is_none_or(|name| case.name.contains(&**name) || suite.name.contains(&**name));
-    let engine = Engine::new(snapshot.clone());
-    let report = if args.export.is_some() {
+    let mut engine = Engine::new(snapshot.clone());
+    let report = suite.run(&mut engine, wanted, args.fail_fast);
+    if args.export.is_some() || args.coverage.wanted() {
         let mut recorder = Recorder::new(engine, snapshot);
-        let report = suite.run(&mut recorder, wanted, args.fail_fast);
-        run.exports.push(Export::new(suite, loaded, &recorder.take()));
-        report
-    } else {
-        let mut engine = engine;
-        suite.run(&mut engine, wanted, args.fail_fast)
-    };
+        suite.ask(&mut recorder, wanted);
+        let asked = recorder.take();
+        if args.export.is_some() {
+            run.exports.push(Export::new(suite, loaded, &asked));
+        }
+        coverage.observe(loaded, &asked)?;
+    }
     if !report.cases.is_empty() {
         run.report.policies.add(&suite.file, loaded.policies.rules());
         run.report.suites.push(report);
     }
     Ok(())
+}
+
+/// What is seen of each set of policies.
+#[derive(Default)]
+struct Coverages {
+    by_set: Vec<(Arc<Loaded>, Coverage)>,
+}
+
+impl Coverages {
+    fn observe(&mut self, loaded: &Arc<Loaded>, recorded: &[Recorded]) -> Result<(), Failure> {
+        let known = self.by_set.iter().position(|(set, _)| Arc::ptr_eq(set, loaded));
+        let at = known.unwrap_or(self.by_set.len());
+        if known.is_none() {
+            let coverage = Coverage::new(loaded.policies.rules()).map_err(Failure::broke)?;
+            self.by_set.push((loaded.clone(), coverage));
+        }
+        self.by_set[at].1.observe(recorded);
+        Ok(())
+    }
+
+    fn report(&self) -> CoverageReport {
+        CoverageReport::merged(self.by_set.iter().map(|(set, coverage)| coverage.report(&set.texts)))
+    }
 }
 
 /// Reads a suite from its file.

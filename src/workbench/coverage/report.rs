@@ -157,6 +157,19 @@ impl CoverageReport {
         Self { policies_covered, policies, atoms_covered, atoms, percent, files }
     }
 
+    /// One report of those of several sets of policies. A file that several sets have is counted once, with what was seen of it
+    /// in any of them.
+    pub fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
+        let mut files: Vec<FileCoverage> = Vec::new();
+        for file in reports.into_iter().flat_map(|report| report.files) {
+            match files.iter_mut().find(|known| known.name == file.name && known.text == file.text) {
+                Some(known) => known.add(&file),
+                None => files.push(file),
+            }
+        }
+        Self::new(files)
+    }
+
     /// Of policies and atoms together, those that are covered, of a hundred: a hundred only if nothing is missing.
     pub fn percent(&self) -> f64 {
         self.percent
@@ -185,6 +198,21 @@ impl CoverageReport {
             }
         }
         text
+    }
+}
+
+impl FileCoverage {
+    /// Adds what was seen of the same file.
+    fn add(&mut self, other: &Self) {
+        for (policy, other) in self.policies.iter_mut().zip(&other.policies) {
+            policy.in_scope += other.in_scope;
+            policy.satisfied += other.satisfied;
+            policy.determining += other.determining;
+            for (atom, other) in policy.atoms.iter_mut().zip(&other.atoms) {
+                atom.seen_true += other.seen_true;
+                atom.seen_false += other.seen_false;
+            }
+        }
     }
 }
 

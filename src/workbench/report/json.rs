@@ -3,14 +3,17 @@
 use super::{TestReport, counted};
 use crate::{
     policy::Problem,
-    workbench::suite::{CaseReport, Mismatch, Status, SuiteReport},
+    workbench::{
+        CoverageReport,
+        suite::{CaseReport, Mismatch, Status, SuiteReport},
+    },
 };
 use serde_json::{Value, json};
 
-/// The report as JSON.
-pub fn json(report: &TestReport) -> Value {
+/// The report as JSON, with the coverage if it was asked for.
+pub fn json(report: &TestReport, coverage: Option<&CoverageReport>) -> Value {
     let counts = report.counts();
-    json!({
+    let mut whole = json!({
         "version": 1,
         "passed": report.passed(),
         "counts": {
@@ -23,7 +26,11 @@ pub fn json(report: &TestReport) -> Value {
             "problems": broken.problems().iter().map(problem).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "problems": report.problems,
-    })
+    });
+    if let Some(coverage) = coverage {
+        whole["coverage"] = serde_json::to_value(coverage).unwrap_or_else(|error| error.to_string().into());
+    }
+    whole
 }
 
 fn problem(problem: &Problem) -> Value {

@@ -3,7 +3,7 @@
 use super::{Case, Suite};
 use crate::{
     policy::{Judge, Problem, Rule, nearest},
-    workbench::{Decided, ask},
+    workbench::{Decided, ask, ask_knowing},
 };
 use std::{fmt, sync::Arc};
 
@@ -96,6 +96,14 @@ impl Suite {
             }
         }
         problems
+    }
+
+    /// Asks the cases that `wanted` picks, each about a finding that is looked up first: for a judge that records the questions.
+    pub fn ask(&self, judge: &mut impl Judge, wanted: impl Fn(&Case) -> bool) {
+        for case in self.cases.iter().filter(|case| case.skip.is_none() && wanted(case)) {
+            // What the API does not take asks nothing; running the suite tells it.
+            let _ = ask_knowing(judge, &case.example);
+        }
     }
 
     /// Asks the cases that `wanted` picks, each the way of a live request, and stops after the first failure if
