@@ -7,7 +7,11 @@ use super::text::{self, Excess, Kind, MAX_NESTING, MAX_TERMS, Piece};
 use super::{diagnose, lint};
 use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, Validator};
 use std::collections::{HashMap, hash_map::Entry};
-use std::{ops::Range, sync::Arc, thread};
+use std::{
+    ops::Range,
+    sync::{Arc, LazyLock},
+    thread,
+};
 
 /// The longest policy file, in bytes.
 pub const MAX_FILE: usize = 1 << 20;
@@ -74,6 +78,14 @@ pub fn load(texts: &[PolicyText]) -> Result<Policies, LoadError> {
             "free some memory or raise the limit on threads, and load again",
         )])),
     }
+}
+
+/// Whether a policy passes strict validation without a warning, as all that are loaded do.
+pub fn is_valid(policy: &Policy) -> bool {
+    static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| Validator::new(schema().clone()));
+    PolicySet::from_policies([policy.clone()]).is_ok_and(|set| {
+        VALIDATOR.validate_with_level(&set, ValidationMode::Strict, DEREFERENCES).validation_passed_without_warnings()
+    })
 }
 
 fn load_here(texts: &[PolicyText]) -> Result<Policies, Vec<Problem>> {

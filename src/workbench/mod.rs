@@ -8,6 +8,7 @@ mod example;
 pub mod export;
 mod fixture;
 mod live;
+pub mod mutate;
 mod outcome;
 mod paint;
 pub mod report;
