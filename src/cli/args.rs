@@ -4,6 +4,7 @@ use super::{
     backend::{self, BackendArgs},
     check::{self, CheckArgs},
     demo::{self, DemoArgs},
+    matrix::{self, MatrixArgs},
     serve::{self, ServeArgs},
     test::{self, TestArgs},
 };
@@ -74,4 +75,7 @@ pub enum Command {
     /// Run a gate, a backend and sample findings in one process
     #[command(long_about = demo::ABOUT)]
     Demo(DemoArgs),
+    /// Tell who may set what to what, by these policies
+    #[command(long_about = matrix::ABOUT)]
+    Matrix(MatrixArgs),
 }

@@ -9,6 +9,7 @@ mod backend;
 mod check;
 mod demo;
 mod embedded;
+mod matrix;
 mod output;
 mod policies;
 mod serve;
@@ -19,6 +20,7 @@ pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
 pub use check::{CheckArgs, Format};
 pub use demo::DemoArgs;
+pub use matrix::{MatrixArgs, MatrixFormat};
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
 pub use serve::ServeArgs;
@@ -45,6 +47,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Backend(args) => backend::run(&args, printer),
         Command::Test(args) => test::run(&args, printer),
         Command::Demo(args) => demo::run(&args, printer),
+        Command::Matrix(args) => matrix::run(&args, printer),
     }
 }
 

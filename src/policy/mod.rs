@@ -10,6 +10,7 @@ mod ask;
 mod attribute;
 mod condition;
 mod diagnose;
+mod distinction;
 mod engine;
 mod evaluate;
 mod footprint;
@@ -35,6 +36,7 @@ mod text;
 mod verdict;
 
 pub use condition::{Asked, Atom, Clause, Condition, Node, Probe, Read, Span, Trace, Tree, Truth};
+pub use distinction::{Distinction, Distinctions, Holds, Like, Literals, Named, Part, Term};
 pub use engine::Engine;
 pub use judge::{Judge, Question};
 pub use load::{MAX_FILE, MAX_POLICIES, Policies, PolicyText, is_valid, load};

@@ -14,7 +14,7 @@ use crate::finding::{Action, Role};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint};
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 /// Policies that are asked together.
@@ -148,6 +148,19 @@ impl Index {
     pub(super) fn common(&self) -> impl Iterator<Item = (Role, Action, &Slice)> {
         self.entries.iter().map(|((role, action), entry)| (*role, *action, &*entry.common))
     }
+}
+
+/// Whether a policy can apply to some caller of a role who asks for an action, by its scope alone.
+pub(super) fn can_apply(policy: &Policy, role: Role, action: Action) -> bool {
+    static GROUPS: LazyLock<HashMap<EntityUid, HashSet<EntityUid>>> = LazyLock::new(action_groups);
+    let of_role = match policy.principal_constraint() {
+        PrincipalConstraint::Is(kind) | PrincipalConstraint::IsIn(kind, _) => names(&kind, role),
+        PrincipalConstraint::Eq(uid) if matches!(uid.type_name().to_string().as_str(), "Member" | "Administrator") => {
+            names(uid.type_name(), role)
+        }
+        _ => true,
+    };
+    of_role && action_matches(policy, super::names::action_uid(action), &GROUPS)
 }
 
 fn names(kind: &cedar_policy::EntityTypeName, role: Role) -> bool {

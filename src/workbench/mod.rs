@@ -8,6 +8,7 @@ mod example;
 pub mod export;
 mod fixture;
 mod live;
+pub mod matrix;
 pub mod mutate;
 mod outcome;
 mod paint;

@@ -65,8 +65,9 @@ fn a_slip_that_could_not_be_loaded_is_none() {
 
 #[test]
 fn a_mutant_takes_the_place_of_its_original() {
-    let rules =
-        rules("@id(\"a\") permit (principal, action, resource); @id(\"b\") @shadow forbid (principal, action, resource);");
+    let rules = rules(
+        "@id(\"a\") permit (principal, action, resource); @id(\"b\") @shadow forbid (principal, action, resource);",
+    );
     let all = mutants(&rules).unwrap();
     let gone = all.iter().find(|mutant| mutant.rule.is_none()).unwrap();
     assert_eq!(gone.applied(&rules).len(), 1);

@@ -1,0 +1,61 @@
+//! For people at a terminal.
+
+use super::{actions, callers, continues, only, summary};
+use crate::workbench::{
+    Paint,
+    matrix::{Effect, Matrix},
+};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use std::fmt::Write as _;
+
+/// How wide it is, in columns of a terminal.
+const WIDTH: u16 = 100;
+
+/// The matrix for a terminal of 100 columns.
+pub fn text(matrix: &Matrix, paint: Paint) -> String {
+    let mut text = String::new();
+    for section in &matrix.sections {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+        for (at, line) in section.lines.iter().enumerate() {
+            let what = if continues(section, at) { String::new() } else { actions(line) };
+            table.add_row([what, only(line), line.reply.effect.to_string(), line.reply.by()]);
+        }
+        let upper = |at: usize, width: u16| (at, ColumnConstraint::UpperBoundary(Width::Fixed(width)));
+        for (at, constraint) in [upper(0, 25), upper(1, 36), upper(2, 11), upper(3, 36)] {
+            if let Some(column) = table.column_mut(at) {
+                column.set_constraint(constraint);
+            }
+        }
+        let _ = writeln!(text, "{}", paint.strong(callers(section)));
+        for row in table.lines() {
+            let _ = writeln!(text, "{}", coloured(row.trim_end(), paint));
+        }
+        text.push('\n');
+    }
+    let _ = writeln!(text, "{}", paint.faint(summary(matrix)));
+    for note in &matrix.notes {
+        let _ = writeln!(text, "{} {note}", paint.doubtful("note:"));
+    }
+    text
+}
+
+/// A line of a table with its effect in colour. (Colours would confuse the table's widths.)
+fn coloured(row: &str, paint: Paint) -> String {
+    let effects = [Effect::Allow, Effect::Strip, Effect::Reject, Effect::Refuse, Effect::NotFound];
+    let found = effects.into_iter().find_map(|effect| {
+        let word = format!(" {effect} ");
+        row.find(&word).map(|at| (effect, at + 1, at + 1 + effect.as_str().len()))
+    });
+    match found {
+        None => row.to_owned(),
+        Some((effect, from, to)) => {
+            let word = match effect {
+                Effect::Allow => paint.good(&row[from..to]),
+                Effect::Strip | Effect::NotFound => paint.doubtful(&row[from..to]),
+                Effect::Reject | Effect::Refuse => paint.bad(&row[from..to]),
+            };
+            format!("{}{word}{}", &row[..from], &row[to..])
+        }
+    }
+}
