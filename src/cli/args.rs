@@ -4,6 +4,7 @@ use super::{
     backend::{self, BackendArgs},
     check::{self, CheckArgs},
     demo::{self, DemoArgs},
+    diff::{self, DiffArgs},
     matrix::{self, MatrixArgs},
     serve::{self, ServeArgs},
     test::{self, TestArgs},
@@ -66,6 +67,9 @@ pub enum Command {
     /// Check the configuration and the policies; bind nothing
     #[command(long_about = check::ABOUT)]
     Check(CheckArgs),
+    /// Tell what a change to policies makes more or less permissive
+    #[command(long_about = diff::ABOUT)]
+    Diff(DiffArgs),
     /// Run the policies' tests
     #[command(long_about = test::ABOUT)]
     Test(TestArgs),

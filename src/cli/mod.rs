@@ -8,6 +8,7 @@ mod assemble;
 mod backend;
 mod check;
 mod demo;
+mod diff;
 mod embedded;
 mod matrix;
 mod output;
@@ -20,6 +21,7 @@ pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
 pub use check::{CheckArgs, Format};
 pub use demo::DemoArgs;
+pub use diff::{DiffArgs, DiffFormat, FailOn};
 pub use matrix::{MatrixArgs, MatrixFormat};
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
@@ -46,6 +48,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::run(&args, printer),
         Command::Backend(args) => backend::run(&args, printer),
         Command::Test(args) => test::run(&args, printer),
+        Command::Diff(args) => diff::run(&args, printer),
         Command::Demo(args) => demo::run(&args, printer),
         Command::Matrix(args) => matrix::run(&args, printer),
     }

@@ -60,7 +60,8 @@ pub fn read_policies(paths: &[PolicyPath]) -> Result<Vec<PolicyText>, ConfigErro
     problems.into_result().map(|()| texts)
 }
 
-fn is_policy(path: &Path) -> bool {
+/// Whether a file of a directory of policies is one of them, by its name.
+pub fn is_policy(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "cedar")
 }
 

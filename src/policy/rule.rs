@@ -1,9 +1,10 @@
 //! One policy, with what its annotations say.
 
 use super::problem::{Problem, Source, nearest};
+use super::slice;
 use super::text::{Piece, Token};
-use crate::finding::Enforcement;
-use cedar_policy::{Effect, Policy};
+use crate::finding::{Action, Enforcement, Role};
+use cedar_policy::{Effect, Policy, pst::Clause};
 use std::{ops::Range, sync::Arc};
 
 /// The annotations that a policy may carry.
@@ -47,6 +48,30 @@ pub struct Origin {
     pub offset: usize,
     /// The policy as it is written: from its first annotation to its `;`.
     pub text: Arc<str>,
+}
+
+impl Rule {
+    /// Whether it can apply to some caller of a role who asks for an action, by its scope alone.
+    pub fn can_apply(&self, role: Role, action: Action) -> bool {
+        slice::can_apply(&self.policy, role, action)
+    }
+
+    /// What it says besides its annotations, laid out as Cedar prints it: two policies that differ in layout alone have the same.
+    pub fn meaning(&self) -> String {
+        let tree = self.policy.to_pst().map(|tree| {
+            let body = tree.body();
+            let mut text = format!("{:?} {:?} {:?} {:?}", body.effect, body.principal, body.action, body.resource);
+            for clause in body.clauses() {
+                let (word, condition) = match clause {
+                    Clause::When(condition) => ("when", condition),
+                    Clause::Unless(condition) => ("unless", condition),
+                };
+                text.push_str(&[" ", word, " { ", &condition.to_string(), " }"].concat());
+            }
+            text
+        });
+        tree.unwrap_or_else(|_| self.policy.to_string())
+    }
 }
 
 /// What the annotations of one policy say.

@@ -4,6 +4,7 @@
 //! the way of a request, look-up included, and says what becomes of it. Everything else is made of that.
 
 mod coverage;
+pub mod diff;
 mod example;
 pub mod export;
 mod fixture;

@@ -18,6 +18,7 @@ mod variants;
 pub use domain::{Domain, Who};
 pub use fold::{Row, fold};
 pub use reply::{Effect, Reply};
+pub(super) use report::restrictions;
 pub use report::{Filter, Line, Matrix, MatrixError, Plain, Restriction, Section};
 pub use space::{Cell, Dimension, MOST_EXAMPLES, Space};
 

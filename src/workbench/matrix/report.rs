@@ -226,7 +226,8 @@ fn lines(asked: &[(Space<'_>, Vec<Reply>)]) -> Vec<Line> {
     by_rows.into_iter().flat_map(|(actions, rows)| rows.into_iter().map(move |row| line(&actions, row))).collect()
 }
 
-fn restrictions(space: &Space<'_>, row: &Row<Reply>) -> Vec<Restriction> {
+/// What a row is restricted to, in words.
+pub(in crate::workbench) fn restrictions<T>(space: &Space<'_>, row: &Row<T>) -> Vec<Restriction> {
     let said = row.only.iter().map(|(at, classes)| {
         let dimension = &space.dimensions[*at];
         let to = classes.iter().map(|class| dimension.classes[*class].clone()).collect();

@@ -1,0 +1,115 @@
+//! `findings-gate diff`
+
+mod revision;
+
+use super::{Exit, Failure, Printer, policies};
+use crate::{
+    finding::Enforcement,
+    workbench::{
+        diff::{self, Diff, Direction, Side},
+        matrix::MatrixError,
+    },
+};
+use clap::{Args, ValueEnum};
+
+pub(super) const ABOUT: &str = "\
+Tell what becomes more permissive, less permissive, or enforced otherwise.
+
+OLD and NEW are policies: a directory, a `.cedar` file, a pack such as `pack:baseline`, or what a git revision has of them: \
+`main:policies/`, or the revision alone for the same path as the other one's. Everything that either of them distinguishes is put \
+to both, by the code that the live gate runs: who, which action, which value, in which state of the finding. So every example was \
+replayed through both before it is printed.";
+
+const EXAMPLES: &str = "\
+Examples:
+  findings-gate diff main policies/                       What does this branch change?
+  findings-gate diff HEAD~1:policies/ HEAD:policies/
+  findings-gate diff pack:strict pack:baseline
+  findings-gate diff main policies/ --format markdown     For a pull request
+  findings-gate diff main policies/ --fail-on widened     Exit code 2 if something is allowed that was denied
+
+Exit codes: 0 fine · 1 broke · 2 something moved that --fail-on names · 3 policies invalid · 64 usage";
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DiffArgs {
+    /// The policies as they were
+    #[arg(value_name = "OLD")]
+    pub old: String,
+
+    /// The policies as they are
+    #[arg(value_name = "NEW")]
+    pub new: String,
+
+    /// What a denial does where no policy says: strip, reject or refuse
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_parser = policies::enforcement)]
+    pub default_enforcement: Enforcement,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = DiffFormat::Human)]
+    pub format: DiffFormat,
+
+    /// Exit with 2 if something moved in this way; may be given again
+    #[arg(long, value_enum, value_name = "WAY")]
+    pub fail_on: Vec<FailOn>,
+}
+
+/// How a comparison is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For people
+    Human,
+    /// For a pull request
+    Markdown,
+    /// One JSON object, whose members stay as they are
+    Json,
+}
+
+/// What may be failed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Something is allowed that was denied
+    Widened,
+    /// Something is denied that was allowed
+    Narrowed,
+    /// A denial does less or more than it did
+    Enforcement,
+    /// Anything moved, policies' names included
+    Any,
+}
+
+impl FailOn {
+    const fn directions(self) -> &'static [Direction] {
+        match self {
+            Self::Widened => &[Direction::Widened],
+            Self::Narrowed => &[Direction::Narrowed],
+            Self::Enforcement => &[Direction::Milder, Direction::Stricter],
+            Self::Any => {
+                &[Direction::Widened, Direction::Narrowed, Direction::Milder, Direction::Stricter, Direction::Otherwise]
+            }
+        }
+    }
+}
+
+/// Compares, and prints what moved.
+pub(super) fn run(args: &DiffArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let (old, new) = revision::both(&args.old, &args.new)?;
+    let side = |policies| Side { rules: policies, default_enforcement: args.default_enforcement };
+    let diff = Diff::of(side(old.rules()), side(new.rules())).map_err(failure)?;
+    match args.format {
+        DiffFormat::Human => printer.out(&diff::human(&diff, printer.paint()))?,
+        DiffFormat::Markdown => printer.out(&diff::markdown(&diff))?,
+        DiffFormat::Json => printer.json(&diff::json(&diff))?,
+    }
+    let failed = args.fail_on.iter().any(|way| diff.has(way.directions()));
+    Ok(if failed { Exit::Failed } else { Exit::Fine })
+}
+
+/// Policies that cannot be asked are invalid; the rest is a fault of the program.
+pub(super) fn failure(error: MatrixError) -> Failure {
+    match error {
+        MatrixError::Snapshot(error) => Failure::invalid(error),
+        error => Failure::broke(format!("{error}; this is a fault of the program: please report it")),
+    }
+}

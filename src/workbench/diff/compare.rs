@@ -1,0 +1,310 @@
+//! Comparing two sets of policies, cell by cell.
+
+use crate::{
+    finding::{Action, Enforcement, Role},
+    policy::{Engine, Rule, Snapshot},
+    workbench::{
+        Example, ask,
+        matrix::{Cell, Domain, Effect, MatrixError, Reply, Restriction, Space, fold, restrictions},
+    },
+};
+use serde::Serialize;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// A set of policies.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'r> {
+    /// The policies.
+    pub rules: &'r [Rule],
+    /// What a denial does where no policy says.
+    pub default_enforcement: Enforcement,
+}
+
+/// In which way an answer moved, the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// It was denied, and is allowed.
+    Widened,
+    /// It was allowed, and is denied.
+    Narrowed,
+    /// It is denied as before, and less is done.
+    Milder,
+    /// It is denied as before, and more is done.
+    Stricter,
+    /// The same is done, by other policies or for another reason.
+    Otherwise,
+}
+
+/// What moved between two sets.
+#[derive(Debug, Clone, Default)]
+pub struct Diff {
+    /// The gravest first.
+    pub moved: Vec<Moved>,
+    /// What is not told apart, or not asked, in words.
+    pub notes: Vec<String>,
+}
+
+/// Questions of which the same was said, and now the same is.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// In which way.
+    pub direction: Direction,
+    /// Who asks: one role, or a kind of callers.
+    pub callers: Vec<String>,
+    /// For what.
+    pub actions: Vec<Action>,
+    /// Where.
+    pub only: Vec<Restriction>,
+    /// What was said.
+    pub old: Reply,
+    /// What is said.
+    pub new: Reply,
+    /// One of them, which was asked of both.
+    pub example: Example,
+}
+
+/// One question on which two sets differ.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    /// The question.
+    pub example: Example,
+    /// The change in it that gets another answer.
+    pub action: Action,
+    /// Which of several with that action.
+    pub element: Option<String>,
+    /// What the old set says.
+    pub old: Reply,
+    /// What the new set says.
+    pub new: Reply,
+}
+
+impl Direction {
+    /// From one answer to another; nothing if they are the same.
+    pub fn of(old: &Reply, new: &Reply) -> Option<Self> {
+        let allows = |reply: &Reply| reply.effect == Effect::Allow;
+        match (allows(old), allows(new)) {
+            _ if old == new => None,
+            (false, true) => Some(Self::Widened),
+            (true, false) => Some(Self::Narrowed),
+            _ if old.effect == new.effect => Some(Self::Otherwise),
+            _ if new.effect < old.effect => Some(Self::Milder),
+            _ => Some(Self::Stricter),
+        }
+    }
+
+    /// `widened`, `narrowed`, `milder`, `stricter`, `otherwise`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Widened => "widened",
+            Self::Narrowed => "narrowed",
+            Self::Milder => "milder",
+            Self::Stricter => "stricter",
+            Self::Otherwise => "otherwise",
+        }
+    }
+
+    /// What it is called in a report.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Widened => "More permissive: denied before, allowed now",
+            Self::Narrowed => "Less permissive: allowed before, denied now",
+            Self::Milder => "Enforced less: denied as before, and less is done",
+            Self::Stricter => "Enforced more: denied as before, and more is done",
+            Self::Otherwise => "Same effect, by other policies or for another reason",
+        }
+    }
+}
+
+impl Diff {
+    /// Compares two sets over everything that either of them distinguishes.
+    ///
+    /// # Errors
+    ///
+    /// Policies that cannot be analysed, or be asked.
+    pub fn of(old: Side<'_>, new: Side<'_>) -> Result<Self, MatrixError> {
+        let domain = Domain::of(old.rules.iter().chain(new.rules)).map_err(MatrixError::Domain)?;
+        let mut sides = Sides::new(old, new, &domain)?;
+        let mut moved: Vec<Moved> = Vec::new();
+        let mut notes: BTreeSet<String> = domain.notes().iter().cloned().collect();
+        for who in domain.callers() {
+            for action in sides.actions(who.caller.role) {
+                let space = domain.space(who, action).map_err(MatrixError::Domain)?;
+                // That something never comes up is no news of a comparison.
+                notes.extend(space.notes.iter().filter(|note| !note.starts_with("no example")).cloned());
+                for one in sides.moved(&space)? {
+                    add(&mut moved, one);
+                }
+            }
+        }
+        moved.sort_by_key(|moved| moved.direction);
+        Ok(Self { moved, notes: notes.into_iter().collect() })
+    }
+
+    /// Whether something moved in one of these ways.
+    pub fn has(&self, directions: &[Direction]) -> bool {
+        self.moved.iter().any(|moved| directions.contains(&moved.direction))
+    }
+}
+
+/// Adds what moved to what is known to have moved: the same for other actions of a caller, or for other callers, is told once.
+fn add(known: &mut Vec<Moved>, one: Moved) {
+    let alike = |moved: &&mut Moved| moved.only == one.only && moved.old == one.old && moved.new == one.new;
+    match known.iter_mut().filter(alike).find(|moved| moved.callers == one.callers || moved.actions == one.actions) {
+        Some(moved) if moved.callers == one.callers => moved.actions.extend(&one.actions),
+        Some(moved) => moved.callers.extend(one.callers),
+        None => known.push(one),
+    }
+}
+
+/// The first question on which two sets differ, among those that `wanted` picks by role and action; nothing if there is none
+/// in all that they distinguish.
+///
+/// # Errors
+///
+/// Policies that cannot be analysed, or be asked.
+pub fn first_difference(
+    old: Side<'_>,
+    new: Side<'_>,
+    wanted: impl Fn(Role, Action) -> bool,
+) -> Result<Option<Difference>, MatrixError> {
+    let domain = Domain::of(old.rules.iter().chain(new.rules)).map_err(MatrixError::Domain)?;
+    let mut sides = Sides::new(old, new, &domain)?;
+    for who in domain.callers() {
+        for action in sides.actions(who.caller.role).into_iter().filter(|action| wanted(who.caller.role, *action)) {
+            let space = domain.space(who, action).map_err(MatrixError::Domain)?;
+            for cell in &space.cells {
+                if let Some(difference) = sides.difference(cell, action)? {
+                    return Ok(Some(difference));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Both sets, to ask.
+struct Sides<'r> {
+    old: Side<'r>,
+    new: Side<'r>,
+    engines: [Engine; 2],
+}
+
+impl<'r> Sides<'r> {
+    fn new(old: Side<'r>, new: Side<'r>, domain: &Domain) -> Result<Self, MatrixError> {
+        let engine = |side: Side<'_>| {
+            let snapshot = Snapshot::new(side.rules.to_vec(), domain.accounts().clone(), side.default_enforcement)?;
+            Ok::<_, MatrixError>(Engine::new(Arc::new(snapshot)))
+        };
+        Ok(Self { old, new, engines: [engine(old)?, engine(new)?] })
+    }
+
+    /// The actions of which different things may be said to a role: where the same policies can apply, the same is said.
+    fn actions(&self, role: Role) -> Vec<Action> {
+        if self.old.default_enforcement != self.new.default_enforcement {
+            return Action::ALL.to_vec();
+        }
+        let of = |side, action| applying(side, role, action);
+        let changed: Vec<Action> =
+            Action::ALL.iter().copied().filter(|action| of(self.old, *action) != of(self.new, *action)).collect();
+        let may_differ = |action: &Action| {
+            // An update that removes something is asked about what it sends, too; an import is asked about all of it.
+            let beside = changed.iter().any(|other| action.field().is_none() || other.field() == action.field());
+            // What is allowed because of what travels with it is asked again where that is stripped.
+            let reads_others = || of(self.new, *action).iter().any(|policy| policy.reads_others());
+            beside || !changed.is_empty() && reads_others()
+        };
+        Action::ALL.iter().copied().filter(may_differ).collect()
+    }
+
+    /// What both say to a cell, if it differs, with the example that shows it.
+    fn difference(&mut self, cell: &Cell, action: Action) -> Result<Option<Difference>, MatrixError> {
+        let [old, new] = &mut self.engines;
+        let (said, says) = (cell.ask(old, action)?, cell.ask(new, action)?);
+        if said == says {
+            return Ok(None);
+        }
+        let element = cell.element.as_deref();
+        for example in &cell.examples {
+            let said_of = Reply::of(&ask(old, example)?, example, action, element);
+            let says_of = Reply::of(&ask(new, example)?, example, action, element);
+            if said_of.as_ref() == Some(&said) || says_of.as_ref() == Some(&says) {
+                let (example, element) = (example.clone(), cell.element.clone());
+                return Ok(Some(Difference { example, action, element, old: said, new: says }));
+            }
+        }
+        let first = cell.examples.first().cloned();
+        Ok(first.map(|example| Difference { example, action, element: cell.element.clone(), old: said, new: says }))
+    }
+
+    /// What moved for a caller and an action, folded.
+    fn moved(&mut self, space: &Space<'_>) -> Result<Vec<Moved>, MatrixError> {
+        let mut differences = Vec::with_capacity(space.cells.len());
+        for cell in &space.cells {
+            differences.push(self.difference(cell, space.action)?);
+        }
+        let pair = |difference: &Difference| (difference.old.clone(), difference.new.clone());
+        let cells: Vec<_> = space
+            .cells
+            .iter()
+            .zip(&differences)
+            .map(|(cell, difference)| (cell.classes.as_slice(), difference.as_ref().map(pair)))
+            .collect();
+        let mut moved = Vec::new();
+        for row in fold(&cells) {
+            let Some((old, new)) = row.says.clone() else { continue };
+            let in_row = space.cells.iter().zip(&differences).filter(|(cell, _)| row.covers(&cell.classes));
+            let Some(difference) = in_row.filter_map(|(_, difference)| difference.as_ref()).next() else { continue };
+            let Some(direction) = Direction::of(&old, &new) else { continue };
+            moved.push(Moved {
+                direction,
+                callers: vec![space.who.name.clone()],
+                actions: vec![space.action],
+                only: restrictions(space, &row),
+                old,
+                new,
+                example: difference.example.clone(),
+            });
+        }
+        Ok(moved)
+    }
+}
+
+/// A policy, in what matters of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Applying {
+    id: Arc<str>,
+    meaning: String,
+    enforcement: Option<Enforcement>,
+    shadow: bool,
+}
+
+/// The policies of a side that can apply.
+fn applying(side: Side<'_>, role: Role, action: Action) -> Vec<Applying> {
+    let applying = side.rules.iter().filter(|rule| rule.can_apply(role, action));
+    let of = |rule: &Rule| Applying {
+        id: rule.id.clone(),
+        meaning: rule.meaning(),
+        enforcement: rule.enforcement,
+        shadow: rule.shadow,
+    };
+    applying.map(of).collect()
+}
+
+impl Applying {
+    /// Whether it may look at what travels with a change.
+    fn reads_others(&self) -> bool {
+        ["fields", "note", "userDefinedFields"].iter().any(|name| self.meaning.contains(name))
+    }
+}
+
+/// A reply in the words of a suite's expectation.
+pub(in crate::workbench) fn expected(reply: &Reply) -> serde_json::Value {
+    let ids: Vec<&str> = reply.policies.iter().map(|id| &**id).collect();
+    match (reply.effect, reply.reason) {
+        (Effect::Allow, _) => serde_json::json!({ "allow": ids }),
+        (_, Some(reason)) if ids.is_empty() => reason.into(),
+        (_, Some(reason)) => serde_json::json!({ "reason": reason, "deny": ids }),
+        (_, None) => serde_json::json!({ "deny": ids }),
+    }
+}
