@@ -5,6 +5,8 @@
 
 mod coverage;
 mod example;
+mod excerpt;
+pub mod explain;
 mod fixture;
 mod live;
 mod outcome;
@@ -12,6 +14,7 @@ mod paint;
 
 pub use coverage::{AtomCoverage, Coverage, CoverageReport, FileCoverage, PolicyCoverage};
 pub use example::{Call, Example, Fleet, InvalidExample};
+pub use excerpt::{Mark, excerpt};
 pub use fixture::{CallerFixture, FindingFixture, NoteFixture, ReferenceFixture, SeverityFixture, Texts};
 pub use live::{Answered, Decided, ask};
 pub use outcome::Outcome;

@@ -1,0 +1,5 @@
+//! The workbench's verbs as a process: what they print, and what they end with.
+#![expect(clippy::unwrap_used, reason = "what a test's helpers unwrap is part of the test")]
+
+mod explain;
+mod support;
