@@ -5,6 +5,7 @@ use super::{
     check::{self, CheckArgs},
     demo::{self, DemoArgs},
     diff::{self, DiffArgs},
+    explain::{self, ExplainArgs},
     matrix::{self, MatrixArgs},
     serve::{self, ServeArgs},
     test::{self, TestArgs},
@@ -82,4 +83,7 @@ pub enum Command {
     /// Tell who may set what to what, by these policies
     #[command(long_about = matrix::ABOUT)]
     Matrix(MatrixArgs),
+    /// Explain what becomes of a request, and why
+    #[command(long_about = explain::ABOUT)]
+    Explain(ExplainArgs),
 }

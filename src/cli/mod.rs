@@ -10,6 +10,7 @@ mod check;
 mod demo;
 mod diff;
 mod embedded;
+mod explain;
 mod matrix;
 mod output;
 mod policies;
@@ -22,6 +23,7 @@ pub use backend::{BackendArgs, Chance, Fault};
 pub use check::{CheckArgs, Format};
 pub use demo::DemoArgs;
 pub use diff::{DiffArgs, DiffFormat, FailOn};
+pub use explain::{Call, ExplainArgs};
 pub use matrix::{MatrixArgs, MatrixFormat};
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
@@ -51,6 +53,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Diff(args) => diff::run(&args, printer),
         Command::Demo(args) => demo::run(&args, printer),
         Command::Matrix(args) => matrix::run(&args, printer),
+        Command::Explain(args) => explain::run(&args, printer),
     }
 }
 

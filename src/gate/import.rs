@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     finding::{
-        AccountId, BatchImport, Caller, Change, Enforcement, FieldSet, Governed, Identifier, NotImportable, Target,
+        AccountId, ApiError, BatchImport, Caller, Change, Enforcement, FieldSet, Governed, Identifier, NotImportable,
+        Operation, Target,
     },
     policy::Judge,
 };
@@ -90,9 +91,26 @@ impl ImportDecision<'_> {
     }
 }
 
+/// AWS lets an account import its own findings only, and denies the whole call otherwise. Where the gate signs, AWS sees another
+/// account than the caller's, so the gate holds everybody to it, administrators too.
+///
+/// # Errors
+///
+/// What the caller reads of a finding that says it is another account's.
+pub fn own_account(caller: &Caller, request: &BatchImport) -> Result<(), ApiError> {
+    let Some(place) = request.first_foreign(caller.account) else { return Ok(()) };
+    Err(ApiError::access_denied(format!(
+        "`Findings[{place}].AwsAccountId` is {}, and an account imports its own findings only: account {} is not authorized to \
+         perform securityhub:{} for it, and nothing was imported",
+        request.findings[place].account,
+        caller.account,
+        Operation::BatchImportFindings,
+    )))
+}
+
 /// Decides an import by what is known of its findings: one that the backend does not have is new, and is judged as it will be.
 ///
-/// That all of them are of the caller's account is for [`BatchImport::first_foreign`] to tell before.
+/// That all of them are of the caller's account is for [`own_account`] to tell before.
 pub fn decide_import<'u>(
     judge: &mut impl Judge,
     caller: &Caller,

@@ -19,7 +19,7 @@ mod ruling;
 mod wire;
 
 pub use decide::{Asked, Decision, Fate, Knowledge, Known, decide};
-pub use import::{ImportDecision, ImportFate, ImportPlan, decide_import};
+pub use import::{ImportDecision, ImportFate, ImportPlan, decide_import, own_account};
 pub use merge::{GroupAnswer, Merged, merge};
 pub use merge_import::{MergedImport, merge_import};
 pub use named::{Findings, Named};

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     finding::{ApiError, BatchImport, Caller, FieldSet, Operation, UpstreamImportAnswer},
-    gate::{Findings, ImportFate, ImportPlan, Knowledge, MergedImport, decide_import, merge_import},
+    gate::{Findings, ImportFate, ImportPlan, Knowledge, MergedImport, decide_import, merge_import, own_account},
     telemetry::events::AnswerDoubtful,
     upstream::Call,
 };
@@ -81,17 +81,6 @@ impl Gate {
         self.changed(findings.iter().map(|(place, _)| &request.identifiers[*place]));
         Some(outcome)
     }
-}
-
-/// AWS lets an account import its own findings only, and denies the whole call otherwise. Where the gate signs, AWS sees another
-/// account than the caller's, so the gate holds everybody to it, administrators too.
-fn own_account(caller: &Caller, request: &BatchImport) -> Result<(), ApiError> {
-    let Some(place) = request.first_foreign(caller.account) else { return Ok(()) };
-    Err(ApiError::access_denied(format!(
-        "`Findings[{place}].AwsAccountId` is {}, and an account imports its own findings only: account {} is not authorized to \
-         perform securityhub:{OPERATION} for it, and nothing was imported",
-        request.findings[place].account, caller.account
-    )))
 }
 
 /// What upstream said of the findings, or why the call failed as a whole.

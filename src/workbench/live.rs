@@ -46,7 +46,7 @@ impl fmt::Display for Answered {
 }
 
 impl Answered {
-    fn of(change: &Change<'_>, verdict: &Rc<Verdict>) -> Self {
+    pub(super) fn of(change: &Change<'_>, verdict: &Rc<Verdict>) -> Self {
         let element = match change.value() {
             Value::Type(kind) => Some(kind.to_owned()),
             Value::Related { id, .. } => Some(id.to_owned()),

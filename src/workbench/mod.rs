@@ -6,6 +6,8 @@
 mod coverage;
 pub mod diff;
 mod example;
+mod excerpt;
+pub mod explain;
 pub mod export;
 mod fixture;
 mod live;
@@ -18,6 +20,7 @@ pub mod suite;
 
 pub use coverage::{AtomCoverage, Coverage, CoverageReport, FileCoverage, PolicyCoverage};
 pub use example::{Call, Example, Fleet, InvalidExample};
+pub use excerpt::{Mark, excerpt};
 pub use fixture::{CallerFixture, FindingFixture, NoteFixture, ReferenceFixture, SeverityFixture, Texts};
 pub use live::{Answered, Decided, ask, ask_knowing};
 pub use outcome::Outcome;

@@ -1,5 +1,6 @@
 //! The workbench's verbs as processes: what they print, and what they end with.
 #![expect(clippy::unwrap_used, reason = "what a test's helpers unwrap is part of the test")]
 
+mod explain;
 mod support;
 mod test;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -33,12 +34,26 @@ pub fn run(arguments: &[&str]) -> Output {
 
 /// Runs the program in a directory.
 pub fn run_in(directory: &Path, arguments: &[&str]) -> Output {
-    let output = program(directory).args(arguments).output().unwrap();
-    Output {
-        status: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    told(program(directory).args(arguments).output().unwrap())
+}
+
+/// Runs the program in the repository's root, with this on standard input.
+pub fn run_with(arguments: &[&str], input: &str) -> Output {
+    let mut child = program(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that fails before it reads closes its end.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    told(child.wait_with_output().unwrap())
+}
+
+fn told(output: std::process::Output) -> Output {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Output { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 /// A directory with these files.

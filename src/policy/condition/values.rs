@@ -2,8 +2,8 @@
 
 use super::{Asked, Atom};
 use cedar_policy::{
-    Expression, eval_expression,
-    pst::{BinaryOp, Expr, Literal},
+    EntityUid, Expression, eval_expression,
+    pst::{BinaryOp, Expr, Literal, Var},
 };
 use serde::Serialize;
 use std::{str::FromStr, sync::Arc};
@@ -16,7 +16,8 @@ const LONGEST: usize = 200;
 pub struct Read {
     /// What is read, such as `context.value`.
     pub expression: String,
-    /// What is there, in Cedar's words; nothing where there is nothing, or it is not known.
+    /// What is there, in Cedar's words; of a finding or a caller that is tested with `in`, what it lies in. Nothing where there is
+    /// nothing, or it is not known.
     pub value: Option<String>,
 }
 
@@ -25,7 +26,7 @@ impl Asked<'_> {
     pub fn reads(&self, atom: &Atom) -> Vec<Read> {
         let mut paths = Vec::new();
         paths_of(&atom.expr, &mut paths);
-        let mut reads: Vec<Read> = Vec::new();
+        let mut reads: Vec<Read> = self.lies_in(&atom.expr).into_iter().collect();
         for path in paths {
             let expression = path.to_string();
             if reads.iter().any(|known| known.expression == expression) {
@@ -38,6 +39,41 @@ impl Asked<'_> {
             reads.push(Read { expression, value });
         }
         reads
+    }
+}
+
+impl Asked<'_> {
+    /// What the scope was held against: the principal, the action and the resource, with what they lie in.
+    pub fn scope_reads(&self) -> [Option<Read>; 3] {
+        let request = &self.question.request;
+        let read = |name: &str, uid: Option<&EntityUid>| {
+            let around = uid.and_then(|uid| self.around(uid))?;
+            Some(Read { expression: name.to_owned(), value: Some(cut(&format!("{}, {around}", uid?))) })
+        };
+        let (principal, resource) = (read("principal", request.principal()), read("resource", request.resource()));
+        [principal, read("action", request.action()), resource]
+    }
+
+    /// `in Account::"…", Fleet::"…"`
+    fn around(&self, uid: &EntityUid) -> Option<String> {
+        let mut around: Vec<String> = self.question.entities.ancestors(uid)?.map(ToString::to_string).collect();
+        around.sort();
+        Some(format!("in {}", if around.is_empty() { "nothing".to_owned() } else { around.join(", ") }))
+    }
+
+    /// What the finding or the caller lies in, if that is what an atom tests.
+    fn lies_in(&self, expr: &Expr) -> Option<Read> {
+        let inside = match expr {
+            Expr::BinaryOp { op: BinaryOp::In, left, .. } => left,
+            Expr::Is { expr, in_expr: Some(_), .. } => expr,
+            _ => return None,
+        };
+        let uid = match &**inside {
+            Expr::Var(Var::Principal) => self.question.request.principal()?,
+            Expr::Var(Var::Resource) => self.question.request.resource()?,
+            _ => return None,
+        };
+        Some(Read { expression: inside.to_string(), value: Some(cut(&self.around(uid)?)) })
     }
 }
 
