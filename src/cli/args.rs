@@ -7,6 +7,7 @@ use super::{
     diff::{self, DiffArgs},
     explain::{self, ExplainArgs},
     matrix::{self, MatrixArgs},
+    mutate::{self, MutateArgs},
     serve::{self, ServeArgs},
     test::{self, TestArgs},
 };
@@ -74,6 +75,9 @@ pub enum Command {
     /// Run the policies' tests
     #[command(long_about = test::ABOUT)]
     Test(TestArgs),
+    /// Tell whether the tests would notice a slip in the policies
+    #[command(long_about = mutate::ABOUT)]
+    Mutate(MutateArgs),
     /// Run the findings backend that speaks Security Hub's API
     #[command(long_about = backend::ABOUT)]
     Backend(BackendArgs),

@@ -12,6 +12,7 @@ mod diff;
 mod embedded;
 mod explain;
 mod matrix;
+mod mutate;
 mod output;
 mod policies;
 mod serve;
@@ -25,6 +26,7 @@ pub use demo::DemoArgs;
 pub use diff::{DiffArgs, DiffFormat, FailOn};
 pub use explain::{Call, ExplainArgs};
 pub use matrix::{MatrixArgs, MatrixFormat};
+pub use mutate::{MutateArgs, MutateFormat};
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
 pub use serve::ServeArgs;
@@ -51,6 +53,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Backend(args) => backend::run(&args, printer),
         Command::Test(args) => test::run(&args, printer),
         Command::Diff(args) => diff::run(&args, printer),
+        Command::Mutate(args) => mutate::run(&args, printer),
         Command::Demo(args) => demo::run(&args, printer),
         Command::Matrix(args) => matrix::run(&args, printer),
         Command::Explain(args) => explain::run(&args, printer),

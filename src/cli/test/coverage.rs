@@ -56,7 +56,8 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
     fs::write(file, text).map_err(|error| Failure::broke(format!("cannot write `{}`: {error}", file.display())))
 }
 
-fn percent(text: &str) -> Result<f64, &'static str> {
+/// A percentage.
+pub(in crate::cli) fn percent(text: &str) -> Result<f64, &'static str> {
     let number: Option<f64> = text.trim_end_matches('%').trim_end().parse().ok();
     number.filter(|number| (0.0..=100.0).contains(number)).ok_or("expected a number from 0 to 100")
 }

@@ -11,15 +11,15 @@ const MOST: usize = 10_000;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(in crate::cli) struct Found {
     /// The suites, sorted by path.
-    pub(super) suites: Vec<PathBuf>,
+    pub(in crate::cli) suites: Vec<PathBuf>,
     /// What is wrong: paths that are none, files that are no suite.
-    pub(super) problems: Vec<String>,
+    pub(in crate::cli) problems: Vec<String>,
 }
 
 /// The suites that the paths name, and those below the directories that they name.
-pub(super) fn suites(paths: &[PathBuf]) -> Result<Found, Failure> {
+pub(in crate::cli) fn suites(paths: &[PathBuf]) -> Result<Found, Failure> {
     let mut found = Found::default();
     for path in paths {
         match std::fs::metadata(path) {

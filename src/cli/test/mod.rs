@@ -7,6 +7,9 @@ mod run;
 mod watch;
 
 pub use coverage::CoverageArgs;
+pub(super) use coverage::percent;
+pub(super) use find::suites;
+pub(super) use run::{PolicyCache, policy_paths, read};
 
 use super::{Exit, Failure, Printer};
 use crate::workbench::report;

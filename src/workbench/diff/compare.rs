@@ -4,7 +4,7 @@ use crate::{
     finding::{Action, Enforcement, Role},
     policy::{Engine, Rule, Snapshot},
     workbench::{
-        Example, ask,
+        Example, Outcome, ask,
         matrix::{Cell, Domain, Effect, MatrixError, Reply, Restriction, Space, fold, restrictions},
     },
 };
@@ -77,6 +77,21 @@ pub struct Difference {
     pub old: Reply,
     /// What the new set says.
     pub new: Reply,
+}
+
+impl Difference {
+    /// What the old set says, as a case of a suite expects it.
+    pub fn expectation(&self) -> serde_json::Value {
+        let action = self.action.as_str();
+        let change = self.element.as_ref().map_or_else(|| action.to_owned(), |element| format!("{action}[{element}]"));
+        let mut expectation = serde_json::json!({ "outcome": Outcome::of(self.old.effect.enforcement()) });
+        if self.old.effect == Effect::NotFound {
+            expectation["outcome"] = Outcome::NotFound.as_str().into();
+        } else {
+            expectation[change] = expected(&self.old);
+        }
+        expectation
+    }
 }
 
 impl Direction {

@@ -49,6 +49,16 @@ impl Effect {
         }
     }
 
+    /// What a denial does; nothing where there is none.
+    pub const fn enforcement(self) -> Option<Enforcement> {
+        match self {
+            Self::Allow | Self::NotFound => None,
+            Self::Strip => Some(Enforcement::Strip),
+            Self::Reject => Some(Enforcement::Reject),
+            Self::Refuse => Some(Enforcement::Refuse),
+        }
+    }
+
     const fn of(enforcement: Enforcement) -> Self {
         match enforcement {
             Enforcement::Strip => Self::Strip,

@@ -1,0 +1,177 @@
+//! `findings-gate mutate`
+
+use super::{
+    Exit, Failure, Printer, diff,
+    policies::Loaded,
+    test::{self, PolicyCache},
+};
+use crate::{
+    policy::{Engine, Rule, Snapshot},
+    workbench::{
+        diff::{Difference, Side, first_difference},
+        mutate::{self, Fate, Gap, Mutant, Score, Scored, Settled, mutants},
+        suite::{Status, Suite},
+    },
+};
+use clap::{Args, ValueEnum};
+use std::{path::PathBuf, sync::Arc};
+
+pub(super) const ABOUT: &str = "\
+Tell whether the tests would notice a slip in the policies.
+
+Each policy is changed a little, one change at a time, as people slip: an operand is dropped, `<` becomes `<=`, a value becomes \
+another one, a scope is widened, a clause is left out. If no test fails, the change has survived: it changes nothing, which is \
+proved, or it is a gap in the tests, and then a case that would notice it is printed, ready to paste.";
+
+const EXAMPLES: &str = "\
+Examples:
+  findings-gate mutate                            With every suite below this directory
+  findings-gate mutate policies/baseline --min-score 100
+  findings-gate mutate --policy members-do-not-suppress
+  findings-gate mutate --format json | jq '.mutants[] | select(.fate == \"gap\")'
+
+Exit codes: 0 fine · 1 broke · 2 the tests fail, or the score is too low · 3 a policy is invalid · 64 usage";
+
+/// Arguments of `mutate`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct MutateArgs {
+    /// Directories that are searched for suites, and suites
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub paths: Vec<PathBuf>,
+
+    /// Only slips of this policy; may be given again
+    #[arg(long, value_name = "ID")]
+    pub policy: Vec<String>,
+
+    /// Fail if the tests notice less than this of the slips that change something, of a hundred
+    #[arg(long, value_name = "PERCENT", value_parser = super::test::percent)]
+    pub min_score: Option<f64>,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = MutateFormat::Human)]
+    pub format: MutateFormat,
+}
+
+/// How the fates of mutants are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MutateFormat {
+    /// For people
+    Human,
+    /// One JSON object, whose members stay as they are
+    Json,
+}
+
+/// Suites that are about one set of policies.
+struct Set {
+    policies: Arc<Loaded>,
+    suites: Vec<Suite>,
+}
+
+/// Runs the tests against every mutant, and prints what became of them.
+pub(super) fn run(args: &MutateArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let sets = match sets(args)? {
+        Ok(sets) => sets,
+        Err(told) => {
+            printer.err(&told)?;
+            return Ok(Exit::Failed);
+        }
+    };
+    let mut score = Score::default();
+    for set in &sets {
+        if let Some(failed) = first_failure(set.policies.policies.rules(), set)? {
+            printer.err(&format!("the tests fail as the policies are ({failed}): see `findings-gate test`\n"))?;
+            return Ok(Exit::Failed);
+        }
+        of_set(args, set, &mut score)?;
+    }
+    if score.mutants.is_empty() {
+        printer.err("no slip was tried: there is no policy of that name\n")?;
+        return Ok(Exit::Failed);
+    }
+    match args.format {
+        MutateFormat::Human => printer.out(&mutate::human(&score, printer.paint()))?,
+        MutateFormat::Json => printer.json(&mutate::json(&score))?,
+    }
+    let percent = score.tally().percent();
+    match args.min_score.filter(|min| percent < *min) {
+        Some(min) => {
+            printer
+                .err(&format!("the score is {:.1} %, expected at least {min} %\n", (percent * 10.0).floor() / 10.0))?;
+            Ok(Exit::Failed)
+        }
+        None => Ok(Exit::Fine),
+    }
+}
+
+/// The suites by the policies that they are about, or why they cannot be run.
+fn sets(args: &MutateArgs) -> Result<Result<Vec<Set>, String>, Failure> {
+    let found = test::suites(&args.paths)?;
+    if let Some(problem) = found.problems.first() {
+        return Ok(Err(format!("{problem}\n")));
+    }
+    let mut cache = PolicyCache::default();
+    let mut sets: Vec<Set> = Vec::new();
+    for path in &found.suites {
+        let suite = match test::read(path)? {
+            Ok(suite) => suite,
+            Err(error) => return Ok(Err(format!("{error}: see `findings-gate test`\n"))),
+        };
+        let policies = cache.get(&test::policy_paths(path, &suite), suite.default_enforcement)?;
+        match sets.iter_mut().find(|set| Arc::ptr_eq(&set.policies, &policies)) {
+            Some(set) => set.suites.push(suite),
+            None => sets.push(Set { policies, suites: vec![suite] }),
+        }
+    }
+    Ok(Ok(sets))
+}
+
+fn of_set(args: &MutateArgs, set: &Set, score: &mut Score) -> Result<(), Failure> {
+    let rules = set.policies.policies.rules();
+    let wanted = |mutant: &Mutant| args.policy.is_empty() || args.policy.iter().any(|id| **id == *mutant.policy);
+    for mutant in mutants(rules).map_err(Failure::broke)?.into_iter().filter(wanted) {
+        let changed = mutant.applied(rules);
+        let fate = match first_failure(&changed, set)? {
+            Some(case) => Fate::Killed(case),
+            None => Fate::Survived(settle(set, &mutant, &changed)?),
+        };
+        score.mutants.push(Scored { mutant, fate });
+    }
+    Ok(())
+}
+
+/// The first case that fails with these policies; nothing if all pass. Policies that cannot be served with fail by themselves.
+fn first_failure(rules: &[Rule], set: &Set) -> Result<Option<String>, Failure> {
+    for suite in &set.suites {
+        let accounts = Arc::new(suite.accounts());
+        let snapshot = match Snapshot::new(rules.to_vec(), accounts, suite.default_enforcement) {
+            Ok(snapshot) => Arc::new(snapshot),
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        let report = suite.run(&mut Engine::new(snapshot), |_| true, true);
+        let failed = report.cases.into_iter().find(|case| matches!(case.status, Status::Failed(_)));
+        if let Some(case) = failed {
+            return Ok(Some(case.name));
+        }
+    }
+    Ok(None)
+}
+
+/// What a mutant that survived is: a gap, if there is a question that tells it apart.
+fn settle(set: &Set, mutant: &Mutant, changed: &[Rule]) -> Result<Settled, Failure> {
+    let rules = set.policies.policies.rules();
+    let side = |rules| Side { rules, default_enforcement: set.policies.default_enforcement };
+    let original = rules.iter().find(|rule| rule.id == mutant.policy);
+    let both = || original.into_iter().chain(&mutant.rule);
+    let speaks = |role, action| both().any(|rule| rule.can_apply(role, action));
+    let difference = first_difference(side(rules), side(changed), speaks).map_err(diff::failure)?;
+    Ok(match difference {
+        Some(difference) => Settled::Gap(Box::new(gap(&difference, mutant))),
+        None => Settled::Unsettled("no question that the policies distinguish tells it apart; without a proof that does not say that none does".to_owned()),
+    })
+}
+
+fn gap(difference: &Difference, mutant: &Mutant) -> Gap {
+    let name = format!("{}, not: {}", mutant.policy, mutant.what);
+    Gap { example: difference.example.clone(), case: difference.example.to_case(&name, &difference.expectation()) }
+}
