@@ -4,6 +4,7 @@ use super::{
     backend::{self, BackendArgs},
     check::{self, CheckArgs},
     demo::{self, DemoArgs},
+    import_iam::{self, ImportIamArgs},
     serve::{self, ServeArgs},
 };
 use clap::{Parser, Subcommand};
@@ -69,4 +70,7 @@ pub enum Command {
     /// Run a gate, a backend and sample findings in one process
     #[command(long_about = demo::ABOUT)]
     Demo(DemoArgs),
+    /// Make policies of IAM policy documents
+    #[command(long_about = import_iam::ABOUT)]
+    ImportIam(ImportIamArgs),
 }

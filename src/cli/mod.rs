@@ -9,6 +9,7 @@ mod backend;
 mod check;
 mod demo;
 mod embedded;
+mod import_iam;
 mod output;
 mod policies;
 mod serve;
@@ -18,6 +19,7 @@ pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
 pub use check::{CheckArgs, Format};
 pub use demo::DemoArgs;
+pub use import_iam::ImportIamArgs;
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
 pub use serve::ServeArgs;
@@ -42,6 +44,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::run(&args, printer),
         Command::Backend(args) => backend::run(&args, printer),
         Command::Demo(args) => demo::run(&args, printer),
+        Command::ImportIam(args) => import_iam::run(&args, printer),
     }
 }
 

@@ -38,7 +38,7 @@ pub use judge::{Judge, Question};
 pub use load::{MAX_FILE, MAX_POLICIES, Policies, PolicyText, load};
 pub use naive::Naive;
 pub use pack::{PACKS, pack};
-pub use problem::{LoadError, Place, Problem};
+pub use problem::{LoadError, Place, Problem, nearest};
 pub use record::{Recorded, Recorder};
 pub use rule::{MAX_ADVICE, MAX_ID, Origin, Rule};
 pub use schema::{SCHEMA_TEXT, schema};

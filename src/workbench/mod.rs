@@ -5,6 +5,7 @@
 
 mod example;
 mod fixture;
+pub mod iam;
 mod live;
 mod outcome;
 mod paint;
