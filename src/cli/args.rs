@@ -6,6 +6,7 @@ use super::{
     demo::{self, DemoArgs},
     diff::{self, DiffArgs},
     explain::{self, ExplainArgs},
+    import_iam::{self, ImportIamArgs},
     matrix::{self, MatrixArgs},
     mutate::{self, MutateArgs},
     serve::{self, ServeArgs},
@@ -90,4 +91,7 @@ pub enum Command {
     /// Explain what becomes of a request, and why
     #[command(long_about = explain::ABOUT)]
     Explain(ExplainArgs),
+    /// Make policies of IAM policy documents
+    #[command(long_about = import_iam::ABOUT)]
+    ImportIam(ImportIamArgs),
 }

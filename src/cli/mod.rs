@@ -11,6 +11,7 @@ mod demo;
 mod diff;
 mod embedded;
 mod explain;
+mod import_iam;
 mod matrix;
 mod mutate;
 mod output;
@@ -25,6 +26,7 @@ pub use check::{CheckArgs, Format};
 pub use demo::DemoArgs;
 pub use diff::{DiffArgs, DiffFormat, FailOn};
 pub use explain::{Call, ExplainArgs};
+pub use import_iam::ImportIamArgs;
 pub use matrix::{MatrixArgs, MatrixFormat};
 pub use mutate::{MutateArgs, MutateFormat};
 pub use output::{Exit, Failure, Printer};
@@ -57,6 +59,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(&args, printer),
         Command::Matrix(args) => matrix::run(&args, printer),
         Command::Explain(args) => explain::run(&args, printer),
+        Command::ImportIam(args) => import_iam::run(&args, printer),
     }
 }
 

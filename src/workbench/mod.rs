@@ -10,6 +10,7 @@ mod excerpt;
 pub mod explain;
 pub mod export;
 mod fixture;
+pub mod iam;
 mod live;
 pub mod matrix;
 pub mod mutate;

@@ -9,14 +9,14 @@ use std::{
 
 /// What a run came to.
 #[derive(Debug)]
-pub struct Output {
-    pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Output {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// A program that runs in `directory`, with nothing of this process's configuration but where programs are.
-pub fn program(directory: &Path) -> Command {
+pub(crate) fn program(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_findings-gate"));
     command.current_dir(directory).stdin(Stdio::null()).env_clear();
     for name in ["PATH", "CVC5"] {
@@ -28,17 +28,17 @@ pub fn program(directory: &Path) -> Command {
 }
 
 /// Runs the program in the repository's root.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     run_in(Path::new(env!("CARGO_MANIFEST_DIR")), arguments)
 }
 
 /// Runs the program in a directory.
-pub fn run_in(directory: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> Output {
     told(program(directory).args(arguments).output().unwrap())
 }
 
 /// Runs the program in the repository's root, with this on standard input.
-pub fn run_with(arguments: &[&str], input: &str) -> Output {
+pub(crate) fn run_with(arguments: &[&str], input: &str) -> Output {
     let mut child = program(Path::new(env!("CARGO_MANIFEST_DIR")))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -57,7 +57,7 @@ fn told(output: std::process::Output) -> Output {
 }
 
 /// A directory with these files.
-pub fn place(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(crate) fn place(files: &[(&str, &str)]) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = place.path().join(name);
@@ -68,7 +68,7 @@ pub fn place(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 /// Holds a text against a file of `tests/data/workbench`; `UPDATE_GOLDEN=1` writes the file.
-pub fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/data/workbench", name].iter().collect();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,0 +1,3 @@
+//! What each kind of statement becomes, and what is refused and doubted.
+
+use super::*;
