@@ -47,7 +47,8 @@ pub fn read_policies(paths: &[PolicyPath]) -> Result<Vec<PolicyText>, ConfigErro
     }
     let mut texts: Vec<PolicyText> = Vec::with_capacity(files.len());
     for (file, origin) in files {
-        let name = file.display().to_string();
+        // As whoever calls from here would name it.
+        let name = file.strip_prefix(".").unwrap_or(&file).display().to_string();
         if texts.iter().any(|known| known.name == name) {
             problems.add(Problem::new(origin.clone(), format!("`policies.path` names `{name}` twice")));
             continue;
