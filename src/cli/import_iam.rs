@@ -221,7 +221,9 @@ fn human(imported: &Imported, written: bool) -> String {
         if policies == 1 { "policy" } else { "policies" },
     );
     if !written {
-        text.push_str("nothing was written, as what is left would say something else than IAM does; --partial writes it\n");
+        text.push_str(
+            "nothing was written, as what is left would say something else than IAM does; --partial writes it\n",
+        );
     }
     text
 }
@@ -233,7 +235,8 @@ fn counted(count: usize, one: &str, several: &str) -> String {
 /// Writes the policies and their suite; nothing if a file is there and is not to be overwritten.
 fn write_files(imported: &Imported, name: &str, directory: &Path, force: bool) -> Result<Vec<String>, Failure> {
     let (Some(cedar), Some(suite)) = (&imported.cedar, &imported.suite) else { return Ok(Vec::new()) };
-    let files = [(directory.join(format!("{name}.cedar")), cedar), (directory.join(format!("{name}.test.yaml")), suite)];
+    let files =
+        [(directory.join(format!("{name}.cedar")), cedar), (directory.join(format!("{name}.test.yaml")), suite)];
     fs::create_dir_all(directory)
         .map_err(|error| Failure::broke(format!("cannot make the directory {}: {error}", directory.display())))?;
     let there = |path: &Path| path.symlink_metadata().is_ok();
@@ -253,7 +256,10 @@ fn write_files(imported: &Imported, name: &str, directory: &Path, force: bool) -
 }
 
 fn exists(path: &Path) -> String {
-    format!("{} is there already, and nothing was written: name other files with --name, or overwrite with --force", path.display())
+    format!(
+        "{} is there already, and nothing was written: name other files with --name, or overwrite with --force",
+        path.display()
+    )
 }
 
 #[derive(Debug, Serialize)]

@@ -178,7 +178,10 @@ fn no_variable(pattern: &Pattern) -> Result<(), Why> {
     match pattern.variable() {
         None => Ok(()),
         Some(name) => Err((
-            format!("the policy variable `${{{name}}}` in {:?}, which no attribute of the gate's is", pattern.written()),
+            format!(
+                "the policy variable `${{{name}}}` in {:?}, which no attribute of the gate's is",
+                pattern.written()
+            ),
             Some("`${aws:PrincipalArn}` can be carried over, as a whole value of a text".to_owned()),
         )),
     }
@@ -197,7 +200,11 @@ fn atom(statement: &Statement, test: &Test, leaf: Leaf) -> Result<Atom, Why> {
     }
     if leaf.is_many() && quantifier == Quantifier::One {
         return Err((
-            format!("`{}` on `{}`, of which a request may have several values: what IAM makes of that is not documented", test.written, leaf.path()),
+            format!(
+                "`{}` on `{}`, of which a request may have several values: what IAM makes of that is not documented",
+                test.written,
+                leaf.path()
+            ),
             Some(format!("say which: `ForAnyValue:{0}` or `ForAllValues:{0}`", test.written)),
         ));
     }
@@ -212,7 +219,11 @@ fn atom(statement: &Statement, test: &Test, leaf: Leaf) -> Result<Atom, Why> {
         Domain::Open => Values::Texts(vec![clause(test, &patterns)?]),
         Domain::Opaque => {
             return Err((
-                format!("`{}` on `{}`: how IAM writes its value as a text is not documented", test.written, leaf.path()),
+                format!(
+                    "`{}` on `{}`: how IAM writes its value as a text is not documented",
+                    test.written,
+                    leaf.path()
+                ),
                 Some("whether it is there can be carried over: `Null`".to_owned()),
             ));
         }
@@ -235,7 +246,10 @@ fn clause(test: &Test, patterns: &[Pattern]) -> Result<Clause, Why> {
         }
         no_variable(pattern)?;
         if pattern.has_single_wildcard() {
-            return why(format!("the wildcard `?` in {:?}: Cedar's `like` has none for one character", pattern.written()));
+            return why(format!(
+                "the wildcard `?` in {:?}: Cedar's `like` has none for one character",
+                pattern.written()
+            ));
         }
         Ok(pattern.as_literal().map_or_else(|| Matcher::Like(pattern.clone()), Matcher::Is))
     };
@@ -277,7 +291,10 @@ fn account(statement: &Statement, test: &Test, imported: bool) -> Result<Says, W
         }
         no_variable(pattern)?;
         let Some(literal) = pattern.as_literal() else {
-            return why(format!("the pattern {:?} for ids of accounts, which are entities to Cedar", pattern.written()));
+            return why(format!(
+                "the pattern {:?} for ids of accounts, which are entities to Cedar",
+                pattern.written()
+            ));
         };
         // What is no account's id is no account's.
         accounts.extend(keys::account(&literal).map(|account| format!("Account::\"{account}\"")));

@@ -82,7 +82,8 @@ fn of_statement(documents: &[Document], translated: &Translated<'_>, options: &O
     let asff: Vec<Leaf> = of(Operation::BatchUpdateFindings).collect();
     let holds = |operation| translated.holds.contains(&operation);
     let updates = [Operation::BatchUpdateFindings, Operation::BatchUpdateFindingsV2];
-    if updates.iter().any(|operation| translated.concerns.contains(operation)) && !updates.iter().any(|one| holds(*one)) {
+    if updates.iter().any(|operation| translated.concerns.contains(operation)) && !updates.iter().any(|one| holds(*one))
+    {
         let message = "no update is ever denied or allowed by it: its condition, or its resource, matches none";
         teller.tell("never-matches", "", message.to_owned());
     }
@@ -170,8 +171,7 @@ fn of_deny(documents: &[Document], translated: &Translated<'_>, asff: &[Leaf], t
     };
     let wanted: Vec<&Test> = statement.tests.iter().filter(|test| wants_presence(test)).collect();
     if wanted.len() > 1 {
-        let names: Vec<&str> =
-            wanted.iter().map(|test| test.key.rsplit('/').next().unwrap_or(&test.key)).collect();
+        let names: Vec<&str> = wanted.iter().map(|test| test.key.rsplit('/').next().unwrap_or(&test.key)).collect();
         let message = format!(
             "IAM denies only requests that have all of {} at once: tests within a statement are joined by AND. To deny each, \
              write a statement for each",
@@ -193,9 +193,12 @@ fn of_deny(documents: &[Document], translated: &Translated<'_>, asff: &[Leaf], t
     }
     let v2 = translated.holds.contains(&Operation::BatchUpdateFindingsV2);
     let counterpart = [Leaf::StatusId, Leaf::SeverityId, Leaf::Comment].iter().any(|leaf| denies(*leaf));
-    if !asff.is_empty() && !v2 && !counterpart && translated.concerns.contains(&Operation::BatchUpdateFindingsV2) {
-        let message = "BatchUpdateFindingsV2 is the same action to IAM, and has none of these keys: the same change goes through \
-                       there. The policies say so too; deny it by `securityhub:OCSFSyntaxPath/…`, or keep that door of the gate closed";
+    let told = teller.doubts.iter().any(|doubt| doubt.code == "v2-is-free" && doubt.file == statement.file);
+    let is_v2 = translated.concerns.contains(&Operation::BatchUpdateFindingsV2);
+    if !asff.is_empty() && !v2 && !counterpart && is_v2 && !told {
+        let message = "BatchUpdateFindingsV2 is the same action to IAM, and has no keys of ASFF: what this statement and its like deny \
+                       goes through there. The policies say so too; deny it by `securityhub:OCSFSyntaxPath/…`, or keep that door of \
+                       the gate closed";
         teller.tell("v2-is-free", "", message.to_owned());
     }
     if !asff.is_empty() && v2 {
@@ -221,9 +224,8 @@ fn of_allow(documents: &[Document], statement: &Statement, asff: &[Leaf], teller
     }
     let document = documents.iter().find(|document| document.name == statement.file);
     let only = document.is_some_and(|document| document.statements.len() == 1);
-    let everything = |scope: &super::parse::Scope| {
-        !scope.negated && scope.patterns.iter().any(|pattern| pattern.written() == "*")
-    };
+    let everything =
+        |scope: &super::parse::Scope| !scope.negated && scope.patterns.iter().any(|pattern| pattern.written() == "*");
     if only && statement.tests.is_empty() && everything(&statement.actions) && everything(&statement.resources) {
         let message = "it allows everything. If this is a service control policy, import it with `--scp`: what that allows, it \
                        does not grant";

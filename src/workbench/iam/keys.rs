@@ -233,17 +233,21 @@ pub(super) type Asked = (Action, &'static str);
 /// What a number of OCSF asks: all of it must be allowed.
 pub(super) fn asked_by(leaf: Leaf, id: &str) -> Vec<Asked> {
     let status = |status: WorkflowStatus| (Action::WorkflowStatus, status.as_str());
-    let severity = |id: SeverityId| vec![(Action::SeverityLabel, id.label().unwrap_or(SeverityLabel::Informational).as_str())];
+    let severity =
+        |id: SeverityId| vec![(Action::SeverityLabel, id.label().unwrap_or(SeverityLabel::Informational).as_str())];
     match leaf {
-        Leaf::SeverityId => SeverityId::ALL.iter().find(|known| known.id().to_string() == id).map_or_else(Vec::new, |id| severity(*id)),
+        Leaf::SeverityId => {
+            SeverityId::ALL.iter().find(|known| known.id().to_string() == id).map_or_else(Vec::new, |id| severity(*id))
+        }
         Leaf::StatusId => match StatusId::ALL.iter().find(|known| known.id().to_string() == id) {
             None => Vec::new(),
             Some(StatusId::Archived) => {
                 vec![(Action::RecordState, RecordState::Archived.as_str()), status(WorkflowStatus::Suppressed)]
             }
-            Some(known) => known
-                .workflow()
-                .map_or_else(|| vec![status(WorkflowStatus::New), status(WorkflowStatus::Suppressed)], |word| vec![status(word)]),
+            Some(known) => known.workflow().map_or_else(
+                || vec![status(WorkflowStatus::New), status(WorkflowStatus::Suppressed)],
+                |word| vec![status(word)],
+            ),
         },
         _ => Vec::new(),
     }
@@ -329,7 +333,10 @@ mod tests {
     #[test]
     fn a_misspelt_key_says_what_was_meant() {
         for (written, help) in [
-            ("securityhub:ASFFSyntaxPath/Worfklow.Status", "did you mean `securityhub:ASFFSyntaxPath/Workflow.Status`?"),
+            (
+                "securityhub:ASFFSyntaxPath/Worfklow.Status",
+                "did you mean `securityhub:ASFFSyntaxPath/Workflow.Status`?",
+            ),
             ("securityhub:ASFSyntaxPath/Types", "did you mean `securityhub:ASFFSyntaxPath/Types`?"),
             ("securityhub:OCSFSyntaxPath/Status", "did you mean `securityhub:OCSFSyntaxPath/StatusId`?"),
             ("aws:CurentTime", "did you mean `aws:CurrentTime`?"),

@@ -264,7 +264,8 @@ fn of_operation(
                 return Ok(None);
             }
             let help = "say it as a Deny of everything else";
-            let reason = "a service control policy that allows under a condition denies everything else and grants nothing";
+            let reason =
+                "a service control policy that allows under a condition denies everything else and grants nothing";
             return Err(Refusal::new(statement, "", reason, Some(help.to_owned())).into());
         }
         Effect::Allow => {
@@ -282,7 +283,8 @@ fn of_operation(
                     "of {operation}: each question of a request would be granted by this statement or by {first}, and IAM wants \
                      one statement that grants all of it"
                 );
-                let help = "import them for different callers, each into policies of its own, or make one statement of both";
+                let help =
+                    "import them for different callers, each into policies of its own, or make one statement of both";
                 return Err(Refusal::new(statement, "", reason, Some(help.to_owned())).into());
             }
             (grant.drafts, Some(grant.relies))

@@ -51,11 +51,9 @@ fn names(statement: &Value, action: &str) -> bool {
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.chars().next() {
         None => text.is_empty(),
-        Some('*') => text
-            .char_indices()
-            .map(|(at, _)| at)
-            .chain([text.len()])
-            .any(|at| glob(&pattern[1..], &text[at..])),
+        Some('*') => {
+            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| glob(&pattern[1..], &text[at..]))
+        }
         Some(expected) => text.chars().next().is_some_and(|c| {
             (expected == '?' || expected == c) && glob(&pattern[expected.len_utf8()..], &text[c.len_utf8()..])
         }),

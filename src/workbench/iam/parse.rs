@@ -199,13 +199,7 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-fn statement(
-    source: &Source,
-    path: String,
-    index: usize,
-    element: &Value,
-    syntax: Syntax,
-) -> Result<Statement, Fault> {
+fn statement(source: &Source, path: String, index: usize, element: &Value, syntax: Syntax) -> Result<Statement, Fault> {
     let Value::Object(members) = element else { return Err(fault(&path, "expected an object")) };
     known(&path, members, STATEMENT)?;
     let sid = match members.get("Sid") {
@@ -273,7 +267,9 @@ fn texts(
 ) -> Result<Vec<String>, Fault> {
     let one = |path: &str, value: &Value| read(value).ok_or_else(|| fault(path, format!("expected {expected}")));
     match value {
-        Value::Array(elements) if elements.is_empty() => Err(fault(path, format!("an empty list, expected {expected}"))),
+        Value::Array(elements) if elements.is_empty() => {
+            Err(fault(path, format!("an empty list, expected {expected}")))
+        }
         Value::Array(elements) => {
             elements.iter().enumerate().map(|(at, element)| one(&format!("{path}[{at}]"), element)).collect()
         }
@@ -299,7 +295,10 @@ fn tests(path: &str, condition: &Value) -> Result<Vec<Test>, Fault> {
             let path = format!("{path}[{key:?}]");
             let folded = key.to_ascii_lowercase();
             if seen.contains(&folded) {
-                return Err(fault(&path, "this key came before: names of keys are the same in capitals and small letters"));
+                return Err(fault(
+                    &path,
+                    "this key came before: names of keys are the same in capitals and small letters",
+                ));
             }
             seen.push(folded);
             let read = |value: &Value| match value {

@@ -37,9 +37,11 @@ impl Pattern {
         let mut parts = Vec::new();
         let mut rest = written;
         while let Some(c) = rest.chars().next() {
-            let variable = rest.strip_prefix("${").filter(|_| syntax == Syntax::V2012).and_then(|rest| rest.split_once('}'));
+            let variable =
+                rest.strip_prefix("${").filter(|_| syntax == Syntax::V2012).and_then(|rest| rest.split_once('}'));
             if let Some((name, after)) = variable {
-                let escaped = Some(name).filter(|name| matches!(*name, "*" | "?" | "$")).and_then(|name| name.chars().next());
+                let escaped =
+                    Some(name).filter(|name| matches!(*name, "*" | "?" | "$")).and_then(|name| name.chars().next());
                 parts.push(escaped.map_or_else(|| Part::Variable(name.to_owned()), Part::Char));
                 rest = after;
                 continue;

@@ -55,8 +55,9 @@ pub(super) fn accounts(statement: &Statement) -> Vec<AccountId> {
 /// The times that it names, and a second to either side.
 pub(super) fn times(statement: &Statement) -> Vec<Timestamp> {
     let texts = texts(statement, Key::CurrentTime, "");
-    let instants =
-        texts.iter().filter_map(|text| timestamp::parse(text).or_else(|| timestamp::parse(&format!("{text}T00:00:00Z"))));
+    let instants = texts
+        .iter()
+        .filter_map(|text| timestamp::parse(text).or_else(|| timestamp::parse(&format!("{text}T00:00:00Z"))));
     let around = |instant: Timestamp| {
         [-1, 0, 1].into_iter().filter_map(move |by| Timestamp::from_second(instant.as_second() + by).ok())
     };
@@ -88,7 +89,8 @@ pub(super) fn calls(statement: &Statement, operation: Operation, principal: &str
         updates.truncate(MOST_CALLS);
     }
     let others = others(operation, &questions);
-    let beside: Vec<Members> = updates.iter().flat_map(|update| others.iter().map(|other| merged(update, other))).collect();
+    let beside: Vec<Members> =
+        updates.iter().flat_map(|update| others.iter().map(|other| merged(update, other))).collect();
     let mut all: Vec<Members> = updates.into_iter().chain(beside).filter(|members| !members.is_empty()).collect();
     all.sort_by_key(Members::len);
     all.into_iter().map(|members| call(operation, members)).collect()
@@ -149,7 +151,9 @@ fn members(statement: &Statement, question: Action, operation: Operation, princi
         (Operation::BatchUpdateFindingsV2, Action::SeverityLabel) => {
             ids(FieldV2::SeverityId, SeverityId::ALL.iter().map(|id| id.id()).collect())
         }
-        (Operation::BatchUpdateFindingsV2, _) => ids(FieldV2::StatusId, StatusId::ALL.iter().map(|id| id.id()).collect()),
+        (Operation::BatchUpdateFindingsV2, _) => {
+            ids(FieldV2::StatusId, StatusId::ALL.iter().map(|id| id.id()).collect())
+        }
         (_, Action::Note) => pairs(named(Leaf::NoteText, "example"), named(Leaf::NoteUpdatedBy, "ana"))
             .into_iter()
             .map(|(text, by)| json!({ "Note": { "Text": text, "UpdatedBy": by } }))
@@ -169,7 +173,9 @@ fn members(statement: &Statement, question: Action, operation: Operation, princi
         }
         (_, Action::Types) => named(Leaf::Types, "Other").into_iter().map(|kind| json!({ "Types": [kind] })).collect(),
         (_, Action::Confidence) => numbers(Leaf::Confidence).into_iter().map(|n| json!({ "Confidence": n })).collect(),
-        (_, Action::Criticality) => numbers(Leaf::Criticality).into_iter().map(|n| json!({ "Criticality": n })).collect(),
+        (_, Action::Criticality) => {
+            numbers(Leaf::Criticality).into_iter().map(|n| json!({ "Criticality": n })).collect()
+        }
         (_, Action::SeverityNormalized) => {
             numbers(Leaf::SeverityNormalized).into_iter().map(|n| json!({ "Severity": { "Normalized": n } })).collect()
         }

@@ -112,7 +112,9 @@ pub(super) fn names_resource(
                 (None, Operation::BatchUpdateFindings) => {
                     "say which hub is behind the gate: `--hub arn:aws:securityhub:eu-west-1:111122223333:hub/default`"
                 }
-                _ => "a statement of its own for each action, with the resource that belongs to it or `*`, can be carried over",
+                _ => {
+                    "a statement of its own for each action, with the resource that belongs to it or `*`, can be carried over"
+                }
             };
             Err(Refusal::new(statement, &path, reason, Some(help.to_owned())).into())
         }

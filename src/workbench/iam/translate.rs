@@ -125,7 +125,8 @@ fn deny_case(
 fn missing(absent: &[&Unit], operation: Operation) -> Result<Vec<String>, String> {
     let is_severity = |unit: &&&Unit| keys::telling_field(unit.question, operation).is_none();
     let severity = absent.iter().filter(is_severity).count();
-    let mut all: Vec<String> = absent.iter().filter_map(|unit| questions::is_missing(unit.question, operation)).collect();
+    let mut all: Vec<String> =
+        absent.iter().filter_map(|unit| questions::is_missing(unit.question, operation)).collect();
     match (severity, absent.iter().find(is_severity)) {
         (0, _) | (_, None) => {}
         (3, _) => all.push(questions::NO_SEVERITY.to_owned()),

@@ -28,6 +28,10 @@ pub(super) fn cedar(translated: &[Translated<'_>], options: &Options) -> Result<
     let mut policies = String::new();
     for Translated { statement, drafts, .. } in translated {
         let mut of_statement = Vec::new();
+        if statement.effect == Effect::Allow && drafts.len() > 1 {
+            policies.push_str("// The next ones permit together: IAM allows a request of which they permit every change. What one question cannot\n");
+            policies.push_str("// tell of another's value is left to that one; where no grant does not refuse the call, the rest would go through.\n//\n");
+        }
         for draft in drafts {
             let id = unique(&slug(statement, options), &mut taken);
             policy(statement, draft, &id, options, &mut policies);
@@ -51,7 +55,9 @@ fn header(translated: &[Translated<'_>], options: &Options) -> String {
         text.push('\n');
     };
     line(&format!("Imported from {} by `findings-gate import-iam`.", plain(&files.join(", "))));
-    line("IAM decides a request as a whole, these policies each change of it. They say of every request what IAM says if");
+    line(
+        "IAM decides a request as a whole, these policies each change of it. They say of every request what IAM says if",
+    );
     line("- `policies.default_enforcement` is \"refuse\": what no policy permits refuses the call, as in IAM;");
     line("- no other file permits these callers anything.");
     if options.enforcement != Enforcement::Refuse {
@@ -62,13 +68,19 @@ fn header(translated: &[Translated<'_>], options: &Options) -> String {
         };
         line(&format!("Here they deviate, as was asked for: a Deny {words}, where IAM refuses the call."));
     }
-    let grants = |translated: &&Translated<'_>| translated.statement.effect == Effect::Allow && !translated.drafts.is_empty();
+    let grants =
+        |translated: &&Translated<'_>| translated.statement.effect == Effect::Allow && !translated.drafts.is_empty();
     if translated.iter().any(|translated| grants(&translated)) {
         line("Whose findings a caller may reach is not IAM's to say: keep `reach.cedar` of a pack beside this file.");
     }
     for Translated { statement, refused, .. } in translated {
         if let Some(refusal) = refused {
-            line(&format!("NOT CARRIED OVER: {} {}: {}", plain(&statement.file), plain(&statement.to_string()), plain(&refusal.reason)));
+            line(&format!(
+                "NOT CARRIED OVER: {} {}: {}",
+                plain(&statement.file),
+                plain(&statement.to_string()),
+                plain(&refusal.reason)
+            ));
         }
     }
     text
@@ -76,7 +88,8 @@ fn header(translated: &[Translated<'_>], options: &Options) -> String {
 
 fn policy(statement: &Statement, draft: &Draft, id: &str, options: &Options, out: &mut String) {
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "// {} {}: {}", plain(&statement.file), plain(&statement.to_string()), statement.effect.as_str());
+    let _ =
+        writeln!(out, "// {} {}: {}", plain(&statement.file), plain(&statement.to_string()), statement.effect.as_str());
     if let Some(condition) = &statement.condition {
         let _ = writeln!(out, "// {}", plain(&condition.to_string()));
     }
@@ -102,7 +115,8 @@ fn policy(statement: &Statement, draft: &Draft, id: &str, options: &Options, out
         several => format!("[{}].contains(context.operation)", several.join(", ")),
     };
     let when: Vec<String> = std::iter::once(operation).chain(draft.when.iter().cloned()).collect();
-    let _ = writeln!(out, "{effect} ({principal}, {}, resource) when {{ {} }};", actions(draft), expression::and(&when));
+    let _ =
+        writeln!(out, "{effect} ({principal}, {}, resource) when {{ {} }};", actions(draft), expression::and(&when));
 }
 
 /// The actions of a policy, for its scope.
