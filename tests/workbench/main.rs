@@ -3,6 +3,7 @@
 
 mod diff;
 mod explain;
+mod import_iam;
 mod mutate;
 mod support;
 mod test;

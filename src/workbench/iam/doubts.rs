@@ -193,9 +193,12 @@ fn of_deny(documents: &[Document], translated: &Translated<'_>, asff: &[Leaf], t
     }
     let v2 = translated.holds.contains(&Operation::BatchUpdateFindingsV2);
     let counterpart = [Leaf::StatusId, Leaf::SeverityId, Leaf::Comment].iter().any(|leaf| denies(*leaf));
-    if !asff.is_empty() && !v2 && !counterpart && translated.concerns.contains(&Operation::BatchUpdateFindingsV2) {
-        let message = "BatchUpdateFindingsV2 is the same action to IAM, and has none of these keys: the same change goes through \
-                       there. The policies say so too; deny it by `securityhub:OCSFSyntaxPath/…`, or keep that door of the gate closed";
+    let told = teller.doubts.iter().any(|doubt| doubt.code == "v2-is-free" && doubt.file == statement.file);
+    let is_v2 = translated.concerns.contains(&Operation::BatchUpdateFindingsV2);
+    if !asff.is_empty() && !v2 && !counterpart && is_v2 && !told {
+        let message = "BatchUpdateFindingsV2 is the same action to IAM, and has no keys of ASFF: what this statement and its like deny \
+                       goes through there. The policies say so too; deny it by `securityhub:OCSFSyntaxPath/…`, or keep that door of \
+                       the gate closed";
         teller.tell("v2-is-free", "", message.to_owned());
     }
     if !asff.is_empty() && v2 {

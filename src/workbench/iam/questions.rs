@@ -147,19 +147,33 @@ fn in_ocsf(question: Action, atoms: &[Atom], any: bool) -> Result<Vec<(Action, V
             chosen.push(*pair);
         }
     }
-    let hit = |place: &usize| {
+    let hit = |place: usize, chosen: &[keys::Asked]| {
         let is_chosen = |pair: &keys::Asked| chosen.contains(pair);
-        if any { asked[*place].iter().any(is_chosen) } else { asked[*place].iter().all(is_chosen) }
+        if any { asked[place].iter().any(is_chosen) } else { asked[place].iter().all(is_chosen) }
     };
-    let wrong: Vec<&str> =
-        (0..ids.len()).filter(|place| hit(place) != meant(place)).map(|place| ids[place].as_str()).collect();
-    if !wrong.is_empty() {
+    let wrong = |chosen: &[keys::Asked]| -> Vec<usize> {
+        (0..ids.len()).filter(|place| hit(*place, chosen) != meant(place)).collect()
+    };
+    if !wrong(&chosen).is_empty() {
+        let shared = |place: &usize| {
+            let asked_too = |pair: &keys::Asked| places.iter().any(|other| asked[*other].contains(pair));
+            !meant(place) && asked[*place].iter().any(asked_too)
+        };
+        let others: Vec<usize> = if any { (0..ids.len()).filter(shared).collect() } else { wrong(&chosen) };
+        let list = |places: &[usize]| places.iter().map(|place| ids[*place].as_str()).collect::<Vec<_>>().join(", ");
         return Err(format!(
-            "`{}` {}: the gate asks about it in words that other numbers ask too (docs/doors.md), so it cannot tell {} apart",
+            "`{}` {}: the gate asks about it in words that {} ask too (docs/doors.md), so it cannot tell them apart",
             leaf.path(),
-            places.iter().map(|place| ids[*place].as_str()).collect::<Vec<_>>().join(", "),
-            wrong.join(", ")
+            list(places),
+            list(&others)
         ));
+    }
+    // Of a denial, what hits nothing that the others do not hit is left out.
+    for pair in chosen.clone().into_iter().filter(|_| any) {
+        let without: Vec<keys::Asked> = chosen.iter().copied().filter(|other| *other != pair).collect();
+        if wrong(&without).is_empty() {
+            chosen = without;
+        }
     }
     let mut questions: Vec<Action> = chosen.iter().map(|(action, _)| *action).collect();
     questions.sort_unstable();

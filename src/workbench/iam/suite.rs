@@ -42,7 +42,7 @@ pub(super) fn write(
             };
             for (found, verb) in [(tried.meets, does), (tried.misses, does_not)] {
                 if let Some((place, decided)) = found {
-                    suite.case(&format!("{sid} {verb}"), &examples[place], &decided);
+                    suite.case(&format!("{sid} {verb}"), &base, &examples[place], &decided);
                 }
             }
         }
@@ -197,12 +197,18 @@ impl Suite {
         name
     }
 
-    fn case(&mut self, what: &str, example: &Example, decided: &Decided) {
+    fn case(&mut self, what: &str, base: &CallerFixture, example: &Example, decided: &Decided) {
         let Some(expect) = expectations(decided) else { return };
         let caller = self.caller(&example.caller);
         let mut shown: Vec<&str> = decided.answered.iter().map(|answered| answered.shown.as_str()).collect();
         shown.dedup();
-        let name = format!("{what} {}", shown.join(", "));
+        let mut name = format!("{what} {}", shown.join(", "));
+        if matches!(example.call, Call::UpdateV2(_)) {
+            name.push_str(" in terms of OCSF");
+        }
+        if example.caller != *base {
+            let _ = write!(name, " by {caller}");
+        }
         let times = self.names.entry(name.clone()).and_modify(|times| *times += 1).or_insert(1);
         let name = if *times == 1 { name } else { format!("{name} ({times})") };
         // Writing to a string cannot fail.

@@ -28,6 +28,10 @@ pub(super) fn cedar(translated: &[Translated<'_>], options: &Options) -> Result<
     let mut policies = String::new();
     for Translated { statement, drafts, .. } in translated {
         let mut of_statement = Vec::new();
+        if statement.effect == Effect::Allow && drafts.len() > 1 {
+            policies.push_str("// The next ones permit together: IAM allows a request of which they permit every change. What one question cannot\n");
+            policies.push_str("// tell of another's value is left to that one; where no grant does not refuse the call, the rest would go through.\n//\n");
+        }
         for draft in drafts {
             let id = unique(&slug(statement, options), &mut taken);
             policy(statement, draft, &id, options, &mut policies);
