@@ -8,14 +8,17 @@
 
 mod ask;
 mod attribute;
+mod code;
 mod diagnose;
 mod engine;
 mod evaluate;
 mod footprint;
 mod judge;
 mod key;
+mod layout;
 mod lint;
 mod load;
+mod locate;
 mod naive;
 mod names;
 mod pack;
@@ -33,12 +36,15 @@ mod testing;
 mod text;
 mod verdict;
 
+pub use code::{CONFIGURATION, Code, LOAD_CODES, Severity};
 pub use engine::Engine;
 pub use judge::{Judge, Question};
+pub use layout::{Layout, Part};
 pub use load::{MAX_FILE, MAX_POLICIES, Policies, PolicyText, load};
+pub use locate::{Located, Texts};
 pub use naive::Naive;
 pub use pack::{PACKS, pack};
-pub use problem::{LoadError, Place, Problem};
+pub use problem::{LoadError, Place, Problem, nearest};
 pub use record::{Recorded, Recorder};
 pub use rule::{MAX_ADVICE, MAX_ID, Origin, Rule};
 pub use schema::{SCHEMA_TEXT, schema};

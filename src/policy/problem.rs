@@ -1,5 +1,6 @@
 //! What is wrong with a policy, told so that its author can mend it.
 
+use super::code::{Code, Severity};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
 use std::{fmt, ops::Range, sync::Arc};
@@ -10,6 +11,8 @@ const SHOWN: usize = 50;
 /// One thing wrong with the policies, as plain data and as a [`miette::Diagnostic`] that shows the line.
 #[derive(Debug, Clone, Serialize)]
 pub struct Problem {
+    /// What kind of problem.
+    pub code: &'static Code,
     /// Where; nothing when it is the policies as a whole.
     #[serde(flatten)]
     pub place: Option<Place>,
@@ -45,8 +48,8 @@ struct Mark {
 
 impl Problem {
     /// A problem of the policies as a whole.
-    pub(super) fn general(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { place: None, policy: None, message: message.into(), help: Some(help.into()), mark: None }
+    pub fn general(code: &'static Code, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code, place: None, policy: None, message: message.into(), help: Some(help.into()), mark: None }
     }
 
     /// The same problem, with what to do about it.
@@ -54,6 +57,14 @@ impl Problem {
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Where what is marked ends, for tools that show a range: the line and the column after its last character.
+    pub fn end(&self) -> Option<(usize, usize)> {
+        let mark = self.mark.as_ref()?;
+        let before = mark.source.inner().get(..mark.span.end)?;
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Some((1 + before.matches('\n').count(), 1 + before[line_start..].chars().count()))
     }
 
     /// Line and column, for sorting within a file.
@@ -74,6 +85,18 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.code.severity {
+            Severity::Note => miette::Severity::Advice,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Error => miette::Severity::Error,
+        })
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
@@ -171,11 +194,12 @@ impl Source {
     }
 
     /// A problem at a range of bytes of this file.
-    pub(super) fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Problem {
+    pub(super) fn problem(&self, code: &'static Code, span: Range<usize>, message: impl Into<String>) -> Problem {
         let start = span.start.min(self.text.len());
         let span = start..span.end.clamp(start, self.text.len());
         let (line, column) = self.position(start);
         Problem {
+            code,
             place: Some(Place { file: Arc::clone(&self.name), line, column, source: self.line(start) }),
             policy: None,
             message: message.into(),
@@ -186,7 +210,7 @@ impl Source {
 }
 
 /// The candidate that `word` was most likely meant to be, if one is near enough to be worth a suggestion.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     candidates
         .into_iter()
@@ -198,6 +222,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 
 #[cfg(test)]
 mod tests {
+    use super::super::code::SYNTAX;
     use super::*;
 
     #[test]
@@ -213,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_span_never_leaves_the_text() {
-        let problem = Source::new("a.cedar", "ab").problem(7..9, "beyond");
+        let problem = Source::new("a.cedar", "ab").problem(&SYNTAX, 7..9, "beyond");
         assert_eq!(problem.place.map(|place| (place.line, place.column)), Some((1, 3)));
     }
 
