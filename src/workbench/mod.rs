@@ -5,12 +5,16 @@
 
 mod example;
 mod fixture;
+mod format;
+mod lint;
 mod live;
 mod outcome;
 mod paint;
 
 pub use example::{Call, Example, Fleet, InvalidExample};
 pub use fixture::{CallerFixture, FindingFixture, NoteFixture, ReferenceFixture, SeverityFixture, Texts};
+pub use format::{FormatError, LINE_WIDTH, format};
+pub use lint::{DOUBTFUL_CONFIGURATION, InvalidVocabulary, LINTS, Site, Vocabulary, lint};
 pub use live::{Answered, Decided, ask};
 pub use outcome::Outcome;
 pub use paint::Paint;
