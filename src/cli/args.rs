@@ -3,7 +3,11 @@
 use super::{
     backend::{self, BackendArgs},
     check::{self, CheckArgs},
+    completions::{self, CompletionsArgs},
     demo::{self, DemoArgs},
+    fmt::{self, FmtArgs},
+    man::{self, ManArgs},
+    schema::{self, SchemaArgs},
     serve::{self, ServeArgs},
 };
 use clap::{Parser, Subcommand};
@@ -69,4 +73,16 @@ pub enum Command {
     /// Run a gate, a backend and sample findings in one process
     #[command(long_about = demo::ABOUT)]
     Demo(DemoArgs),
+    /// Lay out policy files
+    #[command(long_about = fmt::ABOUT)]
+    Fmt(FmtArgs),
+    /// Print the schema that policies are written against
+    #[command(long_about = schema::ABOUT)]
+    Schema(SchemaArgs),
+    /// Print completions for a shell
+    #[command(long_about = completions::ABOUT)]
+    Completions(CompletionsArgs),
+    /// Print or write the manual pages
+    #[command(long_about = man::ABOUT)]
+    Man(ManArgs),
 }

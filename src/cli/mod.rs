@@ -7,19 +7,28 @@ mod args;
 mod assemble;
 mod backend;
 mod check;
+mod completions;
 mod demo;
 mod embedded;
+mod files;
+mod fmt;
+mod man;
 mod output;
 mod policies;
+mod schema;
 mod serve;
 mod shared;
 
 pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
 pub use check::{CheckArgs, Format};
+pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
+pub use fmt::FmtArgs;
+pub use man::ManArgs;
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
+pub use schema::{SchemaArgs, SchemaFormat};
 pub use serve::ServeArgs;
 pub use shared::ConfigArgs;
 
@@ -39,6 +48,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(&args, printer),
+        Command::Fmt(args) => fmt::run(&args, printer),
+        Command::Schema(args) => schema::run(&args, printer),
+        Command::Completions(args) => completions::run(&args, printer),
+        Command::Man(args) => man::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
         Command::Backend(args) => backend::run(&args, printer),
         Command::Demo(args) => demo::run(&args, printer),

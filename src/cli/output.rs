@@ -130,6 +130,15 @@ impl Printer {
         self.err.flush()
     }
 
+    /// Prints a problem with its excerpt, about what was asked for.
+    pub fn report(&mut self, diagnostic: &dyn Diagnostic) -> io::Result<()> {
+        let mut report = String::new();
+        let rendered = self.reports.render_report(&mut report, diagnostic);
+        // Formatting into a string fails only by a bug of a `Display`; the plain message is better than none.
+        let report = rendered.map_or_else(|_| format!("{diagnostic}\n"), |()| report);
+        self.err(&format!("{report}\n"))
+    }
+
     /// Prints a warning.
     pub fn warn(&mut self, text: &str) -> io::Result<()> {
         self.err(&format!("warning: {text}\n"))
