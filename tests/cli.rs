@@ -47,7 +47,10 @@ fn place() -> tempfile::TempDir {
     write("accounts.toml", ACCOUNTS);
     write("keys.toml", KEYS);
     fs::create_dir(place.path().join("policies")).unwrap();
-    write("policies/all.cedar", "@id(\"administrator-may\")\npermit (principal is Administrator, action, resource);\n");
+    write(
+        "policies/all.cedar",
+        "@id(\"administrator-may\")\npermit (principal is Administrator, action, resource)\nwhen { resource in principal.fleet };\n",
+    );
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -95,8 +98,16 @@ fn each_verb_has_help_that_teaches() {
     let here = tempfile::tempdir().unwrap();
     for (verb, expected) in [
         ("serve", "only then binds its port | --config | --listen | --upstream | --policies | --log-level"),
-        ("check", "Nothing is bound, sent or changed | --config | findings-gate.toml | --format | human | json"),
+        (
+            "check",
+            "Nothing is bound, sent or changed | --config | findings-gate.toml | --format | human | json | github | sarif | \
+             --accounts | --vocabulary | --deny-warnings | docs/lints.md",
+        ),
         ("backend", "belongs behind the gate | --listen | --data | --accounts | --region | --quotas | --fault | slow:"),
+        ("fmt", "What policies say never changes | --check | [PATH]... | 2 --check found"),
+        ("schema", "editor extensions | --format | cedar | json | --out"),
+        ("completions", "same definitions as `--help` | bash | zsh | fish | elvish | powershell"),
+        ("man", "one page for the program and one for each verb | --out | [VERB]"),
         ("demo", "keys for the accounts are made anew at each start | --listen | --policies | pack:baseline"),
     ] {
         for arguments in [[verb, "--help"], ["help", verb]] {
@@ -118,8 +129,8 @@ fn misuse_ends_with_64_and_is_told_on_standard_error() {
         (&[][..], "Usage: findings-gate <COMMAND>"),
         (&["sevre"], "a similar subcommand exists: 'serve'"),
         (&["check", "--formt", "json"], "'--format'"),
-        (&["check", "--format", "yaml"], "[possible values: human, json]"),
-        (&["check", "extra"], "unexpected argument 'extra'"),
+        (&["check", "--format", "yaml"], "[possible values: human, json, github, sarif]"),
+        (&["check", "--config", "a.toml", "extra"], "cannot be used with '[PATH]...'"),
         (&["serve", "--listen", "localhost"], "expected an IP address and a port"),
         (&["serve", "--upstream", "ftp://host"], "expected `embedded`, or `http://` or `https://`"),
         (&["serve", "--log-level", "inof"], "did you mean `info`?"),
@@ -191,6 +202,7 @@ fn check_prints_json_for_programs() {
     let digest = printed["policies"]["digest"].clone();
     assert_eq!(digest.as_str().unwrap().len(), 64);
     let expected = serde_json::json!({
+        "version": 1,
         "valid": true,
         "file": "findings-gate.toml",
         "listen": { "address": "127.0.0.1:8080", "workers": 2 },
@@ -200,6 +212,7 @@ fn check_prints_json_for_programs() {
         "accounts": { "administrator": "111111111111", "members": 1 },
         "policies": { "packs": [], "files": ["policies/all.cedar"], "default_enforcement": "reject", "count": 1, "digest": digest },
         "warnings": [],
+        "lints": [],
     });
     assert_eq!(printed, expected);
 
@@ -209,7 +222,16 @@ fn check_prints_json_for_programs() {
     let printed: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
     let message = "accounts.toml:1:17: `administrator` is \"1\": expected an account id of twelve digits in quotes, \
                    such as \"111122223333\"";
-    assert_eq!(printed, serde_json::json!({ "valid": false, "problems": [{ "message": message }] }));
+    assert_eq!(
+        printed,
+        serde_json::json!({
+            "version": 1,
+            "valid": false,
+            "problems": [{
+                "code": "FG012", "severity": "error", "file": "accounts.toml", "line": 1, "column": 17, "message": message
+            }],
+        })
+    );
 }
 
 #[test]

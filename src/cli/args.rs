@@ -3,12 +3,16 @@
 use super::{
     backend::{self, BackendArgs},
     check::{self, CheckArgs},
+    completions::{self, CompletionsArgs},
     demo::{self, DemoArgs},
     diff::{self, DiffArgs},
     explain::{self, ExplainArgs},
+    fmt::{self, FmtArgs},
     import_iam::{self, ImportIamArgs},
+    man::{self, ManArgs},
     matrix::{self, MatrixArgs},
     mutate::{self, MutateArgs},
+    schema::{self, SchemaArgs},
     serve::{self, ServeArgs},
     test::{self, TestArgs},
 };
@@ -94,4 +98,16 @@ pub enum Command {
     /// Make policies of IAM policy documents
     #[command(long_about = import_iam::ABOUT)]
     ImportIam(ImportIamArgs),
+    /// Lay out policy files
+    #[command(long_about = fmt::ABOUT)]
+    Fmt(FmtArgs),
+    /// Print the schema that policies are written against
+    #[command(long_about = schema::ABOUT)]
+    Schema(SchemaArgs),
+    /// Print completions for a shell
+    #[command(long_about = completions::ABOUT)]
+    Completions(CompletionsArgs),
+    /// Print or write the manual pages
+    #[command(long_about = man::ABOUT)]
+    Man(ManArgs),
 }

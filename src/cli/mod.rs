@@ -7,32 +7,41 @@ mod args;
 mod assemble;
 mod backend;
 mod check;
+mod completions;
 mod demo;
 mod diff;
 mod embedded;
 mod explain;
+mod files;
+mod fmt;
 mod import_iam;
+mod man;
 mod matrix;
 mod mutate;
 mod output;
 mod policies;
+mod schema;
 mod serve;
 mod shared;
 mod test;
 
 pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
-pub use check::{CheckArgs, Format};
+pub use check::{CheckArgs, CheckFormat};
+pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
 pub use diff::{DiffArgs, DiffFormat, FailOn};
 pub use explain::{Call, ExplainArgs};
+pub use fmt::FmtArgs;
 pub use import_iam::ImportIamArgs;
+pub use man::ManArgs;
 pub use matrix::{MatrixArgs, MatrixFormat};
-pub use mutate::{MutateArgs, MutateFormat};
+pub use mutate::MutateArgs;
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
+pub use schema::{SchemaArgs, SchemaFormat};
 pub use serve::ServeArgs;
-pub use shared::ConfigArgs;
+pub use shared::{ConfigArgs, Format};
 pub use test::{CoverageArgs, TestArgs, TestFormat};
 
 use clap::{Parser, error::ErrorKind};
@@ -51,6 +60,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(&args, printer),
+        Command::Fmt(args) => fmt::run(&args, printer),
+        Command::Schema(args) => schema::run(&args, printer),
+        Command::Completions(args) => completions::run(&args, printer),
+        Command::Man(args) => man::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
         Command::Backend(args) => backend::run(&args, printer),
         Command::Test(args) => test::run(&args, printer),

@@ -1,7 +1,7 @@
 //! `findings-gate mutate`
 
 use super::{
-    Exit, Failure, Printer, diff,
+    Exit, Failure, Format, Printer, diff,
     policies::Loaded,
     test::{self, PolicyCache},
 };
@@ -13,7 +13,7 @@ use crate::{
         suite::{Status, Suite},
     },
 };
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::{path::PathBuf, sync::Arc};
 
 pub(super) const ABOUT: &str = "\
@@ -49,17 +49,8 @@ pub struct MutateArgs {
     pub min_score: Option<f64>,
 
     /// How to print the result
-    #[arg(long, value_enum, default_value_t = MutateFormat::Human)]
-    pub format: MutateFormat,
-}
-
-/// How the fates of mutants are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum MutateFormat {
-    /// For people
-    Human,
-    /// One JSON object, whose members stay as they are
-    Json,
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
 }
 
 /// Suites that are about one set of policies.
@@ -90,8 +81,8 @@ pub(super) fn run(args: &MutateArgs, printer: &mut Printer) -> Result<Exit, Fail
         return Ok(Exit::Failed);
     }
     match args.format {
-        MutateFormat::Human => printer.out(&mutate::human(&score, printer.paint()))?,
-        MutateFormat::Json => printer.json(&mutate::json(&score))?,
+        Format::Human => printer.out(&mutate::human(&score, printer.paint()))?,
+        Format::Json => printer.json(&mutate::json(&score))?,
     }
     let percent = score.tally().percent();
     match args.min_score.filter(|min| percent < *min) {

@@ -1,7 +1,7 @@
 //! Arguments that several verbs share, and how their values are read.
 
 use crate::config::{Level, Url};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf};
 
 const AN_ADDRESS: &str = "expected an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`";
@@ -15,6 +15,15 @@ pub struct ConfigArgs {
     /// FINDINGS_GATE__LISTEN__ADDRESS. Paths in the file are relative to the file.
     #[arg(long, value_name = "FILE", default_value = "findings-gate.toml")]
     pub config: PathBuf,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Human,
+    /// One JSON object, whose members stay as they are
+    Json,
 }
 
 /// An address to listen on; the text is kept, for it is checked once more with the rest of the configuration.

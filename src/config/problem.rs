@@ -99,6 +99,18 @@ impl Problem {
         self
     }
 
+    /// The file, the line and the column that it is about, where it is about one.
+    pub fn place(&self) -> Option<(&Path, usize, usize)> {
+        match &self.origin {
+            Origin::File(source, span) => {
+                let (line, column) = source.position(span.start);
+                Some((&source.path, line, column))
+            }
+            Origin::Whole(path) => Some((path, 1, 1)),
+            Origin::Default | Origin::Variable(_) | Origin::Flag(_) => None,
+        }
+    }
+
     /// The file and the place in it, where the file's text may be shown.
     fn excerpt(&self) -> Option<(&String, Range<usize>)> {
         match &self.origin {

@@ -1,5 +1,6 @@
 //! What Cedar says about a policy, at its place in the whole file, and with a hint where Cedar has none or a wrong one.
 
+use super::code;
 use super::problem::{Problem, Source, nearest};
 use super::schema::schema;
 use super::text::Piece;
@@ -15,7 +16,7 @@ pub(super) fn syntax(source: &Source, piece: &Piece<'_>, errors: &ParseErrors) -
             let message = error.to_string();
             let (span, expected) = place(piece, error);
             let help = hint(&message).or_else(|| error.help().map(|help| help.to_string())).or(expected);
-            finish(source.problem(span, message), help)
+            finish(source.problem(&code::SYNTAX, span, message), help)
         })
         .collect()
 }
@@ -66,7 +67,10 @@ pub(super) fn validation(
             let (message, help) = ways.into_iter().next()?;
             let in_context = differs || message.contains(" in context for ");
             let help = suggestion.or(help).filter(|help| !differs || help.starts_with(SUGGESTION));
-            Some(finish(source.problem(start..end, message), help.or_else(|| in_context.then(|| CONTEXTS.to_owned()))))
+            Some(finish(
+                source.problem(&code::VALIDATION, start..end, message),
+                help.or_else(|| in_context.then(|| CONTEXTS.to_owned())),
+            ))
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 //! A misspelt name after `has` makes the test false, silently: under `unless` or `!` that opens what should be closed. And
 //! an account of eleven digits is an entity like any other, which no caller ever has.
 
+use super::code;
 use super::problem::{Problem, Source, nearest};
 use super::schema::{SCHEMA_TEXT, schema};
 use super::text::Piece;
@@ -18,7 +19,9 @@ use std::{ops::Range, sync::LazyLock};
 pub(super) fn check(source: &Source, piece: &Piece<'_>, policy: &Policy) -> Vec<Problem> {
     let tree = match policy.to_pst() {
         Ok(tree) => tree,
-        Err(error) => return vec![source.problem(piece.span(), format!("the policy cannot be analysed: {error}"))],
+        Err(error) => {
+            return vec![source.problem(&code::FAULT, piece.span(), format!("the policy cannot be analysed: {error}"))];
+        }
     };
     let mut environments: Vec<_> = policy.get_valid_request_envs(schema()).map(Environment::from).collect();
     if environments.is_empty() {
@@ -100,8 +103,11 @@ impl Lint<'_> {
         if is_group && action.ty.to_string() == "Action" {
             let name = format!("Action::\"{}\"", action.eid);
             let place = self.literal(action.ty.to_string().as_str(), &action.eid);
-            let problem =
-                self.source.problem(place, format!("`{name}` is a group of actions, and no action equals a group"));
+            let problem = self.source.problem(
+                &code::ACTION_GROUP,
+                place,
+                format!("`{name}` is a group of actions, and no action equals a group"),
+            );
             self.problems.push(problem.help(format!("write `action in {name}`")));
         }
     }
@@ -127,7 +133,7 @@ impl Lint<'_> {
         };
         let message = format!("`{of}` never has `{name}`, so this test is always false");
         let place = self.has_test(of, path.first().copied().unwrap_or(name));
-        self.problems.push(self.source.problem(place, message).help(help));
+        self.problems.push(self.source.problem(&code::NEVER_HAS, place, message).help(help));
     }
 
     /// Ids of accounts are twelve digits, and a fleet's is its administrator's account.
@@ -137,7 +143,7 @@ impl Lint<'_> {
             let (kind, id) = (literal.type_name().to_string(), literal.id().unescaped());
             if matches!(kind.as_str(), "Account" | "Fleet") && AccountId::parse(id).is_none() {
                 let message = format!("`{kind}::\"{}\"` is no account: its id is not twelve digits", id.escape_debug());
-                let problem = self.source.problem(self.literal(&kind, id), message);
+                let problem = self.source.problem(&code::NO_ACCOUNT, self.literal(&kind, id), message);
                 self.problems.push(problem.help(match kind.as_str() {
                     "Fleet" => "a fleet's id is the account id of its administrator, such as `Fleet::\"111111111111\"`",
                     _ => "write the account id, such as `Account::\"111122223333\"`; a named set of accounts is a `Group`",

@@ -4,7 +4,7 @@ use super::problem::{LoadError, Problem, Source};
 use super::rule::{Annotations, Origin, Rule, annotations, is_bidi_control};
 use super::schema::schema;
 use super::text::{self, Excess, Kind, MAX_NESTING, MAX_TERMS, Piece};
-use super::{diagnose, lint};
+use super::{code, diagnose, lint};
 use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, Validator};
 use std::collections::{HashMap, hash_map::Entry};
 use std::{
@@ -62,18 +62,25 @@ impl Policies {
 /// Every problem in every text, each with its place. Nothing is loaded unless everything is right: a policy that was left
 /// out would be a forbid that does not forbid.
 pub fn load(texts: &[PolicyText]) -> Result<Policies, LoadError> {
+    on_a_large_stack(|| load_here(texts).map_err(LoadError::new))
+}
+
+/// Does what recurses with Cedar's trees on a stack that is large enough for it.
+pub(super) fn on_a_large_stack<T: Send>(what: impl FnOnce() -> Result<T, LoadError> + Send) -> Result<T, LoadError> {
     let on_thread = thread::scope(|scope| {
         let builder = thread::Builder::new().name("policy-load".into()).stack_size(STACK);
-        let thread = builder.spawn_scoped(scope, || load_here(texts));
+        let thread = builder.spawn_scoped(scope, what);
         thread.map(thread::ScopedJoinHandle::join)
     });
     match on_thread {
-        Ok(Ok(loaded)) => loaded.map_err(LoadError::new),
+        Ok(Ok(done)) => done,
         Ok(Err(_panic)) => Err(LoadError::new(vec![Problem::general(
+            &code::FAULT,
             "the policies made the parser fail",
             "this is a fault of the program: please report it, with the policies that cause it",
         )])),
         Err(error) => Err(LoadError::new(vec![Problem::general(
+            &code::FAULT,
             format!("no thread to parse the policies on: {error}"),
             "free some memory or raise the limit on threads, and load again",
         )])),
@@ -103,6 +110,7 @@ fn load_here(texts: &[PolicyText]) -> Result<Policies, Vec<Problem>> {
     if met == 0 && problems.is_empty() {
         let message = if texts.is_empty() { "there is no policy file" } else { "no file has a policy in it" };
         problems.push(Problem::general(
+            &code::NO_POLICY,
             message,
             "without a policy every change would be denied: write one, or start from the pack `baseline`",
         ));
@@ -134,18 +142,20 @@ impl Loader {
     fn check_file(&mut self, source: &Source) {
         if source.text.len() > MAX_FILE {
             let message = format!("the file has {} bytes; at most {MAX_FILE} are read", source.text.len());
-            self.problems.push(source.problem(0..0, message).help("split it into several files"));
+            self.problems.push(source.problem(&code::TOO_LARGE, 0..0, message).help("split it into several files"));
             return;
         }
         let hidden = source.text.char_indices().filter(|(_, c)| is_bidi_control(*c));
         self.problems.extend(hidden.take(1).map(|(at, c)| {
             let message = format!("the character `{}` changes how the text around it is shown", c.escape_unicode());
-            source.problem(at..at + c.len_utf8(), message).help("remove it: a policy must read as what it says")
+            source
+                .problem(&code::HIDDEN_CHARACTER, at..at + c.len_utf8(), message)
+                .help("remove it: a policy must read as what it says")
         }));
         let tokens = match text::tokens(&source.text) {
             Ok(tokens) => tokens,
             Err(text::Unterminated { at }) => {
-                let problem = source.problem(at..at + 1, "a string that starts here never ends");
+                let problem = source.problem(&code::SYNTAX, at..at + 1, "a string that starts here never ends");
                 self.problems.push(problem.help("close it with `\"`; inside a string, write `\\\"`"));
                 return;
             }
@@ -158,7 +168,7 @@ impl Loader {
         }
         if let Some(first_beyond) = pieces.get(room) {
             let message = format!("this is policy {} of the set; at most {MAX_POLICIES} are read", MAX_POLICIES + 1);
-            let problem = source.problem(first_beyond.span(), message);
+            let problem = source.problem(&code::TOO_LARGE, first_beyond.span(), message);
             self.problems.push(problem.help("one policy can speak of many accounts: put them in a `Group`"));
         }
     }
@@ -206,7 +216,11 @@ impl Loader {
             }
             Entry::Occupied(entry) => Some(
                 source
-                    .problem(at, format!("the `@id` `{id}` is used twice: here and at {}", entry.get()))
+                    .problem(
+                        &code::REPEATED_ID,
+                        at,
+                        format!("the `@id` `{id}` is used twice: here and at {}", entry.get()),
+                    )
                     .help("give each policy its own name, over all files"),
             ),
         }
@@ -218,20 +232,25 @@ impl Loader {
                 let result = self.validator.validate_with_level(&set, ValidationMode::Strict, DEREFERENCES);
                 diagnose::validation(source, piece, policy, &result, explained)
             }
-            Err(error) => vec![source.problem(piece.span(), error.to_string())],
+            Err(error) => vec![source.problem(&code::VALIDATION, piece.span(), error.to_string())],
         }
     }
 }
 
 /// Why a policy must not, or need not, be given to the parser.
-fn unreadable(source: &Source, piece: &Piece<'_>) -> Option<Problem> {
+pub(super) fn unreadable(source: &Source, piece: &Piece<'_>) -> Option<Problem> {
     match piece.excess() {
         Some(Excess::Nesting(at)) => {
-            let problem = source.problem(at, format!("this policy is nested more than {MAX_NESTING} deep"));
+            let problem =
+                source.problem(&code::TOO_LARGE, at, format!("this policy is nested more than {MAX_NESTING} deep"));
             return Some(problem.help("deeper ones could fail when they are asked, and a forbid that fails does not forbid: write several policies"));
         }
         Some(Excess::Terms(at)) => {
-            let problem = source.problem(at, format!("this policy has more than {MAX_TERMS} terms in its conditions"));
+            let problem = source.problem(
+                &code::TOO_LARGE,
+                at,
+                format!("this policy has more than {MAX_TERMS} terms in its conditions"),
+            );
             return Some(problem.help(
                 "longer ones could fail when they are asked, and a forbid that fails does not forbid: write several \
                  policies (together they are an \"or\"), or a set: `[…].contains(context.value)`",
@@ -242,7 +261,7 @@ fn unreadable(source: &Source, piece: &Piece<'_>) -> Option<Problem> {
     let slot = piece.tokens.iter().find(|token| token.kind == Kind::Slot)?;
     let message = format!("a template: `{}` would have to be filled in", piece.word(slot));
     let help = "templates are not linked here: write the entity itself, or put the accounts in a `Group` and use `in`";
-    Some(source.problem(slot.span.clone(), message).help(help))
+    Some(source.problem(&code::TEMPLATE, slot.span.clone(), message).help(help))
 }
 
 #[cfg(test)]

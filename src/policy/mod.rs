@@ -8,6 +8,7 @@
 
 mod ask;
 mod attribute;
+mod code;
 mod condition;
 mod diagnose;
 mod distinction;
@@ -16,8 +17,10 @@ mod evaluate;
 mod footprint;
 mod judge;
 mod key;
+mod layout;
 mod lint;
 mod load;
+mod locate;
 mod naive;
 mod names;
 mod pack;
@@ -35,11 +38,14 @@ mod testing;
 mod text;
 mod verdict;
 
+pub use code::{CONFIGURATION, Code, LOAD_CODES, Severity};
 pub use condition::{Asked, Atom, Clause, Condition, Node, Probe, Read, Span, Trace, Tree, Truth};
 pub use distinction::{Distinction, Distinctions, Holds, Like, Literals, Named, Part, Term};
 pub use engine::Engine;
 pub use judge::{Judge, Question};
+pub use layout::{Layout, LayoutPart};
 pub use load::{MAX_FILE, MAX_POLICIES, Policies, PolicyText, is_valid, load};
+pub use locate::{Located, Texts};
 pub use naive::Naive;
 pub use pack::{PACKS, pack};
 pub use problem::{LoadError, Place, Problem, nearest};

@@ -1,5 +1,6 @@
 //! What is wrong with a policy, told so that its author can mend it.
 
+use super::code::{Code, SUITE, Severity};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
 use std::{fmt, ops::Range, sync::Arc};
@@ -10,6 +11,8 @@ const SHOWN: usize = 50;
 /// One thing wrong with the policies, as plain data and as a [`miette::Diagnostic`] that shows the line.
 #[derive(Debug, Clone, Serialize)]
 pub struct Problem {
+    /// What kind of problem.
+    pub code: &'static Code,
     /// Where; nothing when it is the policies as a whole.
     #[serde(flatten)]
     pub place: Option<Place>,
@@ -45,11 +48,11 @@ struct Mark {
 
 impl Problem {
     /// A problem of the policies as a whole.
-    pub(super) fn general(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { place: None, policy: None, message: message.into(), help: Some(help.into()), mark: None }
+    pub fn general(code: &'static Code, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code, place: None, policy: None, message: message.into(), help: Some(help.into()), mark: None }
     }
 
-    /// A problem of another text than a policy's, at a line and a column, both counted from 1; at its start where they are 0.
+    /// A problem of a suite of tests, at a line and a column, both counted from 1; at its start where they are 0.
     pub fn at(file: &str, text: &str, line: usize, column: usize, message: impl Into<String>) -> Self {
         let source = Source::new(file, text);
         let start = source.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
@@ -57,7 +60,7 @@ impl Problem {
         let line = &line[..line.find('\n').unwrap_or(line.len())];
         let before: usize = line.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
         let length = line.trim_end().len().saturating_sub(before).max(1);
-        source.problem(start + before..start + before + length, message)
+        source.problem(&SUITE, start + before..start + before + length, message)
     }
 
     /// The same problem, with what to do about it.
@@ -65,6 +68,14 @@ impl Problem {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Where what is marked ends, for tools that show a range: the line and the column after its last character.
+    pub fn end(&self) -> Option<(usize, usize)> {
+        let mark = self.mark.as_ref()?;
+        let before = mark.source.inner().get(..mark.span.end)?;
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Some((1 + before.matches('\n').count(), 1 + before[line_start..].chars().count()))
     }
 
     /// Line and column, for sorting within a file.
@@ -85,6 +96,18 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.code.severity {
+            Severity::Note => miette::Severity::Advice,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Error => miette::Severity::Error,
+        })
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
@@ -182,11 +205,12 @@ impl Source {
     }
 
     /// A problem at a range of bytes of this file.
-    pub(super) fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Problem {
+    pub(super) fn problem(&self, code: &'static Code, span: Range<usize>, message: impl Into<String>) -> Problem {
         let start = span.start.min(self.text.len());
         let span = start..span.end.clamp(start, self.text.len());
         let (line, column) = self.position(start);
         Problem {
+            code,
             place: Some(Place { file: Arc::clone(&self.name), line, column, source: self.line(start) }),
             policy: None,
             message: message.into(),
@@ -209,6 +233,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::code::SYNTAX;
     use super::*;
 
     #[test]
@@ -224,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_span_never_leaves_the_text() {
-        let problem = Source::new("a.cedar", "ab").problem(7..9, "beyond");
+        let problem = Source::new("a.cedar", "ab").problem(&SYNTAX, 7..9, "beyond");
         assert_eq!(problem.place.map(|place| (place.line, place.column)), Some((1, 3)));
     }
 

@@ -1,5 +1,6 @@
 //! One policy, with what its annotations say.
 
+use super::code;
 use super::problem::{Problem, Source, nearest};
 use super::slice;
 use super::text::{Piece, Token};
@@ -115,10 +116,11 @@ pub(super) fn annotations(
                 Err(is_unknown(unknown, near))
             }
         };
-        problems.extend(outcome.err().map(|(message, help)| source.problem(span, message).help(help)));
+        problems
+            .extend(outcome.err().map(|(message, help)| source.problem(&code::ANNOTATION, span, message).help(help)));
     }
     if !named {
-        problems.push(source.problem(piece.effect(), "this policy has no `@id`").help(
+        problems.push(source.problem(&code::ANNOTATION, piece.effect(), "this policy has no `@id`").help(
             "write `@id(\"a-short-name\")` before it: audit records, errors and tests call the policy by that name",
         ));
     }

@@ -147,6 +147,11 @@ pub(super) fn pieces<'a>(source: &'a str, tokens: &'a [Token]) -> Vec<Piece<'a>>
 }
 
 impl<'a> Piece<'a> {
+    /// Tokens of a text that are one policy.
+    pub(super) fn new(source: &'a str, tokens: &'a [Token]) -> Self {
+        Self { source, tokens }
+    }
+
     /// Where the policy lies in the file. (A piece has at least one token.)
     pub(super) fn span(&self) -> Range<usize> {
         let start = self.tokens.first().map_or(0, |token| token.span.start);

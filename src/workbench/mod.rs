@@ -10,7 +10,9 @@ mod excerpt;
 pub mod explain;
 pub mod export;
 mod fixture;
+mod format;
 pub mod iam;
+mod lint;
 mod live;
 pub mod matrix;
 pub mod mutate;
@@ -23,6 +25,8 @@ pub use coverage::{AtomCoverage, Coverage, CoverageReport, FileCoverage, PolicyC
 pub use example::{Call, Example, Fleet, InvalidExample};
 pub use excerpt::{Mark, excerpt};
 pub use fixture::{CallerFixture, FindingFixture, NoteFixture, ReferenceFixture, SeverityFixture, Texts};
+pub use format::{FormatError, LINE_WIDTH, format};
+pub use lint::{DOUBTFUL_CONFIGURATION, InvalidVocabulary, LINTS, Site, Vocabulary, lint};
 pub use live::{Answered, Decided, ask, ask_knowing};
 pub use outcome::Outcome;
 pub use paint::Paint;

@@ -80,7 +80,7 @@ fn json_says_the_same_and_more() {
     assert_eq!((&first["outcome"], &first["state"]), (&"rejected".into(), &"given".into()));
     let label =
         first["changes"].as_array().unwrap().iter().find(|change| change["action"] == "Severity.Label").unwrap();
-    let decisive = &label["decided_by"][0]["decisive"][0];
+    let decisive = &label["decided_by"][0]["decisive"][1];
     assert_eq!(decisive["reads"][1]["expression"], "resource.severity.rank");
     assert_eq!(decisive["reads"][1]["value"], "4");
     // Its place is where its text stands.

@@ -15,6 +15,21 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
+impl Output {
+    /// The same, if it ended with this code.
+    #[track_caller]
+    pub(crate) fn ends(self, code: i32) -> Self {
+        assert_eq!(self.status, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    /// What was printed, as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+}
+
 /// A program that runs in `directory`, with nothing of this process's configuration but where programs are.
 pub(crate) fn program(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_findings-gate"));
@@ -39,7 +54,12 @@ pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> Output {
 
 /// Runs the program in the repository's root, with this on standard input.
 pub(crate) fn run_with(arguments: &[&str], input: &str) -> Output {
-    let mut child = program(Path::new(env!("CARGO_MANIFEST_DIR")))
+    run_in_with(Path::new(env!("CARGO_MANIFEST_DIR")), arguments, input)
+}
+
+/// Runs the program in a directory, with this on standard input.
+pub(crate) fn run_in_with(directory: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = program(directory)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -540,7 +540,7 @@ fn an_error_shows_the_line_the_place_and_the_help() {
     assert_eq!(
         serde_json::to_value(error.problems()).unwrap(),
         serde_json::json!([{
-            "file": "policies/a.cedar", "line": 3, "column": 30,
+            "code": "FG009", "file": "policies/a.cedar", "line": 3, "column": 30,
             "source": "permit (principal, action == Action::\"Severity\", resource);",
             "policy": "a",
             "message": "`Action::\"Severity\"` is a group of actions, and no action equals a group",
