@@ -8,19 +8,19 @@ use std::{
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct Output {
-    pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Output {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs the program in the repository, with nothing of this process's configuration.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     run_in(Path::new(env!("CARGO_MANIFEST_DIR")), arguments)
 }
 
 /// Runs the program in a directory.
-pub fn run_in(directory: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_findings-gate"));
     let output = command.current_dir(directory).args(arguments).stdin(Stdio::null()).env_clear().output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -29,7 +29,7 @@ pub fn run_in(directory: &Path, arguments: &[&str]) -> Output {
 
 /// Compares a text with a file of `tests/data/workbench`; with `UPDATE_GOLDEN=1`, writes it there.
 #[track_caller]
-pub fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/workbench").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
