@@ -132,16 +132,14 @@ fn says(statement: &Statement, test: &Test, operation: Operation, options: &Opti
     let null = if test.operator.kind == Kind::Null { Some(null(test)?) } else { None };
     let missing = |null: Option<(bool, bool)>| null.map_or(test.operator.on_missing_key(), |(absent, _)| absent);
     match key {
-        Key::Leaf(leaf) if leaf.operation() == operation => match null {
-            Some((absent, present)) => {
-                let anything = Atom { leaf, quantifier: Quantifier::One, values: Values::Texts(Vec::new()) };
-                Ok(Says::Of(leaf, absent, present.then_some(anything)))
-            }
-            None => {
+        Key::Leaf(leaf) if leaf.operation() == operation => {
+            let Some((absent, present)) = null else {
                 let atom = atom(statement, test, leaf)?;
-                Ok(Says::Of(leaf, test.operator.on_missing_key(), Some(atom)))
-            }
-        },
+                return Ok(Says::Of(leaf, test.operator.on_missing_key(), Some(atom)));
+            };
+            let anything = Atom { leaf, quantifier: Quantifier::One, values: Values::Texts(Vec::new()) };
+            Ok(Says::Of(leaf, absent, present.then_some(anything)))
+        }
         Key::TargetAccount if operation == Operation::BatchImportFindings => {
             null.map_or_else(|| account(statement, test, true), |(_, present)| Ok(Says::Always(present)))
         }

@@ -208,6 +208,11 @@ fn of_deny(documents: &[Document], translated: &Translated<'_>, asff: &[Leaf], t
 }
 
 fn of_allow(documents: &[Document], statement: &Statement, asff: &[Leaf], teller: &mut Teller<'_>) {
+    if asff.contains(&Leaf::SeverityLabel) {
+        let message = "the gate is stricter here: it asks about Severity.Label also for the label that a Severity.Normalized stands for, \
+                       so a number is held to the same labels. In IAM it is not";
+        teller.tell("severity-label", "", message.to_owned());
+    }
     if !asff.is_empty() {
         let names: Vec<&str> = asff.iter().map(|leaf| leaf.path()).collect();
         let message = format!(

@@ -94,24 +94,24 @@ pub(super) fn own(unit: &Unit, operation: Operation, any: bool) -> Result<Vec<(A
     let mut all = Vec::new();
     for (place, atom) in atoms.iter().enumerate() {
         let path = atom.leaf.path();
-        let each = || values(atom, unit.question);
-        all.extend(match atom.quantifier {
-            Quantifier::One => each(),
-            Quantifier::Any if this == Some(place) => each(),
-            Quantifier::Any => {
-                let mut beside = vec!["context has userDefinedFields".to_owned()];
-                beside.extend(atom_beside(atom).ok_or_else(|| {
-                    format!("it needs one value of `{path}` among others, and each is asked about by itself: no question tells of the others")
+        match atom.quantifier {
+            Quantifier::Any if this != Some(place) => {
+                all.push("context has userDefinedFields".to_owned());
+                all.extend(atom_beside(atom).ok_or_else(|| {
+                    format!(
+                        "it needs one value of `{path}` among others, and each is asked about by itself: no question \
+                         tells of the others"
+                    )
                 })?);
-                beside
             }
             Quantifier::All if any => {
                 return Err(format!(
-                    "it depends on all values of `{path}` at once, and each is asked about by itself: no question tells of the others"
+                    "it depends on all values of `{path}` at once, and each is asked about by itself: no question \
+                     tells of the others"
                 ));
             }
-            Quantifier::All => each(),
-        });
+            Quantifier::One | Quantifier::Any | Quantifier::All => all.extend(values(atom, unit.question)),
+        }
     }
     all.dedup();
     Ok(vec![(unit.question, all)])

@@ -32,7 +32,7 @@ pub(super) fn write(
         let operations: Vec<Operation> =
             translated.drafts.iter().flat_map(|draft| draft.operations.iter().copied()).collect();
         for operation in super::OPERATIONS.into_iter().filter(|operation| operations.contains(operation)) {
-            let examples = examples(translated.statement, operation, &base, options)?;
+            let examples = examples(translated.statement, operation, &base, options);
             let mut tried = Tried::new(rules, &examples)?;
             tried.find(translated.statement, ids, &examples);
             let sid = translated.statement.sid.as_deref().unwrap_or(&translated.statement.path);
@@ -84,12 +84,7 @@ fn outsider(principal: &Principal) -> Option<CallerFixture> {
 }
 
 /// Requests to try, the plainest first.
-fn examples(
-    statement: &Statement,
-    operation: Operation,
-    base: &CallerFixture,
-    options: &Options,
-) -> Result<Vec<Example>, String> {
+fn examples(statement: &Statement, operation: Operation, base: &CallerFixture, options: &Options) -> Vec<Example> {
     let mut callers = vec![base.clone()];
     for arn in probes::principals(statement) {
         callers.push(CallerFixture { principal: Some(arn), ..base.clone() });
@@ -117,7 +112,7 @@ fn examples(
         let step = rest.len().div_ceil(MOST_PROBES / 2).max(1);
         examples = first.iter().chain(rest.iter().step_by(step)).cloned().collect();
     }
-    Ok(examples)
+    examples
 }
 
 /// What was found: the place of the example, and what became of it.

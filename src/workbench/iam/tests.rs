@@ -335,7 +335,7 @@ fn requests() -> impl Strategy<Value = Vec<Example>> {
     let call = prop_oneof![8 => update(), 3 => update_v2(), 1 => Just(Call::Import(Map::new()))];
     let now = select(&[1_767_268_799_i64, 1_767_268_800, 1_767_400_000][..]);
     let example = (call, now).prop_map(|(call, now)| example(call, Timestamp::from_second(now).unwrap()));
-    prop::collection::vec(example, 24)
+    prop::collection::vec(example, 40)
 }
 
 /// The heart of it: of generated statements and requests, the gate says of each request what IAM says.
@@ -345,7 +345,7 @@ fn the_gate_says_of_every_request_what_iam_says() {
     let (allowed, denied) = (Cell::new(0_u32), Cell::new(0_u32));
     let count = |cell: &Cell<u32>| cell.set(cell.get() + 1);
     let reasons: RefCell<BTreeMap<String, u32>> = RefCell::default();
-    let config = ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() };
     let outcome = TestRunner::new(config).run(&(statements(), requests()), |(statements, examples)| {
         // As `import` does, without the suite, which would take most of the time.
         let source = Source { name: "policy.json".to_owned(), text: document(&statements).to_string() };
@@ -391,5 +391,5 @@ fn the_gate_says_of_every_request_what_iam_says() {
         "{carried} statements were carried over, {refused} refused: {:#?}",
         reasons.borrow()
     );
-    assert!(allowed.get() > 500 && denied.get() > 1_000, "{} allowed, {} denied", allowed.get(), denied.get());
+    assert!(allowed.get() > 300 && denied.get() > 1_000, "{} allowed, {} denied", allowed.get(), denied.get());
 }

@@ -219,7 +219,7 @@ fn required(unit: &Unit, operation: Operation) -> Result<String, String> {
 }
 
 fn reliance(relied: &[&Unit], operation: Operation) -> Reliance {
-    let once = |unit: &Unit| {
+    let is_asked_once = |unit: &Unit| {
         let of_many = |atom: &Atom| atom.leaf.is_many();
         let several = matches!(unit.question, Action::SeverityLabel)
             || questions::of_unit(unit.question, operation).len() > 1
@@ -228,7 +228,7 @@ fn reliance(relied: &[&Unit], operation: Operation) -> Reliance {
     };
     match relied {
         [] => Reliance::None,
-        [one] if once(one) => Reliance::Shared(one.question),
+        [one] if is_asked_once(one) => Reliance::Shared(one.question),
         _ => Reliance::Alone,
     }
 }

@@ -214,6 +214,11 @@ fn what_reads_differently_from_what_it_says_is_doubted() {
         ("Allow", json!({ "ForAnyValue:StringEquals": { STATUS: "NOTIFIED" } }), &["allow-leaves-others-free"]),
         (
             "Allow",
+            json!({ "StringEqualsIfExists": { key("Severity.Label"): "LOW" } }),
+            &["severity-label", "allow-leaves-others-free"],
+        ),
+        (
+            "Allow",
             json!({ "ForAllValues:StringEquals": { STATUS: "NOTIFIED" } }),
             &["allow-leaves-others-free", "for-all-values-of-none"],
         ),
@@ -416,9 +421,9 @@ fn suites_agree_with_the_gate_and_with_iam() {
         for case in suite["cases"].as_array().unwrap() {
             let name = case["name"].as_str().unwrap();
             if name.contains("does not") {
-                misses += 1
+                misses += 1;
             } else {
-                meets += 1
+                meets += 1;
             }
             let caller = &suite["callers"][case["caller"].as_str().unwrap()];
             if caller["role"] != "member" || caller.get("principal").is_some() {
