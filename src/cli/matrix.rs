@@ -12,6 +12,7 @@ use crate::{
 use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 use similar::{ChangeTag, TextDiff};
 use std::{
+    fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -25,8 +26,9 @@ one row. Closed vocabularies are tried as a whole; numbers and times around the 
 literals and patterns, and as something else.
 
 A row says what becomes of the change: it is allowed; its field is stripped; its finding is rejected; the whole call is refused. \
-It names the policies that decide, or says why none does (no-grant). \"look-up: fails\" is a finding whose state the gate could not find \
-out. An update drops nothing from a finding's lists besides what a row ending in `.Remove` is about.
+It names the policies that decide, or says why none does (no-grant). A finding's state is unknown where the gate could not look it \
+up, and where it is not the caller's to see. An update drops nothing from a finding's lists besides what a row ending in `.Remove` \
+is about; what travels with it is what the policies look at.
 
 Kept in a file, the matrix shows in review what a change to the policies does to anybody: --write makes it, --check compares.";
 
@@ -195,14 +197,15 @@ fn difference(kept: &str, now: &str, file: &Path, paint: Paint) -> String {
     let diff = TextDiff::from_lines(kept, now);
     let mut text = format!("--- {0}\n+++ {0}, as the policies are now\n", file.display());
     for hunk in diff.unified_diff().context_radius(2).iter_hunks() {
-        text.push_str(&format!("{}\n", paint.faint(hunk.header())));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", paint.faint(hunk.header()));
         for change in hunk.iter_changes() {
             let line = change.value().trim_end_matches('\n');
-            text.push_str(&match change.tag() {
-                ChangeTag::Equal => format!(" {line}\n"),
-                ChangeTag::Delete => format!("{}\n", paint.bad(format_args!("-{line}"))),
-                ChangeTag::Insert => format!("{}\n", paint.good(format_args!("+{line}"))),
-            });
+            let _ = match change.tag() {
+                ChangeTag::Equal => writeln!(text, " {line}"),
+                ChangeTag::Delete => writeln!(text, "{}", paint.bad(format_args!("-{line}"))),
+                ChangeTag::Insert => writeln!(text, "{}", paint.good(format_args!("+{line}"))),
+            };
         }
     }
     text

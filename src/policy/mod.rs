@@ -57,4 +57,4 @@ pub use text::{MAX_NESTING, MAX_TERMS};
 pub use verdict::{Answer, Denial, Reason, Verdict};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

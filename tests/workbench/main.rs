@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod fmt;
 mod import_iam;
+mod matrix;
 mod mutate;
 mod schema;
 mod support;

@@ -15,7 +15,6 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
-<<<<<<< HEAD
 impl Output {
     /// The same, if it ended with this code.
     #[track_caller]
@@ -44,16 +43,12 @@ pub(crate) fn program(directory: &Path) -> Command {
 }
 
 /// Runs the program in the repository's root.
-=======
-/// Runs the program in the repository, with nothing of this process's configuration.
->>>>>>> 3f20bdf955b5b70915d91ac6e8ed4bb6717cec02
 pub(crate) fn run(arguments: &[&str]) -> Output {
     run_in(Path::new(env!("CARGO_MANIFEST_DIR")), arguments)
 }
 
 /// Runs the program in a directory.
 pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> Output {
-<<<<<<< HEAD
     told(program(directory).args(arguments).output().unwrap())
 }
 
@@ -77,15 +72,10 @@ pub(crate) fn run_in_with(directory: &Path, arguments: &[&str], input: &str) -> 
 }
 
 fn told(output: std::process::Output) -> Output {
-=======
-    let mut command = Command::new(env!("CARGO_BIN_EXE_findings-gate"));
-    let output = command.current_dir(directory).args(arguments).stdin(Stdio::null()).env_clear().output().unwrap();
->>>>>>> 3f20bdf955b5b70915d91ac6e8ed4bb6717cec02
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Output { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-<<<<<<< HEAD
 /// A directory with these files.
 pub(crate) fn place(files: &[(&str, &str)]) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
@@ -100,12 +90,6 @@ pub(crate) fn place(files: &[(&str, &str)]) -> tempfile::TempDir {
 /// Holds a text against a file of `tests/data/workbench`; `UPDATE_GOLDEN=1` writes the file.
 pub(crate) fn golden(name: &str, text: &str) {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/data/workbench", name].iter().collect();
-=======
-/// Compares a text with a file of `tests/data/workbench`; with `UPDATE_GOLDEN=1`, writes it there.
-#[track_caller]
-pub(crate) fn golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/workbench").join(name);
->>>>>>> 3f20bdf955b5b70915d91ac6e8ed4bb6717cec02
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();

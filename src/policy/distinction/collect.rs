@@ -31,10 +31,8 @@ impl Collector {
     fn read(&mut self, expression: &Expr) {
         match expression {
             Expr::Literal(literal) => self.literal(literal),
-            Expr::Var(Var::Principal | Var::Action) => {}
             // As a whole: which one it is, and where it lies.
             Expr::Var(Var::Resource) => self.terms.extend([Term::Owner, Term::Identity]),
-            Expr::Var(Var::Context) => {}
             Expr::GetAttr { expr, attr } => self.attribute(expr, attr),
             Expr::HasAttr { expr, attrs } => {
                 self.attribute(expr, &attrs.head);
@@ -55,11 +53,11 @@ impl Collector {
             Expr::BinaryOp { op: BinaryOp::HasTag | BinaryOp::GetTag, left, right } => self.tag(left, right),
             Expr::UnaryOp { op, expr } => match (op, &**expr) {
                 (UnaryOp::Datetime, Expr::Literal(Literal::String(text))) => {
-                    self.literals.instants.extend(instant(text))
+                    self.literals.instants.extend(instant(text));
                 }
                 (UnaryOp::Duration, Expr::Literal(Literal::String(text))) => self.literals.spans.extend(span(text)),
                 (UnaryOp::Decimal, Expr::Literal(Literal::String(text))) => {
-                    self.literals.decimals.extend(decimal(text))
+                    self.literals.decimals.extend(decimal(text));
                 }
                 (UnaryOp::Neg, Expr::Literal(Literal::Long(number))) => {
                     self.literals.numbers.extend(number.checked_neg());
@@ -90,7 +88,6 @@ impl Collector {
 
     fn literal(&mut self, literal: &Literal) {
         match literal {
-            Literal::Bool(_) => {}
             Literal::Long(number) => {
                 self.literals.numbers.insert(*number);
             }
@@ -124,14 +121,11 @@ impl Collector {
             },
             _ => None,
         };
-        match (of, key) {
-            (Some(term), Expr::Literal(Literal::String(key))) => {
-                self.terms.insert(term(key.to_string()));
-            }
-            _ => {
-                self.read(map);
-                self.read(key);
-            }
+        if let (Some(term), Expr::Literal(Literal::String(key))) = (of, key) {
+            self.terms.insert(term(key.to_string()));
+        } else {
+            self.read(map);
+            self.read(key);
         }
     }
 
@@ -141,7 +135,7 @@ impl Collector {
             Expr::Var(Var::Principal | Var::Action) => {}
             Expr::Var(Var::Resource) => self.of_finding(name),
             Expr::Var(Var::Context) => self.of_context(name),
-            Expr::GetAttr { .. } | Expr::BinaryOp { .. } => self.read(of),
+            _ if has_root(of) => self.read(of),
             // Whatever it is, it cannot be more than a finding or a context.
             _ => {
                 self.of_finding(name);
@@ -174,6 +168,15 @@ impl Collector {
             "productArn" => Term::Proposed(Part::ProductArn),
             _ => Term::Proposed(Part::Value),
         });
+    }
+}
+
+/// Whether an expression looks into a variable, step by step.
+fn has_root(expression: &Expr) -> bool {
+    match expression {
+        Expr::Var(_) => true,
+        Expr::GetAttr { expr, .. } | Expr::BinaryOp { op: BinaryOp::GetTag, left: expr, .. } => has_root(expr),
+        _ => false,
     }
 }
 

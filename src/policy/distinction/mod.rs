@@ -16,10 +16,7 @@ use cedar_policy::{
     Authorizer, Policy, PolicyId, PolicySet,
     pst::{self, BinaryOp, Clause, EntityOrSlot, Expr, Literal, ResourceConstraint, StaticPolicy, UnaryOp, Var},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Something that a policy finds true or false of a question, with no `&&`, `||`, `!` or `if` around it.
 #[derive(Debug, Clone)]
@@ -62,12 +59,12 @@ impl Distinctions {
         action: Action,
         besides: &[String],
     ) -> Result<Self, String> {
-        let mut known = BTreeMap::new();
+        let mut known = BTreeSet::new();
         let mut all = Vec::new();
         let mut add = |expression: &Arc<Expr>| {
             let (terms, literals) = collect::collect(expression);
             let text: Arc<str> = expression.to_string().into();
-            if !terms.is_empty() && known.insert(text.clone(), ()).is_none() {
+            if !terms.is_empty() && known.insert(text.clone()) {
                 all.push((Distinction { text, terms, literals }, expression.clone()));
             }
         };
@@ -131,6 +128,8 @@ pub struct Named {
     pub fleets: BTreeSet<String>,
     /// `Member::"…"` and `Administrator::"…"`
     pub principals: BTreeSet<(Role, String)>,
+    /// `Operation::"…"`
+    pub operations: BTreeSet<String>,
     /// What ARNs of callers are compared with.
     pub arns: Literals,
 }
@@ -150,6 +149,7 @@ impl Named {
                     "Account" => named.accounts.insert(id),
                     "Group" => named.groups.insert(id),
                     "Fleet" => named.fleets.insert(id),
+                    "Operation" => named.operations.insert(id),
                     "Member" => named.principals.insert((Role::Member, id)),
                     "Administrator" => named.principals.insert((Role::Administrator, id)),
                     _ => false,

@@ -62,7 +62,7 @@ impl fmt::Display for Term {
             Self::Proposed(Part::Key) => f.write_str("key"),
             Self::Proposed(Part::Id) => f.write_str("id"),
             Self::Proposed(Part::ProductArn) => f.write_str("product"),
-            Self::Owner => f.write_str("finding of"),
+            Self::Owner => f.write_str("account"),
             Self::Identity => f.write_str("finding's name"),
             Self::IsNew => f.write_str("finding"),
             Self::Attribute(name) => write!(f, "finding's {name}"),

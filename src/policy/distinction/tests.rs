@@ -52,3 +52,24 @@ fn constants_are_kept_by_their_kind() {
     let named = Named::of(&rules).unwrap();
     assert_eq!(named.groups, ["ou/prod".to_owned(), "x".to_owned()].into());
 }
+
+#[test]
+fn names_count_wherever_they_are_looked_for() {
+    let terms = |condition: &str| {
+        let policy = format!("permit (principal, action, resource) when {{ {condition} }};");
+        let tree = Policy::parse(None, policy).unwrap().to_pst().unwrap();
+        let (Clause::When(expression) | Clause::Unless(expression)) = &tree.body().clauses()[0];
+        collect::collect(expression).0.into_iter().collect::<Vec<_>>()
+    };
+    let value = Term::Proposed(Part::Value);
+    assert_eq!(terms("{c: context}.c has date"), std::slice::from_ref(&value));
+    assert_eq!(terms("{c: {d: context}}.c.d.key == \"x\""), [Term::Proposed(Part::Key)]);
+    assert_eq!(terms("{a: resource}.a has note"), [Term::Owner, Term::Identity, Term::Attribute("note"), Term::Note]);
+    assert_eq!(terms("resource.severity.rank > context.rank"), [value.clone(), Term::Attribute("severity")]);
+    assert_eq!(terms("context.value.text == principal.arn"), [value]);
+    assert_eq!(
+        terms("context.userDefinedFields.getTag(\"due\").date > context.now"),
+        [Term::ProposedKey("due".into()), Term::Now]
+    );
+    assert_eq!(terms("principal in Group::\"x\" || true"), []);
+}

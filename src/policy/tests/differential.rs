@@ -256,7 +256,12 @@ fn policy() -> impl Strategy<Value = String> {
 
 /// A set of policies in which those that the loader refuses (because they can never apply) are left out.
 fn policies() -> impl Strategy<Value = Arc<Snapshot>> {
-    prop::collection::vec(policy(), 1..14).prop_filter_map("no policy that loads", |policies| {
+    fewer_policies(14)
+}
+
+/// The same, of fewer policies than that, and one that permits everything.
+pub(crate) fn fewer_policies(than: usize) -> impl Strategy<Value = Arc<Snapshot>> {
+    prop::collection::vec(policy(), 1..than).prop_filter_map("no policy that loads", |policies| {
         let grant = r#"@id("grant") permit (principal, action, resource);"#.to_owned();
         let with_ids =
             policies.iter().enumerate().map(|(at, policy)| format!(r#"@id("p{at}") {policy}"#)).chain([grant]);

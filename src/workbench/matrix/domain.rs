@@ -1,6 +1,11 @@
 //! Who there is to ask, and where findings may lie: what the policies distinguish of callers and accounts.
 
-use super::{pose::Poser, space::Space, variants::Place};
+use super::{
+    lenses::OWN,
+    pose::Poser,
+    space::{MOST_EXAMPLES, Space},
+    variants::Place,
+};
 use crate::{
     finding::{AccountId, Accounts, Action, Role},
     policy::{Named, Rule},
@@ -53,6 +58,11 @@ impl Domain {
         let rules: Vec<Rule> = rules.into_iter().cloned().collect();
         let named = Named::of(&rules)?;
         let mut notes = Vec::new();
+        let unasked = ["BatchUpdateFindingsV2", "CreateAutomationRule", "BatchUpdateAutomationRules"];
+        let unasked = unasked.into_iter().filter(|operation| named.operations.contains(*operation));
+        notes.extend(unasked.map(|operation| {
+            format!("{operation} is not asked here, although policies name it: only BatchUpdateFindings and BatchImportFindings are")
+        }));
         let mut fleets = named.fleets.iter().filter_map(|id| AccountId::parse(id));
         let administrator = fleets.next().or_else(|| AccountId::parse(Fleet::ADMINISTRATOR)).ok_or("no account")?;
         notes.extend(
@@ -82,22 +92,22 @@ impl Domain {
         ];
         let place = |kind, name: &str, account| (kind, Place { name: name.to_owned(), account });
         let mut places = vec![
-            place(PlaceKind::Administrator, "administrator's account", administrator),
-            place(PlaceKind::Fleet, "fleet account", another),
+            place(PlaceKind::Administrator, "administrator", administrator),
+            place(PlaceKind::Fleet, "fleet", another),
         ];
         for groups in subsets(&named.groups) {
             let joined = groups.join(" and ");
             let account = next()?;
             let caller = CallerFixture { groups, ..CallerFixture::plain(Role::Member, account) };
             callers.push(Who { name: format!("member in {joined}"), caller });
-            places.push(place(PlaceKind::Named, &format!("account in {joined}"), account));
+            places.push(place(PlaceKind::Named, &joined, account));
         }
         for account in named_accounts.iter().copied().filter(|account| *account != administrator) {
             let caller = CallerFixture::plain(Role::Member, account);
             callers.push(Who { name: format!("member of {account}"), caller });
-            places.push(place(PlaceKind::Named, &format!("account {account}"), account));
+            places.push(place(PlaceKind::Named, account.as_str(), account));
         }
-        places.push(place(PlaceKind::Outside, "outside account", outside));
+        places.push(place(PlaceKind::Outside, "outside", outside));
         let of_role = |role| if role == Role::Administrator { administrator } else { member };
         for (role, principal) in &named.principals {
             let said =
@@ -160,12 +170,17 @@ impl Domain {
     ///
     /// A policy that cannot be analysed, which no policy is that was loaded.
     pub fn space<'d>(&'d self, who: &'d Who, action: Action) -> Result<Space<'d>, String> {
-        Space::new(&self.rules, &self.poser, who, self.places_of(&who.caller), action)
+        self.space_within(MOST_EXAMPLES, who, action)
+    }
+
+    /// The same with another limit on how many examples are tried.
+    pub(super) fn space_within<'d>(&'d self, most: usize, who: &'d Who, action: Action) -> Result<Space<'d>, String> {
+        Space::new(&self.rules, &self.poser, who, self.places_of(&who.caller), action, most)
     }
 
     /// Where findings may lie, as this caller would say.
-    fn places_of(&self, caller: &CallerFixture) -> Vec<Place> {
-        let own = Place { name: "own account".to_owned(), account: caller.account };
+    pub(super) fn places_of(&self, caller: &CallerFixture) -> Vec<Place> {
+        let own = Place { name: OWN.to_owned(), account: caller.account };
         let others = self.places.iter().map(|(_, place)| place).filter(|place| place.account != caller.account);
         std::iter::once(own).chain(others.cloned()).collect()
     }

@@ -14,6 +14,16 @@ pub(super) enum Door {
     Import,
 }
 
+impl Door {
+    /// What people call it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Import => "import",
+        }
+    }
+}
+
 /// What is proposed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Proposal {

@@ -15,7 +15,7 @@ pub(super) enum Mark {
     /// Of numbers that were tried around the constants of policies.
     Number(i64),
     /// An instant: before, at or after one that policies name.
-    Instant { at: Timestamp, side: Side, name: String },
+    Time { at: Timestamp, side: Side, name: String },
 }
 
 /// Where an instant lies.
@@ -33,7 +33,7 @@ impl Mark {
 }
 
 /// What values that nothing distinguishes are called, out of all that were tried.
-pub(super) fn name(class: &BTreeSet<Mark>, all: &BTreeSet<Mark>) -> String {
+pub(super) fn name(class: &[Mark], all: &[Mark]) -> String {
     let mut names = Vec::new();
     if class.contains(&Mark::Absent) {
         names.push("none".to_owned());
@@ -50,7 +50,7 @@ pub(super) fn name(class: &BTreeSet<Mark>, all: &BTreeSet<Mark>) -> String {
         }
     }));
     names.extend(runs(class, all, |mark| matches!(mark, Mark::Number(_))).iter().map(Run::of_numbers));
-    names.extend(runs(class, all, |mark| matches!(mark, Mark::Instant { .. })).iter().map(Run::of_instants));
+    names.extend(runs(class, all, |mark| matches!(mark, Mark::Time { .. })).iter().map(Run::of_instants));
     names.join(", ")
 }
 
@@ -64,8 +64,8 @@ struct Run<'m> {
     open_end: bool,
 }
 
-fn runs<'m>(class: &'m BTreeSet<Mark>, all: &'m BTreeSet<Mark>, of: impl Fn(&Mark) -> bool) -> Vec<Run<'m>> {
-    let kind: Vec<&Mark> = all.iter().filter(|mark| of(mark)).collect();
+fn runs<'m>(class: &'m [Mark], all: &'m [Mark], of: impl Fn(&Mark) -> bool) -> Vec<Run<'m>> {
+    let kind: BTreeSet<&Mark> = all.iter().filter(|mark| of(mark)).collect();
     let mut runs: Vec<Run<'m>> = Vec::new();
     let mut before = false;
     for (place, mark) in kind.iter().enumerate() {
@@ -94,7 +94,7 @@ impl Run<'_> {
     }
 
     fn of_instants(&self) -> String {
-        let (Mark::Instant { side: from, name: first, .. }, Mark::Instant { side: to, name: last, .. }) =
+        let (Mark::Time { side: from, name: first, .. }, Mark::Time { side: to, name: last, .. }) =
             (self.first, self.last)
         else {
             return String::new();
@@ -135,7 +135,7 @@ pub(super) fn around(points: Vec<(Timestamp, String)>) -> Vec<(Mark, Timestamp)>
             [(Side::Before, at.checked_sub(second)), (Side::At, Ok(at)), (Side::After, at.checked_add(second))]
                 .into_iter()
                 .filter_map(|(side, at)| at.ok().map(|at| (side, at)))
-                .map(|(side, at)| (Mark::Instant { at, side, name: name.clone() }, at))
+                .map(|(side, at)| (Mark::Time { at, side, name: name.clone() }, at))
                 .collect::<Vec<_>>()
         })
         .collect()
@@ -147,15 +147,15 @@ mod tests {
 
     #[test]
     fn classes_are_called_after_their_values() {
-        let all: BTreeSet<Mark> = (0..=100).map(Mark::Each).collect();
-        let class = |range: std::ops::RangeInclusive<i64>| range.map(Mark::Each).collect::<BTreeSet<_>>();
-        assert_eq!(name(&class(0..=49), &all), "0..49");
-        assert_eq!(name(&class(7..=7), &all), "7");
-        let around = [Mark::Absent, Mark::Number(49), Mark::Number(50), Mark::Number(51)];
-        let all: BTreeSet<Mark> = around.into();
-        assert_eq!(name(&[Mark::Absent, Mark::Number(49)].into(), &all), "none, up to 49");
-        assert_eq!(name(&[Mark::Number(50), Mark::Number(51)].into(), &all), "from 50");
-        assert_eq!(name(&[Mark::Number(50)].into(), &all), "50");
+        let all: Vec<Mark> = (0..=100).map(Mark::Each).collect();
+        assert_eq!(name(&all[0..50], &all), "0..49");
+        assert_eq!(name(&all[7..8], &all), "7");
+        assert_eq!(name(&[all[3].clone(), all[1].clone(), all[2].clone(), all[9].clone()], &all), "1..3, 9");
+        let all = [Mark::Absent, Mark::Number(49), Mark::Number(50), Mark::Number(51)];
+        assert_eq!(name(&all[0..2], &all), "none, up to 49");
+        assert_eq!(name(&all[2..4], &all), "from 50");
+        assert_eq!(name(&all[2..3], &all), "50");
+        assert_eq!(name(&["NEW", "ACTIVE"].map(Mark::word), &["NEW", "ACTIVE"].map(Mark::word)), "NEW, ACTIVE");
     }
 
     #[test]
@@ -163,11 +163,9 @@ mod tests {
         let at = |day: i64| Timestamp::from_second(day * 86_400).unwrap();
         let marks = around(vec![(at(1), "now".into()), (at(91), "now + 90 d".into())]);
         let marks: Vec<Mark> = marks.into_iter().map(|(mark, _)| mark).collect();
-        let all: BTreeSet<Mark> = marks.iter().cloned().collect();
-        let class = |range: std::ops::Range<usize>| marks[range].iter().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(name(&class(0..2), &all), "until now");
-        assert_eq!(name(&class(2..5), &all), "after now, until now + 90 d");
-        assert_eq!(name(&class(5..6), &all), "after now + 90 d");
+        assert_eq!(name(&marks[0..2], &marks), "until now");
+        assert_eq!(name(&marks[2..5], &marks), "after now, until now + 90 d");
+        assert_eq!(name(&marks[5..6], &marks), "after now + 90 d");
         assert_eq!(span(-7_200_000), "-2 h");
     }
 }

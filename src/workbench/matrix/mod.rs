@@ -4,9 +4,12 @@
 //! [`Domain`] is what the policies distinguish: callers, and for each of them and each action a [`Space`] of cells with examples.
 //! [`Matrix`] is what the gate says to the cells, folded to the rows that a person can read.
 
+mod attributes;
+mod builder;
 mod domain;
 mod draft;
 mod fold;
+mod lenses;
 mod mark;
 mod pose;
 pub mod render;

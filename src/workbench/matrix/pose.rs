@@ -29,9 +29,10 @@ impl Poser {
         Ok(Self { snapshot: Arc::new(snapshot) })
     }
 
-    /// Every question of an example, as they are asked first: while nothing is stripped, and all that can be known is known.
-    pub(super) fn pose(&self, example: &Example) -> Result<Vec<Posed>, InvalidExample> {
-        let mut judge = Lenient { recorder: Recorder::new(Yes, self.snapshot.clone()), posed: Vec::new() };
+    /// The questions of an example with these actions, as they are asked first: while nothing is stripped, and all that can be
+    /// known is known.
+    pub(super) fn pose(&self, example: &Example, actions: ActionSet) -> Result<Vec<Posed>, InvalidExample> {
+        let mut judge = Lenient { recorder: Recorder::new(Yes, self.snapshot.clone()), actions, posed: Vec::new() };
         let caller = example.caller.caller();
         let body = example.body().to_string();
         let state = example.finding.state();
@@ -59,9 +60,11 @@ impl Poser {
     }
 }
 
-/// Writes every question down, and says yes.
+/// Writes questions down, and says yes.
 struct Lenient {
     recorder: Recorder<Yes>,
+    /// Which of them.
+    actions: ActionSet,
     posed: Vec<Posed>,
 }
 
@@ -75,6 +78,9 @@ impl Judge for Lenient {
     }
 
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {
+        if !self.actions.contains(question.change.action()) {
+            return Yes.verdict(question);
+        }
         let verdict = self.recorder.verdict(question);
         let element = element(question.change);
         let action = question.change.action();

@@ -1,6 +1,6 @@
 //! What the gate says to a change, in as few words as a table has room for.
 
-use super::super::{Decided, Example, InvalidExample, Outcome, ask};
+use super::super::{Decided, Example, InvalidExample, Outcome, ask, ask_knowing};
 use super::Cell;
 use crate::{
     finding::{Action, Enforcement},
@@ -119,18 +119,22 @@ impl Cell {
     pub fn ask(&self, judge: &mut impl Judge, action: Action) -> Result<Reply, InvalidExample> {
         let mut instead = None;
         for example in &self.examples {
-            let decided = ask(judge, example)?;
-            if let Some(reply) = Reply::of(&decided, example, action, self.element.as_deref()) {
+            let mut decided = ask(judge, example)?;
+            let mut reply = Reply::of(&decided, example, action, self.element.as_deref());
+            if reply.is_none() && decided.outcome == Outcome::Forwarded {
+                // A removal that is allowed whatever the finding has is not told. It is, once it is known what it has.
+                let mut known = example.clone();
+                known.finding.known = true;
+                decided = ask_knowing(judge, &known)?;
+                reply = Reply::of(&decided, example, action, self.element.as_deref());
+            }
+            if let Some(reply) = reply {
                 return Ok(reply);
             }
             let denied = decided.answered.iter().filter(|answered| answered.verdict.enforced.denial().is_some());
             let denied = denied.map(|answered| Reply::of_answer(&answered.verdict.enforced, example, answered.action));
             instead = instead.or_else(|| denied.max());
         }
-        let nothing = Reply { effect: Effect::NotFound, reason: None, policies: Vec::new() };
-        Ok(instead.unwrap_or_else(|| {
-            // A removal that is plainly allowed is not told while it is not known what there is to remove.
-            if action.is_removal() { Reply { effect: Effect::Allow, ..nothing } } else { nothing }
-        }))
+        Ok(instead.unwrap_or(Reply { effect: Effect::NotFound, reason: None, policies: Vec::new() }))
     }
 }

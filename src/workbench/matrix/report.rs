@@ -1,6 +1,6 @@
 //! The matrix: what the gate says to every cell, in rows that a person can read.
 
-use super::{Domain, Reply, Row, Space, fold};
+use super::{Domain, Effect, Reply, Row, Space, fold, lenses::OWN};
 use crate::{
     finding::{Action, Enforcement, Role},
     policy::{Engine, Rule, Snapshot, SnapshotError},
@@ -41,7 +41,7 @@ pub struct Section {
     pub lines: Vec<Line>,
 }
 
-/// What holds for some actions.
+/// What holds for some actions. Of the lines of an action the first one that fits decides.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Line {
     /// The actions.
@@ -52,6 +52,9 @@ pub struct Line {
     /// What the gate says.
     #[serde(flatten)]
     pub reply: Reply,
+    /// Whether further policies may deny it as well.
+    #[serde(rename = "andOthers", skip_serializing_if = "std::ops::Not::not")]
+    pub and_others: bool,
 }
 
 /// What a line is restricted to.
@@ -206,25 +209,74 @@ fn asked<'d>(
     Ok(asked)
 }
 
-/// The lines of a caller: actions of which the same holds share them.
+/// Where, and what the gate says.
+type Said = (Vec<Restriction>, Reply);
+
+/// The lines of a caller: actions of which the same holds share them. What is denied wherever the finding lies in some account comes
+/// first, once for all actions: then the rest need not speak of accounts.
 fn lines(asked: &[(Space<'_>, Vec<Reply>)]) -> Vec<Line> {
-    let mut by_rows: Vec<(Vec<Action>, Vec<(Vec<Restriction>, Reply)>)> = Vec::new();
+    let places = denied_places(asked);
+    let mut everywhere: Vec<Line> = Vec::new();
+    let mut by_rows: Vec<(Vec<Action>, Vec<Said>)> = Vec::new();
     for (space, replies) in asked {
-        let cells: Vec<(&[usize], Reply)> =
+        let mut cells: Vec<(&[usize], Reply)> =
             space.cells.iter().map(|cell| cell.classes.as_slice()).zip(replies.iter().cloned()).collect();
+        if let Some(at) = space.dimensions.iter().position(|dimension| dimension.name == ACCOUNT) {
+            for (place, reply) in &places {
+                let is_there = |classes: &[usize]| space.dimensions[at].classes[classes[at]] == *place;
+                let before = cells.len();
+                cells.retain(|(classes, _)| !is_there(classes));
+                if cells.len() == before {
+                    continue;
+                }
+                let only = vec![Restriction { of: ACCOUNT.to_owned(), to: vec![place.clone()] }];
+                if let Some(line) = everywhere.iter_mut().find(|line| line.only == only) {
+                    line.actions.push(space.action);
+                } else {
+                    let actions = vec![space.action];
+                    everywhere.push(Line { actions, only, reply: reply.clone(), and_others: true });
+                }
+            }
+        }
         let rows: Vec<_> = fold(&cells).into_iter().map(|row| (restrictions(space, &row), row.says)).collect();
         match by_rows.iter_mut().find(|(_, known)| *known == rows) {
             Some((actions, _)) => actions.push(space.action),
             None => by_rows.push((vec![space.action], rows)),
         }
     }
-    let line = |actions: &Vec<Action>, (only, reply): (Vec<Restriction>, Reply)| Line {
-        actions: actions.clone(),
-        only,
-        reply,
-    };
-    by_rows.into_iter().flat_map(|(actions, rows)| rows.into_iter().map(move |row| line(&actions, row))).collect()
+    let line =
+        |actions: &Vec<Action>, (only, reply): Said| Line { actions: actions.clone(), only, reply, and_others: false };
+    let of_rows = |(actions, rows): (Vec<Action>, Vec<_>)| rows.into_iter().map(move |row| line(&actions, row));
+    everywhere.into_iter().chain(by_rows.into_iter().flat_map(of_rows)).collect()
 }
+
+/// The accounts, besides the caller's own, in which everything is denied by the same policies, whatever else denies it.
+fn denied_places(asked: &[(Space<'_>, Vec<Reply>)]) -> Vec<(String, Reply)> {
+    let mut met: BTreeMap<&str, Vec<&Reply>> = BTreeMap::new();
+    for (space, replies) in asked {
+        let Some(at) = space.dimensions.iter().position(|dimension| dimension.name == ACCOUNT) else { continue };
+        let classes = &space.dimensions[at].classes;
+        for (cell, reply) in space.cells.iter().zip(replies).filter(|_| classes.len() > 1) {
+            met.entry(&classes[cell.classes[at]]).or_default().push(reply);
+        }
+    }
+    let denied = met.into_iter().filter(|(place, _)| !place.split(", ").any(|place| place == OWN)).filter_map(
+        |(place, replies)| {
+            let first = replies.first()?;
+            let alike = |reply: &&Reply| {
+                reply.effect == first.effect && reply.reason.is_none() && reply.effect != Effect::Allow
+            };
+            let common = first.policies.iter().filter(|id| replies.iter().all(|reply| reply.policies.contains(id)));
+            let policies: Vec<Arc<str>> = common.cloned().collect();
+            let denied = replies.iter().copied().all(|reply| alike(&reply)) && !policies.is_empty();
+            denied.then(|| (place.to_owned(), Reply { policies, ..(*first).clone() }))
+        },
+    );
+    denied.collect()
+}
+
+/// What the dimension is called that tells where a finding lies.
+const ACCOUNT: &str = "account";
 
 /// What a row is restricted to, in words.
 pub(in crate::workbench) fn restrictions<T>(space: &Space<'_>, row: &Row<T>) -> Vec<Restriction> {

@@ -6,15 +6,12 @@ use super::{
     mark::{Mark, around, span},
 };
 use crate::{
-    finding::{
-        AccountId, Action, ComplianceStatus, Field, RecordState, SeverityLabel, Timestamp, VerificationState,
-        WorkflowStatus,
-    },
+    finding::{AccountId, Field, RecordState, SeverityLabel, Timestamp, VerificationState, WorkflowStatus},
     policy::{Literals, Part, Term},
-    workbench::{NoteFixture, ReferenceFixture, SeverityFixture, Texts},
+    workbench::Texts,
 };
 use jiff::SignedDuration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A draft with another value, and what that value is called.
 pub(super) type Variant = (Mark, Draft);
@@ -54,9 +51,11 @@ impl Choice<'_> {
             Term::Tag(key) => {
                 let sets = self.sets();
                 let tag = |(mark, set): (Mark, BTreeSet<String>)| {
-                    with(draft, mark, |draft| match set.is_empty() {
-                        true => drop(draft.finding.resource_tags.remove(key)),
-                        false => drop(draft.finding.resource_tags.insert(key.clone(), Texts::Several(set))),
+                    with(draft, mark, |draft| {
+                        draft.finding.resource_tags.remove(key);
+                        if !set.is_empty() {
+                            draft.finding.resource_tags.insert(key.clone(), Texts::Several(set));
+                        }
                     })
                 };
                 sets.into_iter().map(tag).collect()
@@ -156,7 +155,7 @@ impl Choice<'_> {
     }
 
     /// Texts that policies distinguish, each with what it is called.
-    fn witnesses(&self, draft: &Draft) -> Vec<(Mark, String)> {
+    pub(super) fn witnesses(&self, draft: &Draft) -> Vec<(Mark, String)> {
         let Literals { texts, likes, .. } = self.literals;
         let mut all: Vec<String> = texts.iter().cloned().collect();
         all.extend(likes.iter().flat_map(|like| [like.witness("x"), like.witness("")]));
@@ -168,6 +167,9 @@ impl Choice<'_> {
         }
         if self.related {
             all.extend(draft.texts());
+        }
+        if self.literals.attributes.contains("arn") {
+            all.push(draft.caller.principal());
         }
         let apart = |text: &&str| !texts.contains(*text) && !likes.iter().any(|like| like.matches(text));
         let other =
@@ -209,14 +211,14 @@ impl Choice<'_> {
     }
 
     /// Numbers around the constants, and the least and the greatest that the API knows.
-    fn numbers(&self, draft: &Draft) -> impl Iterator<Item = i64> + use<> {
+    pub(super) fn numbers(&self, draft: &Draft) -> impl Iterator<Item = i64> + use<> {
         let related = if self.related { draft.numbers() } else { Vec::new() };
         let points = self.literals.numbers.iter().copied().chain(related);
         let near = points.flat_map(|at| [at.saturating_sub(1), at, at.saturating_add(1)]);
         near.filter(|number| (0..=100).contains(number)).chain([0, 50, 100]).collect::<BTreeSet<i64>>().into_iter()
     }
 
-    fn instants(&self, draft: &Draft) -> Vec<(Mark, Timestamp)> {
+    pub(super) fn instants(&self, draft: &Draft) -> Vec<(Mark, Timestamp)> {
         let named = self.literals.instants.iter().filter_map(|at| Timestamp::from_millisecond(*at).ok());
         let mut points: Vec<(Timestamp, String)> = named.map(|at| (at, at.to_string())).collect();
         if self.literals.attributes.contains("now") {
@@ -242,7 +244,7 @@ impl Choice<'_> {
     }
 
     /// Sets of texts: none, each that policies name, all of them, another one.
-    fn sets(&self) -> Vec<(Mark, BTreeSet<String>)> {
+    pub(super) fn sets(&self) -> Vec<(Mark, BTreeSet<String>)> {
         let texts = &self.literals.texts;
         let mut sets = vec![(Mark::Absent, BTreeSet::new())];
         if texts.len() <= MOST_SUBSETS {
@@ -263,7 +265,7 @@ impl Choice<'_> {
         sets
     }
 
-    fn notes(&self, draft: &Draft) -> Vec<(Mark, (String, String))> {
+    pub(super) fn notes(&self, draft: &Draft) -> Vec<(Mark, (String, String))> {
         let witnesses = self.witnesses(draft);
         let by = self.literals.attributes.contains("updatedBy");
         let as_whole = !by && !self.literals.attributes.contains("text");
@@ -274,7 +276,7 @@ impl Choice<'_> {
                 continue;
             }
             for (by_mark, updated_by) in &witnesses {
-                let name = |mark: &Mark| super::mark::name(&[mark.clone()].into(), &[mark.clone()].into());
+                let name = |mark: &Mark| super::mark::name(std::slice::from_ref(mark), std::slice::from_ref(mark));
                 let mark = Mark::Word(format!("{} by {}", name(text_mark), name(by_mark)));
                 notes.push((mark, (text.clone(), updated_by.clone())));
             }
@@ -333,141 +335,12 @@ impl Choice<'_> {
             let chosen: BTreeSet<Field> = (0..few).filter(|at| bits & 1 << at != 0).map(|at| named[at]).collect();
             for with_another in [None, another] {
                 let all: BTreeSet<Field> = chosen.iter().copied().chain(with_another).collect();
-                let mut names: Vec<&str> = chosen.iter().map(|field| field.as_str()).collect();
-                names.extend(with_another.map(|_| "others"));
-                let mark = if names.is_empty() { "alone".to_owned() } else { format!("with {}", names.join(" and ")) };
+                let mut shown: Vec<&str> = chosen.iter().map(|field| field.as_str()).collect();
+                shown.extend(with_another.map(|_| "others"));
+                let mark = if shown.is_empty() { "alone".to_owned() } else { format!("with {}", shown.join(" and ")) };
                 variants.push(with(draft, Mark::Word(mark), |draft| draft.fields.extend(&all)));
             }
         }
-        variants
-    }
-
-    fn attributes(&self, name: &str, draft: &Draft) -> Vec<Variant> {
-        if draft.door == super::draft::Door::Import && !draft.finding.exists {
-            // It is as the import says, which is what is proposed.
-            return vec![(Mark::word("as imported"), draft.clone())];
-        }
-        let text = |put: fn(&mut Draft, Option<String>)| {
-            let some = self.witnesses(draft).into_iter().map(|(mark, text)| (mark, Some(text)));
-            let all = std::iter::once((Mark::Absent, None)).chain(some);
-            all.map(|(mark, text)| with(draft, mark, |draft| put(draft, text))).collect::<Vec<_>>()
-        };
-        let number = |put: fn(&mut Draft, Option<i64>)| {
-            let some = self.numbers(draft).map(|number| (Mark::Number(number), Some(number)));
-            let all = std::iter::once((Mark::Absent, None)).chain(some);
-            all.map(|(mark, number)| with(draft, mark, |draft| put(draft, number))).collect::<Vec<_>>()
-        };
-        let time = |optional: bool, put: fn(&mut Draft, Option<Timestamp>)| {
-            let some = self.instants(draft).into_iter().map(|(mark, at)| (mark, Some(at)));
-            let plain = optional.then_some((Mark::Absent, None));
-            let all = plain.into_iter().chain(some);
-            all.map(|(mark, at)| with(draft, mark, |draft| put(draft, at))).collect::<Vec<_>>()
-        };
-        let texts = |put: fn(&mut Draft, BTreeSet<String>)| {
-            self.sets().into_iter().map(|(mark, set)| with(draft, mark, |draft| put(draft, set))).collect::<Vec<_>>()
-        };
-        match name {
-            "companyName" => text(|draft, text| draft.finding.company_name = text),
-            "productName" => text(|draft, text| draft.finding.product_name = text),
-            "region" => text(|draft, text| draft.finding.region = text),
-            "securityControlId" => text(|draft, text| draft.finding.security_control_id = text),
-            "generatorId" => text(|draft, text| draft.finding.generator_id = text),
-            "complianceStatus" => optional_words(ComplianceStatus::ALL, draft, |draft, word| {
-                draft.finding.compliance_status = word;
-            }),
-            "verificationState" => optional_words(VerificationState::ALL, draft, |draft, word| {
-                draft.finding.verification_state = word;
-            }),
-            "recordState" => words(RecordState::ALL, draft, |draft, word| draft.finding.record_state = Some(word)),
-            "workflowStatus" => {
-                words(WorkflowStatus::ALL, draft, |draft, word| draft.finding.workflow_status = Some(word))
-            }
-            "confidence" => number(|draft, number| draft.finding.confidence = number),
-            "criticality" => number(|draft, number| draft.finding.criticality = number),
-            "createdAt" => time(false, |draft, at| draft.finding.created_at = at),
-            "updatedAt" => time(false, |draft, at| draft.finding.updated_at = at),
-            "firstObservedAt" => time(true, |draft, at| draft.finding.first_observed_at = at),
-            "lastObservedAt" => time(true, |draft, at| draft.finding.last_observed_at = at),
-            "types" => texts(|draft, texts| draft.finding.types = texts),
-            "resourceTypes" => texts(|draft, texts| draft.finding.resource_types = texts),
-            "resourceIds" => texts(|draft, texts| draft.finding.resource_ids = texts),
-            "note" => self.notes_now(draft),
-            "severity" => self.severities(draft),
-            "relatedFindings" => self.references(draft),
-            "userDefinedFields" => self.maps(draft, |draft, map| draft.finding.user_defined_fields.extend(map)),
-            "resourceTags" => self.maps(draft, |draft, map| {
-                draft.finding.resource_tags.extend(map.into_iter().map(|(key, value)| (key, Texts::One(value))));
-            }),
-            _ => Vec::new(),
-        }
-    }
-
-    fn notes_now(&self, draft: &Draft) -> Vec<Variant> {
-        let mut variants = vec![with(draft, Mark::Absent, |draft| draft.finding.note = None)];
-        for (mark, (text, updated_by)) in self.notes(draft) {
-            let note = |updated_at| NoteFixture { text: text.clone(), updated_by: updated_by.clone(), updated_at };
-            variants.push(with(draft, mark, |draft| draft.finding.note = Some(note(None))));
-            if self.literals.attributes.contains("updatedAt") {
-                let timed = self.instants(draft).into_iter();
-                variants.extend(
-                    timed.map(|(mark, at)| with(draft, mark, |draft| draft.finding.note = Some(note(Some(at))))),
-                );
-            }
-        }
-        variants
-    }
-
-    fn severities(&self, draft: &Draft) -> Vec<Variant> {
-        let normalized = self.literals.attributes.contains("normalized");
-        let mut variants = Vec::new();
-        for label in SeverityLabel::ALL.iter().copied() {
-            let severity = |normalized| Some(SeverityFixture { label, normalized });
-            if !normalized {
-                let plain = Some(SeverityFixture::of(label));
-                variants.push(with(draft, Mark::word(label.as_str()), |draft| draft.finding.severity = plain));
-                continue;
-            }
-            let none = Mark::Word(format!("{label} without Normalized"));
-            variants.push(with(draft, none, |draft| draft.finding.severity = severity(None)));
-            variants.extend(self.numbers(draft).map(|number| {
-                let mark = Mark::Word(format!("{label} {number}"));
-                with(draft, mark, |draft| draft.finding.severity = severity(Some(number)))
-            }));
-        }
-        variants
-    }
-
-    fn references(&self, draft: &Draft) -> Vec<Variant> {
-        let mut variants = vec![with(draft, Mark::Absent, |draft| draft.finding.related_findings = Vec::new())];
-        let mut add = |mark: Mark, id: &str, product_arn: &str| {
-            let reference = ReferenceFixture { id: id.to_owned(), product_arn: product_arn.to_owned() };
-            variants.push(with(draft, mark, |draft| draft.finding.related_findings = vec![reference]));
-        };
-        add(Mark::word("other"), "other", "other");
-        for id in &self.literals.texts {
-            for product_arn in &self.literals.texts {
-                add(Mark::Word(format!("{id} of {product_arn}")), id, product_arn);
-            }
-        }
-        if let (Proposal::Reference { id, product_arn }, true) = (&draft.proposal, self.related) {
-            add(Mark::word("the same"), id, product_arn);
-        }
-        variants
-    }
-
-    /// Maps of the finding: with the key that is proposed, with the same or another value, with each that policies name.
-    fn maps(&self, draft: &Draft, put: fn(&mut Draft, BTreeMap<String, String>)) -> Vec<Variant> {
-        let map = |mark: Mark, key: &str, value: &str| {
-            with(draft, mark, |draft| put(draft, [(key.to_owned(), value.to_owned())].into()))
-        };
-        let mut variants = vec![with(draft, Mark::Absent, |_| {})];
-        if draft.action != Action::UserDefinedFieldsRemove {
-            if let Proposal::Pair { key, value } = &draft.proposal {
-                variants.push(map(Mark::word("the same"), key, value));
-                variants.push(map(Mark::word("another value"), key, &format!("{value}, once")));
-            }
-        }
-        variants.extend(self.literals.texts.iter().map(|key| map(Mark::word(key), key, "other")));
         variants
     }
 }
@@ -478,7 +351,7 @@ const OF_AWS: &str = "arn:aws:securityhub:eu-west-1::product/aws/";
 /// Of so many texts or fields every combination is tried.
 const MOST_SUBSETS: usize = 3;
 
-fn with(draft: &Draft, mark: Mark, change: impl FnOnce(&mut Draft)) -> Variant {
+pub(super) fn with(draft: &Draft, mark: Mark, change: impl FnOnce(&mut Draft)) -> Variant {
     let mut draft = draft.clone();
     change(&mut draft);
     (mark, draft)
@@ -486,18 +359,4 @@ fn with(draft: &Draft, mark: Mark, change: impl FnOnce(&mut Draft)) -> Variant {
 
 fn set(texts: BTreeSet<String>) -> (Mark, BTreeSet<String>) {
     (Mark::Word(texts.iter().map(String::as_str).collect::<Vec<_>>().join(" + ")), texts)
-}
-
-fn words<T: Copy + std::fmt::Display>(all: &[T], draft: &Draft, put: fn(&mut Draft, T)) -> Vec<Variant> {
-    all.iter().map(|word| with(draft, Mark::Word(word.to_string()), |draft| put(draft, *word))).collect()
-}
-
-fn optional_words<T: Copy + std::fmt::Display>(
-    all: &[T],
-    draft: &Draft,
-    put: fn(&mut Draft, Option<T>),
-) -> Vec<Variant> {
-    let none = with(draft, Mark::Absent, |draft| put(draft, None));
-    let some = all.iter().map(|word| with(draft, Mark::Word(word.to_string()), |draft| put(draft, Some(*word))));
-    std::iter::once(none).chain(some).collect()
 }

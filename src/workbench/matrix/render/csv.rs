@@ -9,7 +9,10 @@ pub fn csv(matrix: &Matrix) -> String {
     for section in &matrix.sections {
         for line in &section.lines {
             for action in &line.actions {
-                let policies = line.reply.policies.join(" ");
+                let mut policies = line.reply.policies.join(" ");
+                if line.and_others {
+                    policies.push_str(" ...");
+                }
                 let reason = line.reply.reason.unwrap_or_default();
                 let fields =
                     [&callers(section), action.as_str(), &only(line), line.reply.effect.as_str(), reason, &policies];

@@ -1,6 +1,6 @@
 //! One page that needs nothing besides itself.
 
-use super::{actions, callers, continues, only, summary};
+use super::{LEGEND, actions, by, callers, continues, only, summary};
 use crate::workbench::matrix::Matrix;
 use std::fmt::Write as _;
 
@@ -20,20 +20,20 @@ pub fn html(matrix: &Matrix, title: &str) -> String {
     let mut text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{}.</p>\n",
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{}. {LEGEND}</p>\n",
         escaped(&summary(matrix))
     );
     for section in &matrix.sections {
         let _ = writeln!(text, "<h2>{}</h2>\n<table>", escaped(&callers(section)));
         text.push_str("<thead><tr><th>action</th><th>where</th><th>answer</th><th>by</th></tr></thead>\n<tbody>\n");
         for (at, line) in section.lines.iter().enumerate() {
-            let what = if continues(section, at) { String::new() } else { escaped(&actions(line)) };
+            let what = if continues(section, at) { String::new() } else { escaped(&actions(line, section)) };
             let effect = line.reply.effect;
             let _ = writeln!(
                 text,
                 "<tr><td>{what}</td><td>{}</td><td class=\"{effect}\">{effect}</td><td class=\"by\">{}</td></tr>",
                 escaped(&only(line)),
-                escaped(&line.reply.by())
+                escaped(&by(line))
             );
         }
         text.push_str("</tbody>\n</table>\n");

@@ -1,6 +1,6 @@
 //! For pull requests and documentation.
 
-use super::{actions, callers, continues, only, summary};
+use super::{LEGEND, actions, by, callers, continues, only, summary};
 use crate::workbench::matrix::Matrix;
 use std::fmt::Write as _;
 
@@ -11,13 +11,13 @@ pub fn markdown(matrix: &Matrix) -> String {
         let _ = writeln!(text, "## {}\n", escaped(&callers(section)));
         text.push_str("| action | where | answer | by |\n|---|---|---|---|\n");
         for (at, line) in section.lines.iter().enumerate() {
-            let what = if continues(section, at) { String::new() } else { escaped(&actions(line)) };
-            let (only, by) = (escaped(&only(line)), escaped(&line.reply.by()));
+            let what = if continues(section, at) { String::new() } else { escaped(&actions(line, section)) };
+            let (only, by) = (escaped(&only(line)), escaped(&by(line)));
             let _ = writeln!(text, "| {what} | {only} | {} | {by} |", line.reply.effect);
         }
         text.push('\n');
     }
-    let _ = writeln!(text, "{}.", summary(matrix));
+    let _ = writeln!(text, "{}. {LEGEND}", summary(matrix));
     if !matrix.notes.is_empty() {
         text.push('\n');
     }

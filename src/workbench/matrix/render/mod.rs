@@ -13,6 +13,8 @@ pub use markdown::markdown;
 pub use text::text;
 
 use super::{Line, Matrix, Section};
+use crate::finding::Action;
+use std::collections::BTreeSet;
 
 /// Where a line holds, in words.
 fn only(line: &Line) -> String {
@@ -20,8 +22,21 @@ fn only(line: &Line) -> String {
     said.collect::<Vec<_>>().join("; ")
 }
 
-fn actions(line: &Line) -> String {
-    line.actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ")
+/// The actions of a line, or the few that are not among them.
+fn actions(line: &Line, section: &Section) -> String {
+    let names = |actions: Vec<Action>| actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
+    let all: BTreeSet<Action> = section.lines.iter().flat_map(|line| line.actions.iter().copied()).collect();
+    let rest: Vec<Action> = all.iter().copied().filter(|action| !line.actions.contains(action)).collect();
+    match rest.len() {
+        0 if all.len() > 1 => "every action".to_owned(),
+        few if few < line.actions.len() && line.actions.len() > 3 => format!("all but {}", names(rest)),
+        _ => names(line.actions.clone()),
+    }
+}
+
+/// The policies that decide, or why none does.
+fn by(line: &Line) -> String {
+    if line.and_others { format!("{}, …", line.reply.by()) } else { line.reply.by() }
 }
 
 fn callers(section: &Section) -> String {
@@ -37,3 +52,6 @@ fn summary(matrix: &Matrix) -> String {
     let lines: usize = matrix.sections.iter().map(|section| section.lines.len()).sum();
     format!("{lines} rows say what the gate answers to {} cells", matrix.cells)
 }
+
+/// How to read it.
+const LEGEND: &str = "Of the rows of an action the first that fits decides. \u{2026} is whatever else denies it.";

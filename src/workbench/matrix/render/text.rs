@@ -1,6 +1,6 @@
 //! For people at a terminal.
 
-use super::{actions, callers, continues, only, summary};
+use super::{LEGEND, actions, by, callers, continues, only, summary};
 use crate::workbench::{
     Paint,
     matrix::{Effect, Matrix},
@@ -18,13 +18,17 @@ pub fn text(matrix: &Matrix, paint: Paint) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
         for (at, line) in section.lines.iter().enumerate() {
-            let what = if continues(section, at) { String::new() } else { actions(line) };
-            table.add_row([what, only(line), line.reply.effect.to_string(), line.reply.by()]);
+            let what = if continues(section, at) { String::new() } else { actions(line, section) };
+            table.add_row([what, only(line), line.reply.effect.to_string(), by(line)]);
         }
-        let upper = |at: usize, width: u16| (at, ColumnConstraint::UpperBoundary(Width::Fixed(width)));
-        for (at, constraint) in [upper(0, 25), upper(1, 36), upper(2, 11), upper(3, 36)] {
+        // Where it holds is what may be broken over lines; the others are as wide as what is in them, up to a point.
+        let widths = table.column_max_content_widths();
+        let width = |at: usize, most: u16| widths.get(at).map_or(0, |width| (width + 1).min(most));
+        let (what, effect, by) = (width(0, 25), width(2, 10), width(3, 39));
+        for (at, width) in [what, WIDTH - what - effect - by, effect, by].into_iter().enumerate() {
+            let constraint = ColumnConstraint::UpperBoundary(Width::Fixed(width));
             if let Some(column) = table.column_mut(at) {
-                column.set_constraint(constraint);
+                column.set_constraint(constraint).set_padding((0, 1));
             }
         }
         let _ = writeln!(text, "{}", paint.strong(callers(section)));
@@ -33,7 +37,7 @@ pub fn text(matrix: &Matrix, paint: Paint) -> String {
         }
         text.push('\n');
     }
-    let _ = writeln!(text, "{}", paint.faint(summary(matrix)));
+    let _ = writeln!(text, "{}", paint.faint(format_args!("{}.\n{LEGEND}", summary(matrix))));
     for note in &matrix.notes {
         let _ = writeln!(text, "{} {note}", paint.doubtful("note:"));
     }
