@@ -1,3 +1,5 @@
+use generate::{requests, statements, update};
+
 use super::{
     oracle::{self, Keys, Request},
     *,
@@ -7,7 +9,11 @@ use crate::{
     policy::{Engine, PolicyText, Snapshot, load},
     workbench::{Call, CallerFixture, Example, FindingFixture, Fleet, Outcome, ask},
 };
-use proptest::{prelude::*, sample::select, test_runner::TestRunner};
+use proptest::{
+    prelude::*,
+    sample::select,
+    test_runner::{TestCaseError, TestRunner},
+};
 use serde_json::{Map, Value, json};
 use std::{
     cell::{Cell, RefCell},
@@ -15,6 +21,7 @@ use std::{
     sync::Arc,
 };
 
+mod generate;
 mod table;
 
 pub(super) fn options() -> Options {
@@ -146,209 +153,23 @@ fn request(example: &Example) -> Request {
     Request { action, readings }
 }
 
-// ---- generated statements and requests ----
-
-/// A condition key with values that tests of it may name.
-const POOL: &[(&str, &[&str])] = &[
-    (
-        "securityhub:ASFFSyntaxPath/Workflow.Status",
-        &["NEW", "NOTIFIED", "SUPPRESSED", "SUPP*", "suppressed", "RES?LVED"],
-    ),
-    ("SecurityHub:ASFFSyntaxPath/workflow.status", &["RESOLVED", "NEW"]),
-    ("securityhub:ASFFSyntaxPath/VerificationState", &["UNKNOWN", "FALSE_POSITIVE", "*_POSITIVE"]),
-    ("securityhub:ASFFSyntaxPath/Severity.Label", &["LOW", "HIGH", "CRITICAL", "*I*"]),
-    ("securityhub:ASFFSyntaxPath/Severity.Normalized", &["0", "40", "9*"]),
-    ("securityhub:ASFFSyntaxPath/Severity.Product", &[]),
-    ("securityhub:ASFFSyntaxPath/Confidence", &["50", "5*", "?"]),
-    ("securityhub:ASFFSyntaxPath/Criticality", &["50", "100"]),
-    ("securityhub:ASFFSyntaxPath/Note.Text", &["ok", "SEC-*", "*"]),
-    ("securityhub:ASFFSyntaxPath/Note.UpdatedBy", &["ana", "bob", "${aws:PrincipalArn}"]),
-    ("securityhub:ASFFSyntaxPath/Types", &["A", "B/C", "A*"]),
-    ("securityhub:ASFFSyntaxPath/UserDefinedFields.key", &["ticket", "owner", "t*"]),
-    ("securityhub:ASFFSyntaxPath/UserDefinedFields.value", &["SEC-1", "ana", "S*"]),
-    ("securityhub:ASFFSyntaxPath/RelatedFindings", &[]),
-    ("securityhub:ASFFSyntaxPath/RelatedFindings.Id", &["r1", "r2"]),
-    ("securityhub:ASFFSyntaxPath/Note", &["x"]),
-    ("securityhub:OCSFSyntaxPath/StatusId", &["1", "2", "3", "4", "5", "0", "99"]),
-    ("securityhub:OCSFSyntaxPath/SeverityId", &["2", "3", "5", "6"]),
-    ("securityhub:OCSFSyntaxPath/Comment", &["ok", "SEC-*"]),
-    ("securityhub:TargetAccount", &["222222222222", "333333333333"]),
-    ("aws:PrincipalAccount", &["222222222222", "333333333333"]),
-    ("aws:PrincipalArn", &["arn:aws:iam::222222222222:role/caller", "*role/other", "*caller"]),
-];
-
-fn test() -> BoxedStrategy<(String, String, Value)> {
-    let null = prop_oneof![
-        Just(json!("true")),
-        Just(json!("false")),
-        Just(json!(true)),
-        Just(json!(false)),
-        Just(json!(["true", "false"])),
-    ];
-    let operator = (
-        prop_oneof![3 => Just(""), 1 => Just("ForAnyValue:"), 1 => Just("ForAllValues:")],
-        select(&["StringEquals", "StringNotEquals", "StringLike", "StringNotLike"][..]),
-        prop_oneof![3 => Just(""), 1 => Just("IfExists")],
-    );
-    let of_key =
-        (0..POOL.len(), operator, null, prop::collection::vec(any::<prop::sample::Index>(), 1..3), any::<u8>())
-            .prop_map(|(key, (quantifier, base, suffix), null, picks, chance)| {
-                let (key, values) = POOL[key];
-                if values.is_empty() || chance < 80 {
-                    return ("Null".to_owned(), key.to_owned(), null);
-                }
-                // Leaves of which there may be several are asked with a quantifier; else hardly any statement would do.
-                let many = ["Types", "UserDefinedFields", "RelatedFindings"].iter().any(|name| key.contains(name));
-                let quantifier = if many && quantifier.is_empty() { "ForAnyValue:" } else { quantifier };
-                let mut chosen: Vec<&str> = picks.iter().map(|pick| values[pick.index(values.len())]).collect();
-                chosen.dedup();
-                let value = if chosen.len() == 1 && chance % 2 == 0 { json!(chosen[0]) } else { json!(chosen) };
-                (format!("{quantifier}{base}{suffix}"), key.to_owned(), value)
-            });
-    let time = (
-        select(&["DateLessThan", "DateGreaterThanEquals"][..]),
-        select(&["2026-01-01T12:00:00Z", "2026-01-02T00:00:00Z"][..]),
-    )
-        .prop_map(|(operator, time)| (operator.to_owned(), "aws:CurrentTime".to_owned(), json!(time)));
-    prop_oneof![20 => of_key, 1 => time].boxed()
+/// What was tried.
+#[derive(Debug, Default)]
+struct Tally {
+    carried: Cell<u32>,
+    refused: Cell<u32>,
+    allowed: Cell<u32>,
+    denied: Cell<u32>,
+    reasons: RefCell<BTreeMap<String, u32>>,
 }
 
-fn statement() -> impl Strategy<Value = Value> {
-    let effect = select(&["Allow", "Deny", "Deny"][..]);
-    let action = prop_oneof![
-        6 => Just(json!({ "Action": "securityhub:BatchUpdateFindings" })),
-        1 => Just(json!({ "Action": ["s3:*", "SecurityHub:batch*"] })),
-        1 => Just(json!({ "NotAction": ["iam:*", "securityhub:BatchImport*"] })),
-        1 => Just(json!({ "Action": "securityhub:BatchImportFindings" })),
-    ];
-    let tests = prop_oneof![
-        5 => prop::collection::vec(test(), 1..2),
-        4 => prop::collection::vec(test(), 2..3),
-        2 => prop::collection::vec(test(), 3..4),
-    ];
-    (effect, action, tests).prop_map(|(effect, mut statement, tests)| {
-        let mut condition: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
-        for (operator, key, value) in tests {
-            let keys = condition.entry(operator).or_default();
-            if !keys.keys().any(|known| known.eq_ignore_ascii_case(&key)) {
-                keys.insert(key, value);
-            }
-        }
-        statement["Effect"] = json!(effect);
-        statement["Condition"] = json!(condition);
-        statement
-    })
-}
-
-fn statements() -> impl Strategy<Value = Vec<Value>> {
-    (prop::collection::vec(statement(), 1..4), any::<u8>()).prop_map(|(mut statements, chance)| {
-        if chance < 150 {
-            statements.push(json!({ "Effect": "Allow", "Action": "securityhub:Batch*" }));
-        }
-        statements
-    })
-}
-
-fn update() -> impl Strategy<Value = Call> {
-    let maybe = |strategy: BoxedStrategy<Value>| prop_oneof![2 => Just(None), 1 => strategy.prop_map(Some)];
-    let word = |words: &'static [&'static str]| select(words).prop_map(|word| json!(word)).boxed();
-    let number = || select(&[0, 5, 40, 50, 90, 100][..]).prop_map(|number| json!(number)).boxed();
-    let members = [
-        ("Confidence", number()),
-        ("Criticality", number()),
-        (
-            "Note",
-            (
-                select(&["ok", "SEC-7", "other"][..]),
-                select(&["ana", "bob", "arn:aws:iam::222222222222:role/caller"][..]),
-            )
-                .prop_map(|(text, by)| json!({ "Text": text, "UpdatedBy": by }))
-                .boxed(),
-        ),
-        (
-            "RelatedFindings",
-            prop::sample::subsequence(vec!["r1", "r2", "r3"], 1..3)
-                .prop_map(|ids| {
-                    let finding =
-                        |id| json!({ "Id": id, "ProductArn": "arn:aws:securityhub:eu-west-1::product/aws/x" });
-                    ids.into_iter().map(finding).collect()
-                })
-                .boxed(),
-        ),
-        (
-            "Severity",
-            (
-                prop::option::of(select(&["LOW", "HIGH", "CRITICAL"][..])),
-                prop::option::of(select(&[0, 20, 40, 75, 95][..])),
-                any::<bool>(),
-            )
-                .prop_map(|(label, normalized, product)| {
-                    let mut members = Map::new();
-                    members.extend(label.map(|label| ("Label".to_owned(), json!(label))));
-                    members.extend(normalized.map(|number| ("Normalized".to_owned(), json!(number))));
-                    if product || members.is_empty() {
-                        members.insert("Product".to_owned(), json!(1.5));
-                    }
-                    Value::Object(members)
-                })
-                .boxed(),
-        ),
-        ("Types", prop::sample::subsequence(vec!["A", "B/C", "D"], 1..3).prop_map(|kinds| json!(kinds)).boxed()),
-        (
-            "UserDefinedFields",
-            prop::collection::btree_map(
-                select(&["ticket", "owner", "x"][..]),
-                select(&["SEC-1", "ana", "z"][..]),
-                1..3,
-            )
-            .prop_map(|pairs| json!(pairs))
-            .boxed(),
-        ),
-        ("VerificationState", word(&["UNKNOWN", "FALSE_POSITIVE", "TRUE_POSITIVE"])),
-        (
-            "Workflow",
-            word(&["NEW", "NOTIFIED", "RESOLVED", "SUPPRESSED"]).prop_map(|status| json!({ "Status": status })).boxed(),
-        ),
-    ];
-    let (names, values): (Vec<_>, Vec<_>) = members.into_iter().map(|(name, values)| (name, maybe(values))).unzip();
-    values.prop_filter_map("nothing to update", move |values| {
-        let pairs = names.iter().zip(values).filter_map(|(name, value)| Some(((*name).to_owned(), value?)));
-        Some(pairs.collect::<Map<_, _>>()).filter(|members| !members.is_empty()).map(Call::Update)
-    })
-}
-
-fn update_v2() -> impl Strategy<Value = Call> {
-    let maybe = |strategy: BoxedStrategy<Value>| prop_oneof![Just(None), strategy.prop_map(Some)];
-    let id = |ids: &'static [u8]| maybe(select(ids).prop_map(|id| json!(id)).boxed());
-    let comment = maybe(select(&["ok", "SEC-7", "other"][..]).prop_map(|text| json!(text)).boxed());
-    (comment, id(&[0, 1, 2, 3, 4, 5, 6, 99]), id(&[0, 1, 2, 3, 4, 5, 99])).prop_filter_map(
-        "nothing to update",
-        |(comment, severity, status)| {
-            let members = [("Comment", comment), ("SeverityId", severity), ("StatusId", status)];
-            let pairs = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-            Some(pairs.collect::<Map<_, _>>()).filter(|members| !members.is_empty()).map(Call::UpdateV2)
-        },
-    )
-}
-
-fn requests() -> impl Strategy<Value = Vec<Example>> {
-    let call = prop_oneof![8 => update(), 3 => update_v2(), 1 => Just(Call::Import(Map::new()))];
-    let now = select(&[1_767_268_799_i64, 1_767_268_800, 1_767_400_000][..]);
-    let example = (call, now).prop_map(|(call, now)| example(call, Timestamp::from_second(now).unwrap()));
-    prop::collection::vec(example, 40)
-}
-
-/// The heart of it: of generated statements and requests, the gate says of each request what IAM says.
-#[test]
-fn the_gate_says_of_every_request_what_iam_says() {
-    let (carried, refused) = (Cell::new(0_u32), Cell::new(0_u32));
-    let (allowed, denied) = (Cell::new(0_u32), Cell::new(0_u32));
-    let count = |cell: &Cell<u32>| cell.set(cell.get() + 1);
-    let reasons: RefCell<BTreeMap<String, u32>> = RefCell::default();
-    let config = ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() };
-    let outcome = TestRunner::new(config).run(&(statements(), requests()), |(statements, examples)| {
+impl Tally {
+    /// Imports statements and asks the requests of the gate and of the oracle, which is given the statements that were carried
+    /// over.
+    fn agree(&self, statements: &[Value], examples: &[Example]) -> Result<(), TestCaseError> {
+        let count = |cell: &Cell<u32>| cell.set(cell.get() + 1);
         // As `import` does, without the suite, which would take most of the time.
-        let source = Source { name: "policy.json".to_owned(), text: document(&statements).to_string() };
+        let source = Source { name: "policy.json".to_owned(), text: document(statements).to_string() };
         let documents = documents(&[source]).unwrap();
         let translated = translate_all(&documents, &options());
         let Written { text, ids } = write::cedar(&translated, &options()).unwrap();
@@ -356,40 +177,78 @@ fn the_gate_says_of_every_request_what_iam_says() {
         let mut kept = Vec::new();
         for (statement, of) in statements.iter().zip(&translated) {
             if let Some(refusal) = &of.refused {
-                count(&refused);
-                *reasons.borrow_mut().entry(refusal.reason.chars().take(48).collect()).or_default() += 1;
+                count(&self.refused);
+                let reason = refusal.reason.chars().take(48).collect();
+                *self.reasons.borrow_mut().entry(reason).or_default() += 1;
             } else {
-                count(&carried);
+                count(&self.carried);
                 kept.push(statement.clone());
             }
         }
         let kept = document(&kept);
         let mut engine = engine(cedar.as_deref());
-        for example in &examples {
+        for example in examples {
             let decided = ask(&mut engine, example).unwrap();
             let expected = oracle::allows(&kept, &request(example));
-            count(if expected { &allowed } else { &denied });
+            count(if expected { &self.allowed } else { &self.denied });
             let outcome = if expected { Outcome::Forwarded } else { Outcome::Refused };
-            prop_assert_eq!(
-                decided.outcome,
-                outcome,
-                "{}\n{}\n{}\n{:#?}",
-                kept,
-                example,
-                cedar.as_deref().unwrap_or_default(),
-                decided
-            );
+            let cedar = cedar.as_deref().unwrap_or_default();
+            prop_assert_eq!(decided.outcome, outcome, "{}\n{}\n{}\n{:#?}", kept, example, cedar, decided);
         }
         Ok(())
-    });
-    if let Err(error) = outcome {
-        panic!("{error}");
     }
-    let (carried, refused) = (carried.get(), refused.get());
-    assert!(
-        carried > 2 * refused,
-        "{carried} statements were carried over, {refused} refused: {:#?}",
-        reasons.borrow()
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// The heart of it: of generated statements and requests, the gate says of each request what IAM says.
+#[test]
+fn the_gate_says_of_every_request_what_iam_says() {
+    let tally = Tally::default();
+    let tried = TestRunner::new(config(120))
+        .run(&(statements(), requests()), |(statements, examples)| tally.agree(&statements, &examples));
+    tried.unwrap_or_else(|error| panic!("{error}"));
+    let (carried, refused) = (tally.carried.get(), tally.refused.get());
+    assert!(carried > 2 * refused, "{tally:#?}");
+    assert!(tally.allowed.get() > 300 && tally.denied.get() > 1_000, "{tally:#?}");
+}
+
+/// Statements that allow, and hardly differ: what each leaves to a question of its own must not be granted by another one.
+#[test]
+fn statements_that_allow_together_allow_what_iam_allows() {
+    let test = select(
+        &[
+            ("StringEquals", "Workflow.Status", "NOTIFIED"),
+            ("StringEquals", "Workflow.Status", "RESOLVED"),
+            ("StringEqualsIfExists", "Workflow.Status", "NEW"),
+            ("StringEquals", "VerificationState", "UNKNOWN"),
+            ("StringNotEquals", "VerificationState", "FALSE_POSITIVE"),
+            ("ForAllValues:StringEquals", "Types", "A"),
+            ("ForAllValues:StringEquals", "Types", "B/C"),
+            ("ForAllValues:StringEquals", "UserDefinedFields.key", "ticket"),
+            ("ForAllValues:StringEquals", "UserDefinedFields.key", "owner"),
+            ("StringEqualsIfExists", "Severity.Label", "LOW"),
+            ("StringEqualsIfExists", "Severity.Label", "HIGH"),
+            ("StringLike", "Note.Text", "SEC-*"),
+        ][..],
     );
-    assert!(allowed.get() > 300 && denied.get() > 1_000, "{} allowed, {} denied", allowed.get(), denied.get());
+    let statement = prop::collection::vec(test, 1..3).prop_map(|tests| {
+        let mut condition: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+        for (operator, path, value) in tests {
+            let key = format!("securityhub:ASFFSyntaxPath/{path}");
+            condition.entry(operator).or_default().insert(key, json!(value));
+        }
+        json!({ "Effect": "Allow", "Condition": condition })
+    });
+    let examples = prop::collection::vec(update().prop_map(|call| example(call, Example::NOW)), 80);
+    let tally = Tally::default();
+    let tried = TestRunner::new(config(80))
+        .run(&(prop::collection::vec(statement, 2..4), examples), |(statements, examples)| {
+            tally.agree(&statements, &examples)
+        });
+    tried.unwrap_or_else(|error| panic!("{error}"));
+    assert!(tally.carried.get() > 80 && tally.refused.get() > 20, "{tally:#?}");
+    assert!(tally.allowed.get() > 500 && tally.denied.get() > 500, "{tally:#?}");
 }

@@ -301,6 +301,17 @@ fn statements_that_allow_do_not_help_each_other_out() {
     assert!(imported.statements[0].refused.is_none());
     let reason = imported.statements[1].refused.clone().unwrap().reason;
     assert!(reason.contains("by this statement or by Statement[0]"), "{reason}");
+    // Nor elements of one list, each of which is asked about by itself, or the labels of one severity.
+    for (operator, path, one, other) in [
+        ("ForAllValues:StringEquals", "Types", "A", "B/C"),
+        ("ForAllValues:StringEquals", "UserDefinedFields.key", "a", "b"),
+        ("StringEqualsIfExists", "Severity.Label", "LOW", "HIGH"),
+    ] {
+        let allow = |value: &str| json!({ "Effect": "Allow", "Condition": { operator: { key(path): value } } });
+        let imported = import_with(&document(&[allow(one), allow(other)]), &options());
+        let refused: Vec<bool> = imported.statements.iter().map(|statement| statement.refused.is_some()).collect();
+        assert_eq!(refused, [false, true], "{path}");
+    }
     // About one question, or where every question tells all, they cannot.
     for fine in [allow("Workflow.Status", "RESOLVED"), allow("Note.Text", "ok"), json!({ "Effect": "Allow" })] {
         assert!(import_with(&document(&[two[0].clone(), fine.clone()]), &options()).is_complete(), "{fine}");
