@@ -166,3 +166,18 @@ fn the_documentation_shows_what_is_printed() {
     assert_eq!(block("text"), format!("$ findings-gate import-iam deny.json > deny.cedar\n{}", output.stderr));
     assert_eq!(block("cedar"), output.stdout);
 }
+
+#[test]
+fn what_it_writes_passes_its_own_suite() {
+    let document = r#"{"Version":"2012-10-17","Statement":[
+        {"Sid":"NoSuppression","Effect":"Deny","Action":"securityhub:BatchUpdateFindings","Resource":"*",
+         "Condition":{"StringEquals":{"securityhub:ASFFSyntaxPath/Workflow.Status":"SUPPRESSED"}}},
+        {"Sid":"NotesOnlyByName","Effect":"Deny","Action":"securityhub:BatchUpdateFindings","Resource":"*",
+         "Condition":{"StringNotLike":{"securityhub:ASFFSyntaxPath/Note.UpdatedBy":"team-*"}}},
+        {"Effect":"Allow","Action":"securityhub:Batch*","Resource":"*"}]}"#;
+    let place = crate::support::place(&[("deny.json", document)]);
+    let written = crate::support::run_in(place.path(), &["import-iam", "deny.json", "--out", "out"]);
+    assert_eq!(written.status, 0, "{}", written.stderr);
+    let output = crate::support::run_in(place.path(), &["test", "out"]);
+    assert_eq!(output.status, 0, "{}{}", output.stdout, output.stderr);
+}
