@@ -186,7 +186,7 @@ impl Source {
 }
 
 /// The candidate that `word` was most likely meant to be, if one is near enough to be worth a suggestion.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     candidates
         .into_iter()
