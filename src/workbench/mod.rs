@@ -8,6 +8,8 @@ mod fixture;
 mod live;
 mod outcome;
 mod paint;
+#[cfg(feature = "prove")]
+pub mod prove;
 
 pub use example::{Call, Example, Fleet, InvalidExample};
 pub use fixture::{CallerFixture, FindingFixture, NoteFixture, ReferenceFixture, SeverityFixture, Texts};
