@@ -4,6 +4,7 @@ use super::{
     backend::{self, BackendArgs},
     check::{self, CheckArgs},
     demo::{self, DemoArgs},
+    prove::{self, ProveArgs},
     serve::{self, ServeArgs},
 };
 use clap::{Parser, Subcommand};
@@ -20,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   findings-gate demo                          Try it: gate, backend and sample findings
   findings-gate check                         Is findings-gate.toml right?
+  findings-gate prove policies                Is what the properties say true, whatever is asked?
   findings-gate serve --config gate.toml      Run the gate
   findings-gate backend --data findings.db    Run a findings backend for trying things
 
@@ -63,6 +65,9 @@ pub enum Command {
     /// Check the configuration and the policies; bind nothing
     #[command(long_about = check::ABOUT)]
     Check(CheckArgs),
+    /// Prove what is true of policies, whatever is asked
+    #[command(long_about = prove::ABOUT)]
+    Prove(ProveArgs),
     /// Run the findings backend that speaks Security Hub's API
     #[command(long_about = backend::ABOUT)]
     Backend(BackendArgs),

@@ -11,8 +11,11 @@ mod demo;
 mod embedded;
 mod output;
 mod policies;
+mod prove;
 mod serve;
 mod shared;
+#[cfg(feature = "prove")]
+mod solver;
 
 pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
@@ -20,6 +23,7 @@ pub use check::{CheckArgs, Format};
 pub use demo::DemoArgs;
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
+pub use prove::ProveArgs;
 pub use serve::ServeArgs;
 pub use shared::ConfigArgs;
 
@@ -39,6 +43,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(&args, printer),
+        Command::Prove(args) => prove::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
         Command::Backend(args) => backend::run(&args, printer),
         Command::Demo(args) => demo::run(&args, printer),
