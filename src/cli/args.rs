@@ -12,6 +12,7 @@ use super::{
     man::{self, ManArgs},
     matrix::{self, MatrixArgs},
     mutate::{self, MutateArgs},
+    prove::{self, ProveArgs},
     schema::{self, SchemaArgs},
     serve::{self, ServeArgs},
     test::{self, TestArgs},
@@ -31,6 +32,7 @@ Examples:
   findings-gate demo                          Try it: gate, backend and sample findings
   findings-gate check                         Is findings-gate.toml right?
   findings-gate test                          Are the policies as their tests say?
+  findings-gate prove policies                Is what the properties say true, whatever is asked?
   findings-gate serve --config gate.toml      Run the gate
   findings-gate backend --data findings.db    Run a findings backend for trying things
 
@@ -83,6 +85,9 @@ pub enum Command {
     /// Tell whether the tests would notice a slip in the policies
     #[command(long_about = mutate::ABOUT)]
     Mutate(MutateArgs),
+    /// Prove what is true of policies, whatever is asked
+    #[command(long_about = prove::ABOUT)]
+    Prove(ProveArgs),
     /// Run the findings backend that speaks Security Hub's API
     #[command(long_about = backend::ABOUT)]
     Backend(BackendArgs),

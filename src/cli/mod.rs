@@ -20,9 +20,12 @@ mod matrix;
 mod mutate;
 mod output;
 mod policies;
+mod prove;
 mod schema;
 mod serve;
 mod shared;
+#[cfg(feature = "prove")]
+mod solver;
 mod test;
 
 pub use args::{Cli, Command};
@@ -39,6 +42,7 @@ pub use matrix::{MatrixArgs, MatrixFormat};
 pub use mutate::MutateArgs;
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
+pub use prove::ProveArgs;
 pub use schema::{SchemaArgs, SchemaFormat};
 pub use serve::ServeArgs;
 pub use shared::{ConfigArgs, Format};
@@ -64,6 +68,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Schema(args) => schema::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
         Command::Man(args) => man::run(&args, printer),
+        Command::Prove(args) => prove::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
         Command::Backend(args) => backend::run(&args, printer),
         Command::Test(args) => test::run(&args, printer),

@@ -30,7 +30,7 @@ pub use checked::{
 };
 pub use issued::Key;
 pub use load::{Flags, load, log_from, policies_from};
-pub use policies::{PolicyPath, is_policy, read_policies};
+pub use policies::{PolicyPath, is_policy, read_policies, read_properties};
 pub use problem::{ConfigError, Problem};
 pub use secret::{Secret, SecretBytes};
 pub use settings::{Absent, SETTINGS, Setting, Shape};

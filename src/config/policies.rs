@@ -4,8 +4,11 @@ use super::{
     problem::{ConfigError, Origin, Problem, Problems},
     read,
 };
-use crate::policy::PolicyText;
-use std::path::{Path, PathBuf};
+use crate::policy::{PROPERTIES, PolicyText};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 /// The most policy files in all.
 const MOST_FILES: usize = 1_000;
@@ -29,8 +32,9 @@ impl From<PathBuf> for PolicyPath {
 }
 
 /// Reads the policies: of a directory the files directly in it that end in `.cedar`, sorted by name; all else there
-/// (schemas, tests, notes) is passed over. A path that yields no policy file is an error: a gate that was meant to have
-/// policies and has none must not start.
+/// (schemas, tests, notes) is passed over, and so are files of properties, which end in `.properties.cedar`: a property is a
+/// permit, and would let through what it says must never be. A path that yields no policy file is an error: a gate that was
+/// meant to have policies and has none must not start.
 pub fn read_policies(paths: &[PolicyPath]) -> Result<Vec<PolicyText>, ConfigError> {
     let mut problems = Problems::default();
     let mut files: Vec<(PathBuf, &Origin)> = Vec::new();
@@ -61,9 +65,51 @@ pub fn read_policies(paths: &[PolicyPath]) -> Result<Vec<PolicyText>, ConfigErro
     problems.into_result().map(|()| texts)
 }
 
+/// Reads the properties that lie beside the policies: of a directory the files directly in it that end in `.properties.cedar`,
+/// sorted by name, and those files that are named themselves. There need not be any.
+pub fn read_properties(paths: &[PathBuf]) -> Result<Vec<PolicyText>, ConfigError> {
+    let mut problems = Problems::default();
+    let mut files: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        match property_files(path) {
+            Ok(found) => files.extend(found.into_iter().filter(|file| !files.contains(file)).collect::<Vec<_>>()),
+            Err(why) => problems.add(Problem::new(Origin::Default, why)),
+        }
+    }
+    let mut texts = Vec::with_capacity(files.len());
+    for file in files.iter().take(MOST_FILES) {
+        match read::text(file, LONGEST_FILE) {
+            Ok(text) => texts.push(PolicyText { name: file.display().to_string(), text }),
+            Err(why) => problems.add(Problem::new(Origin::Default, why)),
+        }
+    }
+    problems.into_result().map(|()| texts)
+}
+
 /// Whether a file of a directory of policies is one of them, by its name.
 pub fn is_policy(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "cedar")
+    path.extension().is_some_and(|extension| extension == "cedar") && !is_property(path)
+}
+
+/// Whether a file has properties, by its name. `.properties.cedar` alone is no name for them, and for policies neither.
+fn is_property(path: &Path) -> bool {
+    path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.ends_with(PROPERTIES))
+}
+
+fn property_files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let refused = |error: std::io::Error| format!("cannot read `{}`: {}", path.display(), read::reason(&error));
+    if !std::fs::metadata(path).map_err(refused)?.is_dir() {
+        return Ok(if is_property(path) { vec![path.to_owned()] } else { Vec::new() });
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(refused)? {
+        let file = entry.map_err(refused)?.path();
+        if is_property(&file) {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn policy_files(path: &Path) -> Result<Vec<PathBuf>, String> {
@@ -71,19 +117,29 @@ fn policy_files(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !std::fs::metadata(path).map_err(refused)?.is_dir() {
         return if is_policy(path) {
             Ok(vec![path.to_owned()])
+        } else if is_property(path) {
+            Err(format!(
+                "`{}` has properties, which are proved and never enforced: name it to `findings-gate prove`, and name \
+                 policies here",
+                path.display()
+            ))
         } else {
             Err(format!("`{}` does not end in `.cedar`, and is no directory", path.display()))
         };
     }
-    let mut files = Vec::new();
+    let (mut files, mut properties) = (Vec::new(), 0);
     for entry in std::fs::read_dir(path).map_err(refused)? {
         let file = entry.map_err(refused)?.path();
+        properties += usize::from(is_property(&file));
         if is_policy(&file) {
             files.push(file);
         }
         if files.len() > MOST_FILES {
             return Err(format!("`{}` has more than {MOST_FILES} files that end in `.cedar`", path.display()));
         }
+    }
+    if files.is_empty() && properties > 0 {
+        return Err(format!("`{}` has no file that ends in `.cedar` besides properties", path.display()));
     }
     if files.is_empty() {
         return Err(format!("`{}` has no file that ends in `.cedar`", path.display()));
@@ -107,7 +163,16 @@ mod tests {
     fn a_directory_yields_its_policies_by_name_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str| fs::write(dir.path().join(name), format!("// {name}")).unwrap();
-        for name in ["b.cedar", "a.cedar", "s.cedarschema", "README.md", "a.test.yaml", "cedar", "a.cedar.bak"] {
+        for name in [
+            "b.cedar",
+            "a.cedar",
+            "s.cedarschema",
+            "README.md",
+            "a.test.yaml",
+            "cedar",
+            "a.cedar.bak",
+            "a.properties.cedar",
+        ] {
             write(name);
         }
         fs::create_dir(dir.path().join("deeper")).unwrap();
@@ -143,16 +208,43 @@ mod tests {
         fs::write(at("latin.cedar"), b"\xff").unwrap();
         fs::create_dir(at("odd.cedar")).unwrap();
         fs::create_dir_all(at("holder/x.cedar")).unwrap();
-        let paths = ["empty", "missing", "notes.txt", "latin.cedar", "holder"].map(at);
+        fs::create_dir(at("claims")).unwrap();
+        fs::write(at("claims/a.properties.cedar"), "permit").unwrap();
+        let paths =
+            ["empty", "missing", "notes.txt", "latin.cedar", "holder", "claims", "claims/a.properties.cedar"].map(at);
         let told = told(&paths).replace(&format!("{}/", dir.path().display()), "");
         assert_eq!(
             told,
             "`policies.path`: `empty` has no file that ends in `.cedar`\n\
              `policies.path`: cannot read `missing`: there is no such file\n\
              `policies.path`: `notes.txt` does not end in `.cedar`, and is no directory\n\
+             `policies.path`: `claims` has no file that ends in `.cedar` besides properties\n\
+             `policies.path`: `claims/a.properties.cedar` has properties, which are proved and never enforced: name it to \
+             `findings-gate prove`, and name policies here\n\
              `policies.path`: cannot read `latin.cedar`: it is not UTF-8\n\
              `policies.path`: cannot read `holder/x.cedar`: it is a directory"
         );
+    }
+
+    #[test]
+    fn properties_are_read_beside_the_policies_or_by_their_own_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("set")).unwrap();
+        for name in ["set/b.properties.cedar", "set/a.properties.cedar", "set/a.cedar", "c.properties.cedar"] {
+            fs::write(at(name), format!("// {name}")).unwrap();
+        }
+        let read = |paths: &[&str]| -> Vec<String> {
+            let paths: Vec<PathBuf> = paths.iter().map(|path| at(path)).collect();
+            read_properties(&paths).unwrap().into_iter().map(|text| text.text).collect()
+        };
+        assert_eq!(read(&["set"]), ["// set/a.properties.cedar", "// set/b.properties.cedar"]);
+        assert_eq!(
+            read(&["set", "set/b.properties.cedar", "c.properties.cedar"]),
+            ["// set/a.properties.cedar", "// set/b.properties.cedar", "// c.properties.cedar"]
+        );
+        assert!(read(&["set/a.cedar"]).is_empty());
+        assert!(read_properties(&[at("none")]).unwrap_err().to_string().contains("there is no such file"));
     }
 
     #[test]

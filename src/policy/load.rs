@@ -1,9 +1,10 @@
 //! From policy texts to checked policies, or to every problem that they have.
 
 use super::problem::{LoadError, Problem, Source};
+use super::property::{self, Property};
 use super::rule::{Annotations, Origin, Rule, annotations, is_bidi_control};
 use super::schema::schema;
-use super::text::{self, Excess, Kind, MAX_NESTING, MAX_TERMS, Piece};
+use super::text::{self, Excess, Kind as TokenKind, MAX_NESTING, MAX_TERMS, Piece};
 use super::{code, diagnose, lint};
 use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, Validator};
 use std::collections::{HashMap, hash_map::Entry};
@@ -65,6 +66,15 @@ pub fn load(texts: &[PolicyText]) -> Result<Policies, LoadError> {
     on_a_large_stack(|| load_here(texts).map_err(LoadError::new))
 }
 
+/// Checks texts with properties, which are checked as policies are. They stay in their order; no text at all has none.
+///
+/// # Errors
+///
+/// Every problem in every text, each with its place.
+pub fn load_properties(texts: &[PolicyText]) -> Result<Vec<Property>, LoadError> {
+    on_a_large_stack(|| load_properties_here(texts).map_err(LoadError::new))
+}
+
 /// Does what recurses with Cedar's trees on a stack that is large enough for it.
 pub(super) fn on_a_large_stack<T: Send>(what: impl FnOnce() -> Result<T, LoadError> + Send) -> Result<T, LoadError> {
     let on_thread = thread::scope(|scope| {
@@ -96,13 +106,7 @@ pub fn is_valid(policy: &Policy) -> bool {
 }
 
 fn load_here(texts: &[PolicyText]) -> Result<Policies, Vec<Problem>> {
-    let mut loader = Loader {
-        validator: Validator::new(schema().clone()),
-        rules: Vec::new(),
-        met: 0,
-        ids: HashMap::new(),
-        problems: Vec::new(),
-    };
+    let mut loader = Loader::new(Kind::Policies);
     for text in texts {
         loader.file(&Source::new(&text.name, &text.text));
     }
@@ -122,9 +126,31 @@ fn load_here(texts: &[PolicyText]) -> Result<Policies, Vec<Problem>> {
     Ok(Policies { rules })
 }
 
+fn load_properties_here(texts: &[PolicyText]) -> Result<Vec<Property>, Vec<Problem>> {
+    let mut loader = Loader::new(Kind::Properties);
+    for text in texts {
+        loader.file(&Source::new(&text.name, &text.text));
+    }
+    let Loader { properties, met, mut problems, .. } = loader;
+    if met == 0 && problems.is_empty() && !texts.is_empty() {
+        let help = "a property is a permit with an `@id`: the questions of which none may be allowed";
+        problems.push(Problem::general(&code::NO_POLICY, "no file has a property in it", help));
+    }
+    if problems.is_empty() { Ok(properties) } else { Err(problems) }
+}
+
+/// What a text is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Policies,
+    Properties,
+}
+
 struct Loader {
+    kind: Kind,
     validator: Validator,
     rules: Vec<Rule>,
+    properties: Vec<Property>,
     /// How many policies were met, right or wrong.
     met: usize,
     /// Where each `@id` was first used.
@@ -133,6 +159,18 @@ struct Loader {
 }
 
 impl Loader {
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            validator: Validator::new(schema().clone()),
+            rules: Vec::new(),
+            properties: Vec::new(),
+            met: 0,
+            ids: HashMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
     fn file(&mut self, source: &Source) {
         let before = self.problems.len();
         self.check_file(source);
@@ -186,7 +224,12 @@ impl Loader {
             }
         };
         let before = self.problems.len();
-        let Annotations { id, enforcement, advice, shadow } = annotations(source, piece, &policy, &mut self.problems);
+        let read = match self.kind {
+            Kind::Policies => annotations,
+            Kind::Properties => property::annotations,
+        };
+        let Annotations { id, enforcement, advice, shadow, expect, doc } =
+            read(source, piece, &policy, &mut self.problems);
         // Cedar's messages and the policies in memory call it by its `@id`.
         let name = id.as_ref().map_or("without an @id", |(id, _)| id);
         let policy = policy.new_id(PolicyId::new(name));
@@ -203,7 +246,10 @@ impl Loader {
         let (line, column) = source.position(offset);
         let origin = Origin { file: Arc::clone(&source.name), line, column, offset, text: piece.text().into() };
         let effect = policy.effect();
-        self.rules.push(Rule { id, effect, enforcement, advice, shadow, policy, origin });
+        match self.kind {
+            Kind::Policies => self.rules.push(Rule { id, effect, enforcement, advice, shadow, policy, origin }),
+            Kind::Properties => self.properties.push(Property { id, expect, doc, policy, origin }),
+        }
     }
 
     /// Notes where an `@id` stands, or tells that it stands elsewhere already.
@@ -258,7 +304,7 @@ pub(super) fn unreadable(source: &Source, piece: &Piece<'_>) -> Option<Problem> 
         }
         None => {}
     }
-    let slot = piece.tokens.iter().find(|token| token.kind == Kind::Slot)?;
+    let slot = piece.tokens.iter().find(|token| token.kind == TokenKind::Slot)?;
     let message = format!("a template: `{}` would have to be filled in", piece.word(slot));
     let help = "templates are not linked here: write the entity itself, or put the accounts in a `Group` and use `in`";
     Some(source.problem(&code::TEMPLATE, slot.span.clone(), message).help(help))

@@ -27,7 +27,22 @@ pub fn pack(name: &str) -> Option<Vec<PolicyText>> {
         ],
         _ => return None,
     };
-    Some(files.iter().map(|&(name, text)| PolicyText { name: name.to_owned(), text: text.to_owned() }).collect())
+    Some(texts(files))
+}
+
+/// The properties that hold of a pack; nothing when there is no such pack.
+pub fn pack_properties(name: &str) -> Option<Vec<PolicyText>> {
+    let file = match name {
+        "baseline" => file!("baseline/baseline.properties.cedar"),
+        "strict" => file!("strict/strict.properties.cedar"),
+        "transitions" => file!("transitions/transitions.properties.cedar"),
+        _ => return None,
+    };
+    Some(texts(&[file]))
+}
+
+fn texts(files: &[(&str, &str)]) -> Vec<PolicyText> {
+    files.iter().map(|&(name, text)| PolicyText { name: name.to_owned(), text: text.to_owned() }).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One policy, with what its annotations say.
 
+use super::Expect;
 use super::code;
 use super::problem::{Problem, Source, nearest};
 use super::slice;
@@ -9,7 +10,7 @@ use cedar_policy::{Effect, Policy, pst::Clause};
 use std::{ops::Range, sync::Arc};
 
 /// The annotations that a policy may carry.
-const ANNOTATIONS: [&str; 5] = ["id", "enforce", "advice", "shadow", "doc"];
+pub(super) const ANNOTATIONS: [&str; 5] = ["id", "enforce", "advice", "shadow", "doc"];
 
 /// The longest `@id`, in characters.
 pub const MAX_ID: usize = 128;
@@ -75,7 +76,7 @@ impl Rule {
     }
 }
 
-/// What the annotations of one policy say.
+/// What the annotations of one policy, or of one property, say.
 #[derive(Debug, Default)]
 pub(super) struct Annotations {
     /// The `@id` and where it stands, if it is one that can be used.
@@ -83,6 +84,10 @@ pub(super) struct Annotations {
     pub(super) enforcement: Option<Enforcement>,
     pub(super) advice: Option<Arc<str>>,
     pub(super) shadow: bool,
+    /// Of a property.
+    pub(super) expect: Expect,
+    /// Of a property.
+    pub(super) doc: Option<Arc<str>>,
 }
 
 /// Reads the annotations of a policy that Cedar could parse; what is wrong with them goes to `problems`.
@@ -128,9 +133,9 @@ pub(super) fn annotations(
 }
 
 /// What is wrong with an annotation, and what to do.
-type Fault = (String, String);
+pub(super) type Fault = (String, String);
 
-fn id(value: &str) -> Result<Arc<str>, Fault> {
+pub(super) fn id(value: &str) -> Result<Arc<str>, Fault> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
     if value.is_empty() || value.len() > MAX_ID || !value.chars().all(fits) {
         let message = format!("`{}` cannot be an `@id`", value.escape_debug());

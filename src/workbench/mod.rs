@@ -18,6 +18,8 @@ pub mod matrix;
 pub mod mutate;
 mod outcome;
 mod paint;
+#[cfg(feature = "prove")]
+pub mod prove;
 pub mod report;
 pub mod suite;
 

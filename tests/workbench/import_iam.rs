@@ -176,8 +176,8 @@ fn what_it_writes_passes_its_own_suite() {
          "Condition":{"StringNotLike":{"securityhub:ASFFSyntaxPath/Note.UpdatedBy":"team-*"}}},
         {"Effect":"Allow","Action":"securityhub:Batch*","Resource":"*"}]}"#;
     let place = crate::support::place(&[("deny.json", document)]);
-    let written = crate::support::run_in(place.path(), &["import-iam", "deny.json", "--out", "out"]);
+    let written = run_in(place.path(), &["import-iam", "deny.json", "--out", "out"]);
     assert_eq!(written.status, 0, "{}", written.stderr);
-    let output = crate::support::run_in(place.path(), &["test", "out"]);
+    let output = run_in(place.path(), &["test", "out"]);
     assert_eq!(output.status, 0, "{}{}", output.stdout, output.stderr);
 }

@@ -9,6 +9,7 @@ mod fmt;
 mod import_iam;
 mod matrix;
 mod mutate;
+mod prove;
 mod schema;
 mod support;
 mod test;

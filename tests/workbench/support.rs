@@ -42,6 +42,16 @@ pub(crate) fn program(directory: &Path) -> Command {
     command
 }
 
+/// The repository's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs a command to its end.
+pub(crate) fn output(command: &mut Command) -> Output {
+    told(command.output().unwrap())
+}
+
 /// Runs the program in the repository's root.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     run_in(Path::new(env!("CARGO_MANIFEST_DIR")), arguments)

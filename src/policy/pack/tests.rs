@@ -1,7 +1,7 @@
 use super::super::testing::{ADMINISTRATOR, PAYMENTS, Question, STRANGER, WEBSHOP, enforced};
 use super::*;
 use crate::finding::{Enforcement, RecordState, SeverityLabel, VerificationState, WorkflowStatus};
-use crate::policy::{Policies, load};
+use crate::policy::{PROPERTIES, Policies, built_in, load, load_properties};
 use cedar_policy::{Decision, Effect};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -480,12 +480,29 @@ fn the_packs_hold_every_file_of_their_directories() {
     for name in PACKS {
         let mut on_disk: Vec<_> = std::fs::read_dir(root.join("policies").join(name))
             .unwrap()
-            .map(|file| format!("policies/{name}/{}", file.unwrap().file_name().to_str().unwrap()))
+            .map(|file| file.unwrap().path())
+            .filter(|file| file.extension().is_some_and(|extension| extension == "cedar"))
+            .map(|file| format!("policies/{name}/{}", file.file_name().unwrap().to_str().unwrap()))
             .collect();
         on_disk.sort();
-        assert_eq!(pack(name).unwrap().into_iter().map(|file| file.name).collect::<Vec<_>>(), on_disk);
+        let (policies, properties) = (pack(name).unwrap(), pack_properties(name).unwrap());
+        assert!(properties.iter().all(|file| file.name.ends_with(PROPERTIES)));
+        let mut embedded: Vec<_> = policies.into_iter().chain(properties).map(|file| file.name).collect();
+        embedded.sort();
+        assert_eq!(embedded, on_disk);
     }
-    assert!(pack("none").is_none());
+    assert!(pack("none").is_none() && pack_properties("none").is_none());
+}
+
+/// Whether they are true is for `prove`; they must at least be properties.
+#[test]
+fn the_properties_of_the_packs_load_with_those_built_in() {
+    for name in PACKS {
+        let mut texts = pack_properties(name).unwrap();
+        texts.push(built_in());
+        let properties = load_properties(&texts).unwrap_or_else(|error| panic!("{:#?}", error.problems()));
+        assert!(properties.len() > 4 && properties.iter().all(|property| property.doc.is_some()));
+    }
 }
 
 /// A policy that is in several packs asks and does the same in each; the advice may fit the pack.
