@@ -21,6 +21,7 @@ mod mutate;
 mod output;
 mod policies;
 mod prove;
+mod proving;
 mod schema;
 mod serve;
 mod shared;

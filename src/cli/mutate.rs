@@ -3,11 +3,13 @@
 use super::{
     Exit, Failure, Format, Printer, diff,
     policies::Loaded,
+    proving::{Session, Shown, Sought, on_a_large_stack},
     test::{self, PolicyCache},
 };
 use crate::{
     policy::{Engine, Rule, Snapshot},
     workbench::{
+        Fleet, ask,
         diff::{Difference, Side, first_difference},
         mutate::{self, Fate, Gap, Mutant, Score, Scored, Settled, mutants},
         suite::{Status, Suite},
@@ -68,14 +70,20 @@ pub(super) fn run(args: &MutateArgs, printer: &mut Printer) -> Result<Exit, Fail
             return Ok(Exit::Failed);
         }
     };
-    let mut score = Score::default();
     for set in &sets {
         if let Some(failed) = first_failure(set.policies.policies.rules(), set)? {
             printer.err(&format!("the tests fail as the policies are ({failed}): see `findings-gate test`\n"))?;
             return Ok(Exit::Failed);
         }
-        of_set(args, set, &mut score)?;
     }
+    let score = on_a_large_stack(|| {
+        let mut score = Score::default();
+        let mut solver = Session::start()?;
+        for set in &sets {
+            of_set(args, set, &mut solver, &mut score)?;
+        }
+        Ok::<_, Failure>(score)
+    })??;
     if score.mutants.is_empty() {
         printer.err("no slip was tried: there is no policy of that name\n")?;
         return Ok(Exit::Failed);
@@ -117,14 +125,17 @@ fn sets(args: &MutateArgs) -> Result<Result<Vec<Set>, String>, Failure> {
     Ok(Ok(sets))
 }
 
-fn of_set(args: &MutateArgs, set: &Set, score: &mut Score) -> Result<(), Failure> {
+/// A solver, or why there is none.
+type Solver = Result<Session, String>;
+
+fn of_set(args: &MutateArgs, set: &Set, solver: &mut Solver, score: &mut Score) -> Result<(), Failure> {
     let rules = set.policies.policies.rules();
     let wanted = |mutant: &Mutant| args.policy.is_empty() || args.policy.iter().any(|id| **id == *mutant.policy);
     for mutant in mutants(rules).map_err(Failure::broke)?.into_iter().filter(wanted) {
         let changed = mutant.applied(rules);
         let fate = match first_failure(&changed, set)? {
             Some(case) => Fate::Killed(case),
-            None => Fate::Survived(settle(set, &mutant, &changed)?),
+            None => Fate::Survived(settle(set, &mutant, &changed, solver)?),
         };
         score.mutants.push(Scored { mutant, fate });
     }
@@ -148,21 +159,58 @@ fn first_failure(rules: &[Rule], set: &Set) -> Result<Option<String>, Failure> {
     Ok(None)
 }
 
-/// What a mutant that survived is: a gap, if there is a question that tells it apart.
-fn settle(set: &Set, mutant: &Mutant, changed: &[Rule]) -> Result<Settled, Failure> {
+/// What a mutant that survived is: a gap, if there is a question that tells it apart; nothing, if it is proved that there is none.
+fn settle(set: &Set, mutant: &Mutant, changed: &[Rule], solver: &mut Solver) -> Result<Settled, Failure> {
     let rules = set.policies.policies.rules();
-    let side = |rules| Side { rules, default_enforcement: set.policies.default_enforcement };
+    let default_enforcement = set.policies.default_enforcement;
+    let side = |rules| Side { rules, default_enforcement };
     let original = rules.iter().find(|rule| rule.id == mutant.policy);
     let both = || original.into_iter().chain(&mutant.rule);
     let speaks = |role, action| both().any(|rule| rule.can_apply(role, action));
-    let difference = first_difference(side(rules), side(changed), speaks).map_err(diff::failure)?;
-    Ok(match difference {
-        Some(difference) => Settled::Gap(Box::new(gap(&difference, mutant))),
-        None => Settled::Unsettled("no question that the policies distinguish tells it apart; without a proof that does not say that none does".to_owned()),
-    })
+    if let Some(difference) = first_difference(side(rules), side(changed), speaks).map_err(diff::failure)? {
+        return Ok(Settled::Gap(Box::new(gap(&difference, mutant))));
+    }
+    const SOUGHT: &str = "no question that the policies distinguish tells it apart";
+    if original.zip(mutant.rule.as_ref()).is_some_and(|(old, new)| old.enforcement != new.enforcement) {
+        let why = format!("{SOUGHT}; what a denial does is nothing that a proof could be about");
+        return Ok(Settled::Unsettled(why));
+    }
+    let solver = match solver {
+        Ok(solver) => solver,
+        Err(why) => return Ok(Settled::Unsettled(format!("{SOUGHT}, and it is not proved that none does: {why}"))),
+    };
+    for kind in solver.compare(rules, changed, default_enforcement) {
+        for sought in [kind.wider, kind.narrower] {
+            match sought {
+                Sought::None => {}
+                Sought::Unproved(why) => {
+                    return Ok(Settled::Unsettled(format!("{SOUGHT}, and it is not proved that none does: {why}")));
+                }
+                Sought::Shown(shown) => {
+                    let expectation = decided(set, &shown)?;
+                    let case = shown.example.to_case(&case_name(mutant), &expectation);
+                    return Ok(Settled::Gap(Box::new(Gap { example: shown.example, case })));
+                }
+            }
+        }
+    }
+    Ok(Settled::Equivalent)
+}
+
+/// What the policies as they are say to a question, as a case expects it.
+fn decided(set: &Set, shown: &Shown) -> Result<serde_json::Value, Failure> {
+    let fleet = Fleet::of(std::iter::once(&shown.example.caller).chain(&shown.others)).map_err(Failure::broke)?;
+    let mut engine = Engine::new(set.policies.snapshot(fleet.accounts())?);
+    let decided = ask(&mut engine, &shown.example).map_err(Failure::broke)?;
+    let by = decided.denied_by();
+    Ok(serde_json::json!({ "outcome": decided.outcome, "by": by }))
+}
+
+fn case_name(mutant: &Mutant) -> String {
+    format!("{}, not: {}", mutant.policy, mutant.what)
 }
 
 fn gap(difference: &Difference, mutant: &Mutant) -> Gap {
-    let name = format!("{}, not: {}", mutant.policy, mutant.what);
-    Gap { example: difference.example.clone(), case: difference.example.to_case(&name, &difference.expectation()) }
+    let case = difference.example.to_case(&case_name(mutant), &difference.expectation());
+    Gap { example: difference.example.clone(), case }
 }

@@ -4,9 +4,9 @@ use super::{Call, Example, InvalidExample, Outcome};
 use crate::{
     finding::{Action, BatchImport, BatchUpdate, BatchUpdateV2, Caller, Change, Field, FieldSet, State, Value},
     gate::{Asked, Decision, Fate, Findings, ImportFate, Knowledge, Known, Named, Ruling, decide, decide_import},
-    policy::{Judge, Verdict},
+    policy::{Judge, Reason, Verdict},
 };
-use std::{fmt, rc::Rc};
+use std::{collections::BTreeSet, fmt, rc::Rc};
 
 /// What becomes of an example.
 #[derive(Debug, Clone)]
@@ -59,6 +59,17 @@ impl Answered {
 }
 
 impl Decided {
+    /// The policies that deny any of its changes, and for those that none forbids the reason, such as `no-grant`.
+    pub fn denied_by(&self) -> BTreeSet<String> {
+        let denials = self.answered.iter().filter_map(|answered| answered.verdict.enforced.denial());
+        denials
+            .flat_map(|denial| match denial.reason {
+                Reason::Forbidden => denial.policies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                reason => vec![reason.to_string()],
+            })
+            .collect()
+    }
+
     fn nothing(outcome: Outcome, looked_up: bool) -> Self {
         Self { outcome, answered: Vec::new(), kept: Vec::new(), looked_up }
     }

@@ -11,7 +11,7 @@ pub fn human(score: &Score, paint: Paint) -> String {
     for Scored { mutant, fate } in &score.mutants {
         let Fate::Survived(settled) = fate else { continue };
         let (mark, told) = match settled {
-            Settled::Equivalent => (paint.good("same"), "     changes nothing (proved)".to_owned()),
+            Settled::Equivalent => (paint.good("same"), "     allows and denies the same (proved)".to_owned()),
             Settled::Unsettled(why) => (paint.doubtful("open"), format!("     {why}")),
             Settled::Gap(gap) => {
                 (paint.bad("GAP "), format!("     no test notices it; this one would:\n{}", gap.case.trim_end()))

@@ -100,7 +100,7 @@ impl Expectation {
             found.push(Mismatch::new("outcome", outcome, decided.outcome, policies));
         }
         if let Some(by) = &self.by {
-            let got = denied_by(decided);
+            let got = decided.denied_by();
             if *by != got {
                 found.push(Mismatch::new("denied by", list(by), list(&got), denying()));
             }
@@ -127,17 +127,6 @@ impl Expectation {
         }
         found
     }
-}
-
-/// The policies that deny any change, and `no-grant` where none permits one.
-fn denied_by(decided: &Decided) -> BTreeSet<String> {
-    let denials = decided.answered.iter().filter_map(|answered| answered.verdict.enforced.denial());
-    denials
-        .flat_map(|denial| match denial.reason {
-            Reason::Forbidden => denial.policies.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            reason => vec![reason.to_string()],
-        })
-        .collect()
 }
 
 fn policies(answer: &Answer) -> Vec<Arc<str>> {
