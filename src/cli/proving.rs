@@ -2,7 +2,7 @@
 
 use crate::{
     finding::{Action, Enforcement, Role},
-    policy::Rule,
+    policy::{Property, Rule},
     workbench::{CallerFixture, Example},
 };
 
@@ -39,6 +39,17 @@ pub(super) struct Compared {
     pub(super) narrower: Sought,
 }
 
+/// What became of a property.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// It is true, whatever is asked.
+    Proved,
+    /// It is not; why, and a case that shows it where there is one.
+    Refuted(String),
+    /// Nobody knows, and this is why.
+    Unproved(String),
+}
+
 #[cfg(feature = "prove")]
 pub(super) use with_solver::Session;
 #[cfg(not(feature = "prove"))]
@@ -58,13 +69,13 @@ pub(super) fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Resu
 
 #[cfg(feature = "prove")]
 mod with_solver {
-    use super::{Compared, Enforcement, Rule, Shown, Sought};
+    use super::{Compared, Enforcement, Property, Rule, Settled, Shown, Sought};
     use crate::{
         cli::{
             Failure,
             solver::{Running, Settings},
         },
-        workbench::prove::{self, Difference, Prover},
+        workbench::prove::{self, Claim, Claims, Difference, Prover, Verdict},
     };
     use std::time::Duration;
     use tokio::runtime::Runtime;
@@ -85,6 +96,30 @@ mod with_solver {
             let settings = Settings::new(None, LIMIT);
             let introduced = runtime.block_on(settings.introduce());
             Ok(introduced.map(|_| Self { runtime, prover: Prover::new(move || settings.start()) }))
+        }
+
+        /// Settles properties of a set.
+        pub(in crate::cli) fn settle(
+            &mut self,
+            rules: &[Rule],
+            default_enforcement: Enforcement,
+            properties: Vec<Property>,
+        ) -> Vec<Settled> {
+            let mut claims = Claims::new(rules, default_enforcement, false);
+            let mut settled = Vec::with_capacity(properties.len());
+            for property in properties {
+                let claim = Claim::Property(Box::new(property));
+                let verdict = self.runtime.block_on(claims.settle(&mut self.prover, &claim));
+                settled.push(match verdict {
+                    Verdict::Proved => Settled::Proved,
+                    Verdict::Unproved { why, .. } => Settled::Unproved(why),
+                    Verdict::Refuted { why, witness } => {
+                        let shown = witness.map(|witness| format!("; such as {}", witness.example)).unwrap_or_default();
+                        Settled::Refuted(format!("{why}{shown}"))
+                    }
+                });
+            }
+            settled
         }
 
         /// Compares two sets.
@@ -119,7 +154,7 @@ mod with_solver {
 
 #[cfg(not(feature = "prove"))]
 mod without_solver {
-    use super::{Compared, Enforcement, Rule};
+    use super::{Compared, Enforcement, Property, Rule, Settled};
     use crate::cli::Failure;
 
     /// What there is none of.
@@ -130,6 +165,11 @@ mod without_solver {
         #[expect(clippy::unnecessary_wraps, reason = "as with a solver")]
         pub(in crate::cli) fn start() -> Result<Result<Self, String>, Failure> {
             Ok(Err("this build was made without the feature `prove`".to_owned()))
+        }
+
+        /// Is never called.
+        pub(in crate::cli) fn settle(&mut self, _: &[Rule], _: Enforcement, _: Vec<Property>) -> Vec<Settled> {
+            match *self {}
         }
 
         /// Is never called.

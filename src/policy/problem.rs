@@ -130,7 +130,8 @@ pub struct LoadError {
 }
 
 impl LoadError {
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
+    /// Of these problems.
+    pub fn new(problems: Vec<Problem>) -> Self {
         Self { problems }
     }
 

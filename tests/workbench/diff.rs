@@ -1,6 +1,6 @@
 //! `findings-gate diff`
 
-use crate::support::{golden, place, run, run_in};
+use crate::support::{golden, has_solver, output, place, program, run, run_in};
 use std::{path::Path, process::Command};
 
 const OLD: &str = r#"
@@ -24,7 +24,34 @@ fn new() -> String {
 }
 
 #[test]
+fn with_a_solver_it_is_proved_that_nothing_else_moved() {
+    if !has_solver() {
+        return;
+    }
+    for (old, new) in [("pack:strict", "pack:baseline"), ("pack:baseline", "pack:strict")] {
+        let output = run(&["diff", old, new]);
+        assert!(
+            output.stdout.contains("\nNothing else is allowed or denied otherwise: proved.\n"),
+            "{}",
+            output.stdout
+        );
+    }
+}
+
+#[test]
+fn without_a_solver_that_is_said() {
+    let place = place(&[("old/a.cedar", OLD), ("new/a.cedar", &new())]);
+    let mut command = program(place.path());
+    let output = output(command.args(["diff", "old", "new"]).env("CVC5", "/nowhere/cvc5"));
+    assert!(output.stdout.contains("That is all that the policies distinguish; it is not proved"), "{}", output.stdout);
+    assert!(output.stdout.contains("there is no solver `/nowhere/cvc5`"), "{}", output.stdout);
+}
+
+#[test]
 fn what_moved_is_told_for_people_pull_requests_and_programs() {
+    if !has_solver() {
+        return;
+    }
     let place = place(&[("old/a.cedar", OLD), ("new/a.cedar", &new())]);
     for format in ["human", "markdown", "json"] {
         let output = run_in(place.path(), &["diff", "old", "new", "--format", format]);

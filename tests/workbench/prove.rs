@@ -1,22 +1,9 @@
 //! `findings-gate prove`
 #![cfg(feature = "prove")]
 
-use crate::support::{Output, golden, output, program, root, run};
+use crate::support::{Output, golden, has_solver, output, program, root, run};
 use serde_json::Value;
 use std::{fmt::Write as _, fs, io::Write as _, path::Path};
-
-/// Whether there is a solver. Where tests must not be left out, there has to be one.
-fn has_solver() -> bool {
-    let named = std::env::var_os("CVC5").filter(|path| !path.is_empty());
-    let program = named.unwrap_or_else(|| "cvc5".into());
-    let found = std::process::Command::new(&program).arg("--version").output().is_ok();
-    assert!(found || std::env::var_os("CI").is_none(), "there is no cvc5, and this is CI");
-    if !found {
-        let told = "skipped: there is no cvc5 (Debian: apt-get install cvc5), and CVC5 names none\n";
-        std::io::stderr().write_all(told.as_bytes()).unwrap();
-    }
-    found
-}
 
 /// Runs with the solver that the tests were given.
 fn prove(arguments: &[&str]) -> Output {

@@ -113,3 +113,15 @@ pub(crate) fn golden(name: &str, text: &str) {
         similar::TextDiff::from_lines(expected.as_str(), text).unified_diff()
     );
 }
+
+/// Whether there is a solver. Where tests must not be left out, there has to be one.
+pub(crate) fn has_solver() -> bool {
+    let named = std::env::var_os("CVC5").filter(|path| !path.is_empty());
+    let found = Command::new(named.unwrap_or_else(|| "cvc5".into())).arg("--version").output().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "there is no cvc5, and this is CI");
+    if !found {
+        let told = "skipped: there is no cvc5 (Debian: apt-get install cvc5), and CVC5 names none\n";
+        std::io::stderr().write_all(told.as_bytes()).unwrap();
+    }
+    found && cfg!(feature = "prove")
+}

@@ -1,6 +1,6 @@
 //! `findings-gate test`
 
-use crate::support::{golden, place, program, run, run_in};
+use crate::support::{golden, has_solver, output, place, program, run, run_in};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -248,6 +248,44 @@ fn what_a_suite_asks_is_written_for_cedars_own_command_line() {
     assert_eq!(tests[0]["reason"], serde_json::json!(["members-note"]));
     let policies = fs::read_to_string(directory.join("policies.cedar")).unwrap();
     assert!(policies.contains("members-note") && !policies.contains("nobody-closes-criticals"), "{policies}");
+}
+
+/// One that is so, and one that is not.
+const PROPERTIES: &str = r#"
+@id("members-never-suppress")
+permit (principal is Member, action == Action::"Workflow.Status", resource)
+when { context.value == WorkflowStatus::"SUPPRESSED" };
+
+@id("members-never-write")
+permit (principal is Member, action, resource);
+"#;
+
+#[test]
+fn properties_are_proved_where_there_is_a_solver() {
+    let suite = format!("properties: [a.properties.cedar]\n{GOOD}");
+    let place = place(&[("all.cedar", POLICIES), ("a.test.yaml", &suite), ("a.properties.cedar", PROPERTIES)]);
+    let mut command = program(place.path());
+    let without = output(command.arg("test").env("CVC5", "/nowhere/cvc5"));
+    assert_eq!(without.status, 0, "{}", without.stdout);
+    assert!(without.stdout.contains("1 case passed, 2 skipped"), "{}", without.stdout);
+    assert!(without.stdout.contains("there is no solver `/nowhere/cvc5`"), "{}", without.stdout);
+    for (properties, told) in [
+        ("a.cedar", "its name does not end in `.properties.cedar`"),
+        ("missing.properties.cedar", "No such file or directory"),
+    ] {
+        fs::write(place.path().join("a.test.yaml"), format!("properties: [{properties}]\n{GOOD}")).unwrap();
+        let output = run_in(place.path(), &["test"]);
+        assert!(output.status == 2 && output.stderr.contains(told), "{}", output.stderr);
+    }
+    if !has_solver() {
+        return;
+    }
+    fs::write(place.path().join("a.test.yaml"), &suite).unwrap();
+    let output = run_in(place.path(), &["test"]);
+    assert_eq!(output.status, 2, "{}", output.stdout);
+    assert!(output.stdout.contains("2 cases passed, 1 failed"), "{}", output.stdout);
+    assert!(output.stdout.contains("property members-never-write (a.properties.cedar:6:1)"), "{}", output.stdout);
+    assert!(output.stdout.contains("refuted: "), "{}", output.stdout);
 }
 
 #[test]

@@ -2,15 +2,20 @@
 
 mod revision;
 
-use super::{Exit, Failure, Printer, policies};
+use super::{
+    Exit, Failure, Printer, policies,
+    proving::{Compared, Session, Sought, on_a_large_stack},
+};
 use crate::{
     finding::Enforcement,
     workbench::{
-        diff::{self, Diff, Direction, Side},
+        Fleet,
+        diff::{self, Complete, Diff, Direction, Found, Side},
         matrix::MatrixError,
     },
 };
 use clap::{Args, ValueEnum};
+use std::sync::Arc;
 
 pub(super) const ABOUT: &str = "\
 Tell what becomes more permissive, less permissive, or enforced otherwise.
@@ -18,7 +23,8 @@ Tell what becomes more permissive, less permissive, or enforced otherwise.
 OLD and NEW are policies: a directory, a `.cedar` file, a pack such as `pack:baseline`, or what a git revision has of them: \
 `main:policies/`, or the revision alone for the same path as the other one's. Everything that either of them distinguishes is put \
 to both, by the code that the live gate runs: who, which action, which value, in which state of the finding. So every example was \
-replayed through both before it is printed.";
+replayed through both before it is printed. With a solver (cvc5, see `prove`) it is also proved that nothing else is allowed or denied \
+otherwise; without one, that is said.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -95,8 +101,8 @@ impl FailOn {
 /// Compares, and prints what moved.
 pub(super) fn run(args: &DiffArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let (old, new) = revision::both(&args.old, &args.new)?;
-    let side = |policies| Side { rules: policies, default_enforcement: args.default_enforcement };
-    let diff = Diff::of(side(old.rules()), side(new.rules())).map_err(failure)?;
+    let side = |rules| Side { rules, default_enforcement: args.default_enforcement };
+    let diff = on_a_large_stack(|| compare(side(old.rules()), side(new.rules())))??;
     match args.format {
         DiffFormat::Human => printer.out(&diff::human(&diff, printer.paint()))?,
         DiffFormat::Markdown => printer.out(&diff::markdown(&diff))?,
@@ -104,6 +110,39 @@ pub(super) fn run(args: &DiffArgs, printer: &mut Printer) -> Result<Exit, Failur
     }
     let failed = args.fail_on.iter().any(|way| diff.has(way.directions()));
     Ok(if failed { Exit::Failed } else { Exit::Fine })
+}
+
+/// Compares over what the policies distinguish, then lets a solver look for more.
+fn compare(old: Side<'_>, new: Side<'_>) -> Result<Diff, Failure> {
+    let mut diff = Diff::of(old, new).map_err(failure)?;
+    let mut solver = match Session::start()? {
+        Ok(solver) => solver,
+        Err(why) => {
+            diff.complete = Complete::AsFarAsDistinguished(vec![why]);
+            return Ok(diff);
+        }
+    };
+    let mut unproved = Vec::new();
+    for Compared { role, action, wider, narrower } in solver.compare(old.rules, new.rules, old.default_enforcement) {
+        for (direction, sought) in [(Direction::Widened, wider), (Direction::Narrowed, narrower)] {
+            match sought {
+                // What is told was asked of both, and is so.
+                _ if diff.tells(direction, role, action) => {}
+                Sought::None => {}
+                Sought::Unproved(why) => unproved.push(why),
+                Sought::Shown(shown) => {
+                    let callers = std::iter::once(&shown.example.caller).chain(&shown.others);
+                    let accounts = Arc::new(Fleet::of(callers).map_err(Failure::broke)?.accounts());
+                    let found = Found { example: &shown.example, action, element: shown.element.as_deref() };
+                    if !diff.add(old, new, &accounts, &found).map_err(failure)? {
+                        unproved.push(format!("{role}, {action}: what the solver finds could not be shown"));
+                    }
+                }
+            }
+        }
+    }
+    diff.complete = if unproved.is_empty() { Complete::Proved } else { Complete::AsFarAsDistinguished(unproved) };
+    Ok(diff)
 }
 
 /// Policies that cannot be asked are invalid; the rest is a fault of the program.

@@ -3,12 +3,13 @@
 use super::{Failure, TestArgs, export::Export, find};
 use crate::{
     cli::policies::{self, Loaded},
+    cli::proving::{Session, Settled, on_a_large_stack},
     finding::Enforcement,
-    policy::{Engine, Recorded, Recorder},
+    policy::{Engine, LoadError, PROPERTIES, PolicyText, Property, Recorded, Recorder, load_properties},
     workbench::{
         Coverage, CoverageReport,
         report::TestReport,
-        suite::{Case, Suite, SuiteError},
+        suite::{Case, CaseReport, Mismatch, Status, Suite, SuiteError},
     },
 };
 use std::{
@@ -81,8 +82,20 @@ fn one(
     let snapshot = loaded.snapshot(suite.accounts())?;
     let wanted =
         |case: &Case| args.name.as_ref().is_none_or(|name| case.name.contains(&**name) || suite.name.contains(&**name));
+    let properties = match properties(suite) {
+        Ok(properties) => properties,
+        Err(error) => {
+            run.report.broken.push(SuiteError::new(&suite.file, error.problems().to_vec()));
+            return Ok(());
+        }
+    };
     let mut engine = Engine::new(snapshot.clone());
-    let report = suite.run(&mut engine, wanted, args.fail_fast);
+    let mut report = suite.run(&mut engine, wanted, args.fail_fast);
+    let wanted_property = |property: &Property| {
+        let named = |name: &String| property.id.contains(&**name) || suite.name.contains(&**name);
+        args.name.as_ref().is_none_or(named)
+    };
+    report.cases.extend(settled(loaded, properties.into_iter().filter(wanted_property).collect())?);
     if args.export.is_some() || args.coverage.wanted() {
         let mut recorder = Recorder::new(engine, snapshot);
         suite.ask(&mut recorder, wanted);
@@ -97,6 +110,52 @@ fn one(
         run.report.suites.push(report);
     }
     Ok(())
+}
+
+/// The properties that a suite names, relative to its own directory.
+fn properties(suite: &Suite) -> Result<Vec<Property>, LoadError> {
+    let directory = Path::new(&suite.file).parent().map(Path::to_owned).unwrap_or_default();
+    let mut texts = Vec::with_capacity(suite.properties.len());
+    for name in &suite.properties {
+        let path = directory.join(name);
+        let refused = |why: String| LoadError::new(vec![suite.problem(format!("`properties` names `{name}`: {why}"))]);
+        if !name.ends_with(PROPERTIES) {
+            return Err(refused(format!("its name does not end in `{PROPERTIES}`")));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
+        texts.push(PolicyText { name: path.display().to_string(), text });
+    }
+    load_properties(&texts)
+}
+
+/// What became of properties, as cases: proved, refuted, or without a solver skipped.
+fn settled(loaded: &Loaded, properties: Vec<Property>) -> Result<Vec<CaseReport>, Failure> {
+    if properties.is_empty() {
+        return Ok(Vec::new());
+    }
+    let name = |property: &Property| format!("property {} ({})", property.id, property.origin.place());
+    let names: Vec<String> = properties.iter().map(name).collect();
+    let settled = on_a_large_stack(|| {
+        Ok::<_, Failure>(
+            Session::start()?
+                .map(|mut solver| solver.settle(loaded.policies.rules(), loaded.default_enforcement, properties)),
+        )
+    })??;
+    let statuses: Vec<Status> = match settled {
+        Err(why) => names.iter().map(|_| Status::Skipped(why.clone())).collect(),
+        Ok(settled) => settled.into_iter().map(status).collect(),
+    };
+    let case = |(name, status)| CaseReport { name, line: 1, status, decided: None };
+    Ok(names.into_iter().zip(statuses).map(case).collect())
+}
+
+fn status(settled: Settled) -> Status {
+    let failed = |got: String| Status::Failed(vec![Mismatch::new("property", "proved", got, Vec::new())]);
+    match settled {
+        Settled::Proved => Status::Passed,
+        Settled::Refuted(why) => failed(format!("refuted: {why}")),
+        Settled::Unproved(why) => failed(format!("unproved: {why}")),
+    }
 }
 
 /// What is seen of each set of policies.

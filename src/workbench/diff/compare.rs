@@ -1,7 +1,7 @@
 //! Comparing two sets of policies, cell by cell.
 
 use crate::{
-    finding::{Action, Enforcement, Role},
+    finding::{Accounts, Action, Enforcement, Role},
     policy::{Engine, Rule, Snapshot},
     workbench::{
         Example, Outcome, ask,
@@ -18,6 +18,24 @@ pub struct Side<'r> {
     pub rules: &'r [Rule],
     /// What a denial does where no policy says.
     pub default_enforcement: Enforcement,
+}
+
+impl Side<'_> {
+    fn engine(self, accounts: &Arc<Accounts>) -> Result<Engine, MatrixError> {
+        let snapshot = Snapshot::new(self.rules.to_vec(), accounts.clone(), self.default_enforcement)?;
+        Ok(Engine::new(Arc::new(snapshot)))
+    }
+}
+
+/// A question that may be answered otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'f> {
+    /// The question.
+    pub example: &'f Example,
+    /// The change in it that is.
+    pub action: Action,
+    /// Which of several with that action.
+    pub element: Option<&'f str>,
 }
 
 /// In which way an answer moved, the gravest first.
@@ -37,12 +55,24 @@ pub enum Direction {
 }
 
 /// What moved between two sets.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Diff {
     /// The gravest first.
     pub moved: Vec<Moved>,
+    /// Whether that is all.
+    pub complete: Complete,
     /// What is not told apart, or not asked, in words.
     pub notes: Vec<String>,
+}
+
+/// Whether what is told is all that is allowed or denied otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "is", content = "why")]
+pub enum Complete {
+    /// It is: proved.
+    Proved,
+    /// It is all that the policies distinguish, and a proof is missing for these reasons.
+    AsFarAsDistinguished(Vec<String>),
 }
 
 /// Questions of which the same was said, and now the same is.
@@ -50,6 +80,8 @@ pub struct Diff {
 pub struct Moved {
     /// In which way.
     pub direction: Direction,
+    /// What they are who ask.
+    pub roles: BTreeSet<Role>,
     /// Who asks: one role, or a kind of callers.
     pub callers: Vec<String>,
     /// For what.
@@ -153,7 +185,50 @@ impl Diff {
             }
         }
         moved.sort_by_key(|moved| moved.direction);
-        Ok(Self { moved, notes: notes.into_iter().collect() })
+        let complete = Complete::AsFarAsDistinguished(Vec::new());
+        Ok(Self { moved, complete, notes: notes.into_iter().collect() })
+    }
+
+    /// Whether something is told to have moved in this direction for a role and an action.
+    pub fn tells(&self, direction: Direction, role: Role, action: Action) -> bool {
+        self.moved
+            .iter()
+            .any(|moved| moved.direction == direction && moved.actions.contains(&action) && moved.roles.contains(&role))
+    }
+
+    /// Adds a question that was found in another way, for the fleet of these callers; nothing if both say the same of it.
+    ///
+    /// # Errors
+    ///
+    /// Policies that cannot be asked, or a question that is none.
+    pub fn add(
+        &mut self,
+        old: Side<'_>,
+        new: Side<'_>,
+        accounts: &Arc<Accounts>,
+        found: &Found<'_>,
+    ) -> Result<bool, MatrixError> {
+        let Found { example, action, element } = *found;
+        let mut replies = Vec::with_capacity(2);
+        for side in [old, new] {
+            let mut engine = side.engine(accounts)?;
+            replies.extend(Reply::of(&ask(&mut engine, example)?, example, action, element));
+        }
+        let [old, new] = &replies[..] else { return Ok(false) };
+        let Some(direction) = Direction::of(old, new) else { return Ok(false) };
+        let (old, new, role) = (old.clone(), new.clone(), example.caller.role);
+        self.moved.push(Moved {
+            direction,
+            roles: BTreeSet::from([role]),
+            callers: vec![role.to_string()],
+            actions: vec![action],
+            only: Vec::new(),
+            old,
+            new,
+            example: example.clone(),
+        });
+        self.moved.sort_by_key(|moved| moved.direction);
+        Ok(true)
     }
 
     /// Whether something moved in one of these ways.
@@ -167,7 +242,10 @@ fn add(known: &mut Vec<Moved>, one: Moved) {
     let alike = |moved: &&mut Moved| moved.only == one.only && moved.old == one.old && moved.new == one.new;
     match known.iter_mut().filter(alike).find(|moved| moved.callers == one.callers || moved.actions == one.actions) {
         Some(moved) if moved.callers == one.callers => moved.actions.extend(&one.actions),
-        Some(moved) => moved.callers.extend(one.callers),
+        Some(moved) => {
+            moved.callers.extend(one.callers);
+            moved.roles.extend(one.roles);
+        }
         None => known.push(one),
     }
 }
@@ -207,11 +285,8 @@ struct Sides<'r> {
 
 impl<'r> Sides<'r> {
     fn new(old: Side<'r>, new: Side<'r>, domain: &Domain) -> Result<Self, MatrixError> {
-        let engine = |side: Side<'_>| {
-            let snapshot = Snapshot::new(side.rules.to_vec(), domain.accounts().clone(), side.default_enforcement)?;
-            Ok::<_, MatrixError>(Engine::new(Arc::new(snapshot)))
-        };
-        Ok(Self { old, new, engines: [engine(old)?, engine(new)?] })
+        let accounts = domain.accounts();
+        Ok(Self { old, new, engines: [old.engine(accounts)?, new.engine(accounts)?] })
     }
 
     /// The actions of which different things may be said to a role: where the same policies can apply, the same is said.
@@ -273,6 +348,7 @@ impl<'r> Sides<'r> {
             let Some(direction) = Direction::of(&old, &new) else { continue };
             moved.push(Moved {
                 direction,
+                roles: BTreeSet::from([space.who.caller.role]),
                 callers: vec![space.who.name.clone()],
                 actions: vec![space.action],
                 only: restrictions(space, &row),

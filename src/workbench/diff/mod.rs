@@ -1,12 +1,12 @@
 //! Two sets of policies compared: what became more permissive, less permissive, or is enforced otherwise, for whom.
 //!
 //! Everything that either set distinguishes is put to both, by the code that the live gate runs; so every example that is
-//! told was replayed through both. It is as complete as the [matrix](super::matrix) is.
+//! told was replayed through both. It is as complete as the [matrix](super::matrix) is; a solver makes it complete ([`Complete`]).
 
 mod compare;
 mod render;
 
-pub use compare::{Diff, Difference, Direction, Moved, Side, first_difference};
+pub use compare::{Complete, Diff, Difference, Direction, Found, Moved, Side, first_difference};
 pub use render::{human, json, markdown};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Telling what moved.
 
-use super::{Diff, Direction, Moved};
+use super::{Complete, Diff, Direction, Moved};
 use crate::workbench::{Paint, matrix::Reply};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -34,10 +34,26 @@ pub fn human(diff: &Diff, paint: Paint) -> String {
     if diff.moved.is_empty() {
         text.push_str("Nothing moved.\n");
     }
+    for line in complete(diff) {
+        let _ = writeln!(text, "{line}");
+    }
     for note in &diff.notes {
         let _ = writeln!(text, "note: {note}");
     }
     text
+}
+
+/// Whether that is all.
+fn complete(diff: &Diff) -> Vec<String> {
+    match &diff.complete {
+        Complete::Proved => vec!["Nothing else is allowed or denied otherwise: proved.".to_owned()],
+        Complete::AsFarAsDistinguished(why) => {
+            let mut lines =
+                vec!["That is all that the policies distinguish; it is not proved that nothing else moved:".to_owned()];
+            lines.extend(why.iter().map(|why| format!("  {why}")));
+            lines
+        }
+    }
 }
 
 /// For a pull request.
@@ -64,6 +80,7 @@ pub fn markdown(diff: &Diff) -> String {
     if diff.moved.is_empty() {
         text.push_str("\nNothing.\n");
     }
+    let _ = writeln!(text, "\n{}", complete(diff).join("\n"));
     for note in &diff.notes {
         let _ = writeln!(text, "\n> {note}");
     }
@@ -83,7 +100,7 @@ pub fn json(diff: &Diff) -> Value {
             },
         })
     });
-    json!({ "version": 1, "moved": moved.collect::<Vec<_>>(), "notes": diff.notes })
+    json!({ "version": 1, "moved": moved.collect::<Vec<_>>(), "complete": diff.complete, "notes": diff.notes })
 }
 
 /// `Workflow.Status; value: SUPPRESSED`

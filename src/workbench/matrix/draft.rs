@@ -143,7 +143,14 @@ impl Draft {
                 put(&mut members, "Severity", json!({ "Normalized": number }));
             }
             (Proposal::Number(number), action) => put(&mut members, action.as_str(), json!(number)),
-            (Proposal::Score(score), _) => put(&mut members, "Severity", json!({ "Product": decimal(*score) })),
+            (Proposal::Score(score), _) => {
+                let mut severity = json!({ "Product": decimal(*score) });
+                if self.door == Door::Import {
+                    // A finding has a label, too.
+                    severity["Label"] = json!("MEDIUM");
+                }
+                put(&mut members, "Severity", severity);
+            }
             (Proposal::Workflow(status), _) => put(&mut members, "Workflow", json!({ "Status": status })),
             (Proposal::Verification(state), _) => put(&mut members, "VerificationState", json!(state)),
             (Proposal::Record(state), _) => put(&mut members, "RecordState", json!(state)),

@@ -473,3 +473,30 @@ fn two_sets_have_one_domain() {
     });
     assert!(widened.count() > 0);
 }
+
+#[test]
+fn what_an_import_must_have_besides_keeps_no_question_out() {
+    // An imported finding has a severity label whatever else of its severity it says.
+    let rules = pack_rules("baseline");
+    for action in Action::ALL.iter().copied().filter(|action| !action.is_removal()) {
+        let told = lines(&rules, "member", action);
+        assert!(
+            told.iter().any(|line| line.contains("import")) || !changes_by_operation(action),
+            "{action}: {told:#?}"
+        );
+    }
+}
+
+/// Whether the pack treats an import of it otherwise.
+fn changes_by_operation(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Confidence
+            | Action::Criticality
+            | Action::RelatedFindings
+            | Action::SeverityLabel
+            | Action::SeverityNormalized
+            | Action::SeverityProduct
+            | Action::Types
+    )
+}

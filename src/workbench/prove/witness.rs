@@ -76,6 +76,12 @@ fn read(model: &Model<'_>, operation: &str, own_product: bool) -> Option<Witness
                     members.entry(name).or_insert(value);
                 }
             }
+            // A finding has a label, too.
+            if let Some(severity) = members.get_mut("Severity").and_then(Value::as_object_mut)
+                && !severity.contains_key("Normalized")
+            {
+                severity.entry("Label").or_insert_with(|| json!(SeverityLabel::Medium));
+            }
             Call::Import(members)
         }
         _ => return None,

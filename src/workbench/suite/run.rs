@@ -56,7 +56,8 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    pub(super) fn new(
+    /// Of the policies given, each is told once.
+    pub fn new(
         about: impl fmt::Display,
         expected: impl fmt::Display,
         got: impl fmt::Display,
@@ -81,6 +82,11 @@ impl SuiteReport {
 }
 
 impl Suite {
+    /// A problem of the suite as a whole.
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem::at(&self.file, &self.source, 0, 0, message)
+    }
+
     /// What the suite's expectations name that is no policy.
     pub fn unknown_policies(&self, rules: &[Rule]) -> Vec<Problem> {
         let known = |id: &str| rules.iter().any(|rule| &*rule.id == id);
