@@ -139,8 +139,19 @@ fn follow(page: &str) {
     );
 }
 
+/// Whether there is a solver, which the pages use. Where tests must not be left out, there has to be one.
+fn has_solver() -> bool {
+    let named = std::env::var_os("CVC5").filter(|path| !path.is_empty());
+    let found = Command::new(named.unwrap_or_else(|| "cvc5".into())).arg("--version").output().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "there is no cvc5, and this is CI");
+    found && cfg!(feature = "prove")
+}
+
 #[test]
 fn what_the_pages_show_is_what_comes() {
+    if !has_solver() {
+        return;
+    }
     for page in PAGES {
         follow(page);
     }
