@@ -28,17 +28,17 @@ do.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate demo                                Try it: gate, backend and sample findings
-  findings-gate check                               Is findings-gate.toml right?
-  findings-gate serve --config gate.toml            Run the gate
+  findings-gate demo                        Try it: gate, backend and sample findings
+  findings-gate check                       Is findings-gate.toml right?
+  findings-gate serve --config gate.toml    Run the gate
 
 Before policies ship:
-  findings-gate check policies                      Are they valid, and do they say what was meant?
-  findings-gate test policies --coverage            Do they do what their tests say, and what was never asked?
-  findings-gate mutate policies                     Which slips would no test notice?
-  findings-gate matrix policies                     Who may set what to what?
-  findings-gate prove policies                      Is what must be true true of everything that can be asked?
-  findings-gate diff main policies                  What does this branch change, and for whom?
+  findings-gate check policies              Are they valid, and do they say what was meant?
+  findings-gate test policies --coverage    Do they do what their tests say? What was never asked?
+  findings-gate mutate policies             Which slips would no test notice?
+  findings-gate matrix policies             Who may set what to what?
+  findings-gate prove policies              Is it true whatever is asked?
+  findings-gate diff main policies          What does this branch change, and for whom?
   findings-gate explain body.json --policies policies --role member --account 222222222222
 
 Exit codes:
