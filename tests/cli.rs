@@ -122,6 +122,74 @@ fn each_verb_has_help_that_teaches() {
     }
 }
 
+/// The verbs as `--help` lists them, each with what it does in a line.
+fn listed(directory: &Path) -> Vec<(String, String)> {
+    let output = run(directory, &["-h"]);
+    ends(&output, 0);
+    let (_, rest) = out(&output).split_once("Commands:\n").unwrap();
+    let list = rest.split("\n\n").next().unwrap();
+    let mut verbs: Vec<(String, String)> = Vec::new();
+    for line in list.lines() {
+        let words = line.split_whitespace().collect::<Vec<_>>();
+        match verbs.last_mut() {
+            // A long line goes on below.
+            Some((_, about)) if line.starts_with("    ") => *about = format!("{about} {}", words.join(" ")),
+            _ => verbs.push((words[0].to_owned(), words[1..].join(" "))),
+        }
+    }
+    assert_eq!(verbs.pop().unwrap().0, "help");
+    verbs
+}
+
+/// The gate first, then the workbench as a policy meets it, then what is about the program; and a verb is introduced in the same
+/// words wherever it is.
+#[test]
+fn the_verbs_are_listed_in_their_order_and_introduced_in_one_way() {
+    let here = tempfile::tempdir().unwrap();
+    let order = [
+        "serve",
+        "check",
+        "demo",
+        "backend",
+        "fmt",
+        "test",
+        "mutate",
+        "matrix",
+        "prove",
+        "diff",
+        "explain",
+        "import-iam",
+        "schema",
+        "completions",
+        "man",
+    ];
+    let verbs = listed(here.path());
+    let places: Vec<usize> =
+        verbs.iter().map(|(verb, _)| order.iter().position(|known| known == verb).expect(verb)).collect();
+    assert!(places.is_sorted() && places.len() >= 14, "{verbs:?}");
+    for (verb, about) in verbs {
+        let output = run(here.path(), &[&verb, "--help"]);
+        ends(&output, 0);
+        let help = out(&output);
+        assert_eq!(
+            help.split("\n\n").next().unwrap().split_whitespace().collect::<Vec<_>>().join(" "),
+            format!("{about}.")
+        );
+    }
+}
+
+#[test]
+fn policies_are_named_in_one_way() {
+    let here = tempfile::tempdir().unwrap();
+    for verb in ["serve", "check", "demo", "matrix", "explain"] {
+        let output = run(here.path(), &[verb, "-h"]);
+        ends(&output, 0);
+        let help = out(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = "Directories of policies, `.cedar` files, or packs such as `pack:baseline`";
+        assert!(help.contains(words), "{help}");
+    }
+}
+
 #[test]
 fn misuse_ends_with_64_and_is_told_on_standard_error() {
     let here = tempfile::tempdir().unwrap();

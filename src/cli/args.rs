@@ -29,12 +29,18 @@ do.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate demo                          Try it: gate, backend and sample findings
-  findings-gate check                         Is findings-gate.toml right?
-  findings-gate test                          Are the policies as their tests say?
-  findings-gate prove policies                Is what the properties say true, whatever is asked?
-  findings-gate serve --config gate.toml      Run the gate
-  findings-gate backend --data findings.db    Run a findings backend for trying things
+  findings-gate demo                        Try it: gate, backend and sample findings
+  findings-gate check                       Is findings-gate.toml right?
+  findings-gate serve --config gate.toml    Run the gate
+
+Before policies ship:
+  findings-gate check policies              Are they valid, and do they say what was meant?
+  findings-gate test policies --coverage    Do they do what their tests say? What was never asked?
+  findings-gate mutate policies             Which slips would no test notice?
+  findings-gate matrix policies             Who may set what to what?
+  findings-gate prove policies              Is it true whatever is asked?
+  findings-gate diff main policies          What does this branch change, and for whom?
+  findings-gate explain body.json --policies policies --role member --account 222222222222
 
 Exit codes:
   0   fine
@@ -67,7 +73,8 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// A verb.
+/// A verb. `--help` lists them in this order: the gate's own, then the workbench's in the order of a policy's life, then what
+/// is about this program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gate
@@ -76,40 +83,40 @@ pub enum Command {
     /// Check the configuration and the policies; bind nothing
     #[command(long_about = check::ABOUT)]
     Check(CheckArgs),
-    /// Tell what a change to policies makes more or less permissive
-    #[command(long_about = diff::ABOUT)]
-    Diff(DiffArgs),
-    /// Run the policies' tests
-    #[command(long_about = test::ABOUT)]
-    Test(TestArgs),
-    /// Tell whether the tests would notice a slip in the policies
-    #[command(long_about = mutate::ABOUT)]
-    Mutate(MutateArgs),
-    /// Prove what is true of policies, whatever is asked
-    #[command(long_about = prove::ABOUT)]
-    Prove(ProveArgs),
-    /// Run the findings backend that speaks Security Hub's API
-    #[command(long_about = backend::ABOUT)]
-    Backend(BackendArgs),
     /// Run a gate, a backend and sample findings in one process
     #[command(long_about = demo::ABOUT)]
     Demo(DemoArgs),
-    /// Tell who may set what to what, by these policies
+    /// Run a findings backend that speaks Security Hub's API
+    #[command(long_about = backend::ABOUT)]
+    Backend(BackendArgs),
+    /// Lay out policy files
+    #[command(long_about = fmt::ABOUT)]
+    Fmt(FmtArgs),
+    /// Run the policies' tests
+    #[command(long_about = test::ABOUT)]
+    Test(TestArgs),
+    /// Find the slips in policies that their tests would not notice
+    #[command(long_about = mutate::ABOUT)]
+    Mutate(MutateArgs),
+    /// Show who may set what to what
     #[command(long_about = matrix::ABOUT)]
     Matrix(MatrixArgs),
+    /// Prove what is true of policies, whatever is asked
+    #[command(long_about = prove::ABOUT)]
+    Prove(ProveArgs),
+    /// Show what a change to policies permits, denies, or enforces otherwise
+    #[command(long_about = diff::ABOUT)]
+    Diff(DiffArgs),
     /// Explain what becomes of a request, and why
     #[command(long_about = explain::ABOUT)]
     Explain(ExplainArgs),
     /// Make policies of IAM policy documents
     #[command(long_about = import_iam::ABOUT)]
     ImportIam(ImportIamArgs),
-    /// Lay out policy files
-    #[command(long_about = fmt::ABOUT)]
-    Fmt(FmtArgs),
     /// Print the schema that policies are written against
     #[command(long_about = schema::ABOUT)]
     Schema(SchemaArgs),
-    /// Print completions for a shell
+    /// Print what makes a shell complete verbs, options and values
     #[command(long_about = completions::ABOUT)]
     Completions(CompletionsArgs),
     /// Print or write the manual pages

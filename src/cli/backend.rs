@@ -21,7 +21,7 @@ use std::{
 };
 
 pub(super) const ABOUT: &str = "\
-Run the findings backend that speaks Security Hub's API.
+Run a findings backend that speaks Security Hub's API.
 
 It keeps findings in memory or in a file, imports, reads and updates them as Security Hub does, keeps automation rules \
 without applying them, and can fail as Security Hub does. It believes the header x-findings-gate-account and checks no signature: it \
@@ -65,7 +65,7 @@ pub struct BackendArgs {
     #[arg(long)]
     pub quotas: bool,
 
-    /// Fail on purpose; may be given more than once
+    /// Fail on purpose; may be given again
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<Fault>,
 }

@@ -53,7 +53,7 @@ pub struct ExplainArgs {
     #[arg(long, value_enum, default_value_t = Call::Update)]
     pub operation: Call,
 
-    /// A directory of policies, a `.cedar` file, or a pack such as `pack:baseline`; may be repeated
+    /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`; may be given again
     #[arg(long, value_name = "PATH", required = true)]
     pub policies: Vec<String>,
 
@@ -69,11 +69,11 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "ROLE", value_parser = role)]
     pub role: Option<Role>,
 
-    /// A group of the account, such as `ou/prod`; may be repeated
+    /// A group of the account, such as `ou/prod`; may be given again
     #[arg(long, value_name = "GROUP", conflicts_with = "accounts")]
     pub group: Vec<String>,
 
-    /// Of an administrator: an account of its fleet besides its own; may be repeated
+    /// Of an administrator: an account of its fleet besides its own; may be given again
     #[arg(long, value_name = "ACCOUNT", value_parser = account, conflicts_with = "accounts")]
     pub fleet: Vec<AccountId>,
 

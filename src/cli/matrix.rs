@@ -18,7 +18,7 @@ use std::{
 };
 
 pub(super) const ABOUT: &str = "\
-Tell who may set what to what, by these policies.
+Show who may set what to what.
 
 Every caller, action and value that the policies distinguish, in every state of a finding that they read, is put to the code \
 that the gate runs. What nothing distinguishes is folded, so that a set of policies fits on a screen: each question is in exactly \

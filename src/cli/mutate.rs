@@ -19,11 +19,11 @@ use clap::Args;
 use std::{path::PathBuf, sync::Arc};
 
 pub(super) const ABOUT: &str = "\
-Tell whether the tests would notice a slip in the policies.
+Find the slips in policies that their tests would not notice.
 
 Each policy is changed a little, one change at a time, as people slip: an operand is dropped, `<` becomes `<=`, a value becomes \
 another one, a scope is widened, a clause is left out. If no test fails, the change has survived: it changes nothing, which is \
-proved, or it is a gap in the tests, and then a case that would notice it is printed, ready to paste.";
+proved; or it is a gap in the tests, and then a case that would notice it is printed, ready to paste; or it is open which.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -48,7 +48,7 @@ pub struct ProveArgs {
     #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_parser = policies::enforcement)]
     pub default_enforcement: Enforcement,
 
-    /// Prove only this; may be given several times
+    /// Prove only this; may be given again
     #[arg(long, value_name = "ID")]
     pub only: Vec<String>,
 

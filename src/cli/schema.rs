@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 pub(super) const ABOUT: &str = "\
-Print the schema: everything that a policy can say.
+Print the schema that policies are written against.
 
-The schema is part of the program. Cedar's editor extensions complete and check policies by a `.cedarschema` file beside them: write it \
-there with `--out`, and again after each update of the program.";
+It is everything that a policy can say, and part of the program. Cedar's editor extensions complete and check policies by a \
+`.cedarschema` file beside them: write it there with `--out`, and again after each update of the program.";
 
 const EXAMPLES: &str = "\
 Examples:

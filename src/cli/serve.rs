@@ -45,7 +45,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "URL", value_parser = shared::upstream)]
     pub upstream: Option<String>,
 
-    /// Directories of policies, `.cedar` files, `pack:baseline`, `pack:strict` or `pack:transitions`; overrides `policies.path`
+    /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`; overrides `policies.path`
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub policies: Vec<String>,
 

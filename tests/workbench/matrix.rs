@@ -2,7 +2,7 @@
 
 use crate::support::{golden, run};
 use serde_json::Value;
-use std::fs;
+use std::{fs, path::Path};
 
 const POLICIES: &str = r#"
 @id("members-note")
@@ -23,6 +23,30 @@ fn the_packs_have_the_matrices_beside_them() {
         let output = run(&["matrix", &format!("policies/{pack}"), "--check", &file]);
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""), "{pack}");
     }
+}
+
+/// The page on the packs shows the baseline's matrix, under a heading of its own.
+#[test]
+fn the_page_on_the_packs_shows_the_baseline() {
+    const BEGIN: &str = "matrix`: begin -->\n\n";
+    const END: &str = "\n<!-- end -->";
+    let at = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    // What is beside the pack may be written at the same time, by the test above.
+    let matrix = run(&["matrix", "policies/baseline", "--format", "markdown"]).ends(0).stdout;
+    let deeper = format!("\n{matrix}").replace("\n## ", "\n#### ");
+    let page = fs::read_to_string(at("policies/README.md")).unwrap();
+    let (before, rest) = page.split_once(BEGIN).unwrap();
+    let (shown, after) = rest.split_once(END).unwrap();
+    let expected = deeper.trim_start();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(at("policies/README.md"), [before, BEGIN, expected, END, after].concat()).unwrap();
+        return;
+    }
+    assert!(
+        shown == expected,
+        "policies/README.md shows another matrix; UPDATE_GOLDEN=1 writes it:\n{}",
+        similar::TextDiff::from_lines(shown, expected).unified_diff()
+    );
 }
 
 #[test]

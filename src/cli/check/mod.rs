@@ -49,7 +49,7 @@ Exit codes: 0 valid, perhaps with warnings · 1 broke · 2 warnings under --deny
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
-    /// Policies to check alone: directories, `.cedar` files, or packs such as `pack:baseline`
+    /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`, to check without a configuration
     #[arg(value_name = "PATH", conflicts_with = "config")]
     pub paths: Vec<String>,
 

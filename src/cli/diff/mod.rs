@@ -18,7 +18,7 @@ use clap::{Args, ValueEnum};
 use std::sync::Arc;
 
 pub(super) const ABOUT: &str = "\
-Tell what becomes more permissive, less permissive, or enforced otherwise.
+Show what a change to policies permits, denies, or enforces otherwise.
 
 OLD and NEW are policies: a directory, a `.cedar` file, a pack such as `pack:baseline`, or what a git revision has of them: \
 `main:policies/`, or the revision alone for the same path as the other one's. Everything that either of them distinguishes is put \
@@ -40,11 +40,11 @@ Exit codes: 0 fine · 1 broke · 2 something moved that --fail-on names · 3 pol
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DiffArgs {
-    /// The policies as they were
+    /// The policies as they were: a directory of policies, a `.cedar` file, a pack such as `pack:baseline`, or REVISION:PATH
     #[arg(value_name = "OLD")]
     pub old: String,
 
-    /// The policies as they are
+    /// The policies as they are: the same
     #[arg(value_name = "NEW")]
     pub new: String,
 
