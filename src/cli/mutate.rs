@@ -71,7 +71,7 @@ pub(super) fn run(args: &MutateArgs, printer: &mut Printer) -> Result<Exit, Fail
         }
     };
     for set in &sets {
-        if let Some(failed) = first_failure(set.policies.policies.rules(), set)? {
+        if let Some(failed) = first_failure(set.policies.policies.rules(), set) {
             printer.err(&format!("the tests fail as the policies are ({failed}): see `findings-gate test`\n"))?;
             return Ok(Exit::Failed);
         }
@@ -133,7 +133,7 @@ fn of_set(args: &MutateArgs, set: &Set, solver: &mut Solver, score: &mut Score) 
     let wanted = |mutant: &Mutant| args.policy.is_empty() || args.policy.iter().any(|id| **id == *mutant.policy);
     for mutant in mutants(rules).map_err(Failure::broke)?.into_iter().filter(wanted) {
         let changed = mutant.applied(rules);
-        let fate = match first_failure(&changed, set)? {
+        let fate = match first_failure(&changed, set) {
             Some(case) => Fate::Killed(case),
             None => Fate::Survived(settle(set, &mutant, &changed, solver)?),
         };
@@ -143,21 +143,24 @@ fn of_set(args: &MutateArgs, set: &Set, solver: &mut Solver, score: &mut Score) 
 }
 
 /// The first case that fails with these policies; nothing if all pass. Policies that cannot be served with fail by themselves.
-fn first_failure(rules: &[Rule], set: &Set) -> Result<Option<String>, Failure> {
+fn first_failure(rules: &[Rule], set: &Set) -> Option<String> {
     for suite in &set.suites {
         let accounts = Arc::new(suite.accounts());
         let snapshot = match Snapshot::new(rules.to_vec(), accounts, suite.default_enforcement) {
             Ok(snapshot) => Arc::new(snapshot),
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return Some(error.to_string()),
         };
         let report = suite.run(&mut Engine::new(snapshot), |_| true, true);
         let failed = report.cases.into_iter().find(|case| matches!(case.status, Status::Failed(_)));
         if let Some(case) = failed {
-            return Ok(Some(case.name));
+            return Some(case.name);
         }
     }
-    Ok(None)
+    None
 }
+
+/// What is known of a mutant that no question tells apart.
+const SOUGHT: &str = "no question that the policies distinguish tells it apart";
 
 /// What a mutant that survived is: a gap, if there is a question that tells it apart; nothing, if it is proved that there is none.
 fn settle(set: &Set, mutant: &Mutant, changed: &[Rule], solver: &mut Solver) -> Result<Settled, Failure> {
@@ -170,7 +173,6 @@ fn settle(set: &Set, mutant: &Mutant, changed: &[Rule], solver: &mut Solver) -> 
     if let Some(difference) = first_difference(side(rules), side(changed), speaks).map_err(diff::failure)? {
         return Ok(Settled::Gap(Box::new(gap(&difference, mutant))));
     }
-    const SOUGHT: &str = "no question that the policies distinguish tells it apart";
     if original.zip(mutant.rule.as_ref()).is_some_and(|(old, new)| old.enforcement != new.enforcement) {
         let why = format!("{SOUGHT}; what a denial does is nothing that a proof could be about");
         return Ok(Settled::Unsettled(why));

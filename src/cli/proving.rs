@@ -7,6 +7,7 @@ use crate::{
 };
 
 /// What is known of a difference between two sets, for one role and action.
+#[cfg_attr(not(feature = "prove"), expect(dead_code, reason = "without proofs nothing is ever known"))]
 #[derive(Debug)]
 pub(super) enum Sought {
     /// There is none: proved.
@@ -40,6 +41,7 @@ pub(super) struct Compared {
 }
 
 /// What became of a property.
+#[cfg_attr(not(feature = "prove"), expect(dead_code, reason = "without proofs nothing is ever known"))]
 #[derive(Debug)]
 pub(super) enum Settled {
     /// It is true, whatever is asked.

@@ -3,7 +3,7 @@
 
 use crate::support::{Output, golden, has_solver, output, program, root, run};
 use serde_json::Value;
-use std::{fmt::Write as _, fs, io::Write as _, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 /// Runs with the solver that the tests were given.
 fn prove(arguments: &[&str]) -> Output {

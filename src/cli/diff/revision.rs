@@ -21,13 +21,10 @@ enum Named<'a> {
 /// Reads and checks both sets.
 pub(super) fn both(old: &str, new: &str) -> Result<(Policies, Policies), Failure> {
     let (old_named, new_named) = (named(old)?, named(new)?);
-    let path = match (path(&old_named), path(&new_named)) {
-        (Some(path), _) | (None, Some(path)) => path,
-        (None, None) => {
-            return Err(Failure::broke(format!(
-                "`{old}` and `{new}` are revisions, and it is not said of which policies; write `{old}:policies/`"
-            )));
-        }
+    let Some(path) = path(&old_named).or_else(|| path(&new_named)) else {
+        return Err(Failure::broke(format!(
+            "`{old}` and `{new}` are revisions, and it is not said of which policies; write `{old}:policies/`"
+        )));
     };
     let read = |named: &Named<'_>| match *named {
         Named::Here(path) => assemble::texts(&config::policies_from(&[path.to_owned()])?),

@@ -301,7 +301,7 @@ impl<'r> Sides<'r> {
             // An update that removes something is asked about what it sends, too; an import is asked about all of it.
             let beside = changed.iter().any(|other| action.field().is_none() || other.field() == action.field());
             // What is allowed because of what travels with it is asked again where that is stripped.
-            let reads_others = || of(self.new, *action).iter().any(|policy| policy.reads_others());
+            let reads_others = || of(self.new, *action).iter().any(Applying::reads_others);
             beside || !changed.is_empty() && reads_others()
         };
         Action::ALL.iter().copied().filter(may_differ).collect()
@@ -343,8 +343,8 @@ impl<'r> Sides<'r> {
         let mut moved = Vec::new();
         for row in fold(&cells) {
             let Some((old, new)) = row.says.clone() else { continue };
-            let in_row = space.cells.iter().zip(&differences).filter(|(cell, _)| row.covers(&cell.classes));
-            let Some(difference) = in_row.filter_map(|(_, difference)| difference.as_ref()).next() else { continue };
+            let mut in_row = space.cells.iter().zip(&differences).filter(|(cell, _)| row.covers(&cell.classes));
+            let Some(difference) = in_row.find_map(|(_, difference)| difference.as_ref()) else { continue };
             let Some(direction) = Direction::of(&old, &new) else { continue };
             moved.push(Moved {
                 direction,
