@@ -1,6 +1,7 @@
 //! Annotations of a GitHub workflow: commands on standard output, one a line.
 
 use super::told::{Region, Told};
+use crate::workbench::report::github::{data, property};
 use std::fmt::Write;
 
 /// A command for each.
@@ -28,15 +29,6 @@ pub(super) fn commands(told: &[Told]) -> String {
         let _ = writeln!(text, "::{command} {}::{}", properties.join(","), data(&one.text("\n")));
     }
     text
-}
-
-/// As GitHub's runner reads it back.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]

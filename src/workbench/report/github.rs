@@ -35,11 +35,11 @@ fn error(text: &mut String, place: Option<(&str, usize)>, title: &str, message: 
 }
 
 /// Escapes what would end a command's message (GitHub's toolkit, `command.ts`).
-fn data(text: &str) -> String {
+pub fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// Escapes what would end a command's property.
-fn property(text: &str) -> String {
+pub fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

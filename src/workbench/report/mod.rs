@@ -1,6 +1,6 @@
 //! Telling what suites came to: for people, and in the formats that other programs read.
 
-mod github;
+pub mod github;
 mod human;
 mod json;
 mod junit;
