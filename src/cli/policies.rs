@@ -38,7 +38,7 @@ impl PolicyArgs {
 
 /// Reads and checks the policies of directories, files and packs.
 pub(super) fn load(paths: &[String], default_enforcement: Enforcement) -> Result<Loaded, Failure> {
-    let texts = assemble::texts(&config::policies_from(paths)?)?;
+    let texts = assemble::texts(&config::policies_named(paths)?)?;
     let policies = policy::load(&texts).map_err(|error| Failure::Invalid(Box::new(error)))?;
     Ok(Loaded { texts, policies, default_enforcement })
 }

@@ -67,7 +67,7 @@ impl Settings {
         let mut child = spawned.map_err(|error| match error.kind() {
             ErrorKind::NotFound => format!(
                 "there is no solver `{name}`: install cvc5 1.0.3 or later (Debian: `apt-get install cvc5`), or name one with \
-                 --solver or CVC5"
+                 CVC5"
             ),
             _ => format!("the solver `{name}` cannot be started: {error}"),
         })?;

@@ -59,6 +59,13 @@ pub fn policies_from(paths: &[String]) -> Result<Policies, ConfigError> {
     check::policies_alone(settings)
 }
 
+/// The same, of arguments that are no option's value: messages name no key, for there is none.
+pub fn policies_named(paths: &[String]) -> Result<Policies, ConfigError> {
+    let mut policies = policies_from(paths)?;
+    policies.paths = policies.paths.iter().map(|path| super::PolicyPath::from(path.path.clone())).collect();
+    Ok(policies)
+}
+
 /// Values by path, such as `identity.0.keys`. Every path in it is one of [`SETTINGS`].
 #[derive(Debug, Default)]
 pub(super) struct Settings {

@@ -29,7 +29,7 @@ pub use checked::{
     Url,
 };
 pub use issued::Key;
-pub use load::{Flags, load, log_from, policies_from};
+pub use load::{Flags, load, log_from, policies_from, policies_named};
 pub use policies::{PolicyPath, is_policy, read_policies, read_properties};
 pub use problem::{ConfigError, Problem};
 pub use secret::{Secret, SecretBytes};

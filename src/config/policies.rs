@@ -41,7 +41,7 @@ pub fn read_policies(paths: &[PolicyPath]) -> Result<Vec<PolicyText>, ConfigErro
     for PolicyPath { path, origin } in paths {
         match policy_files(path) {
             Ok(found) => files.extend(found.into_iter().map(|file| (file, origin))),
-            Err(why) => problems.add(Problem::new(origin.clone(), format!("`policies.path`: {why}"))),
+            Err(why) => problems.add(Problem::new(origin.clone(), format!("{}{why}", key(origin)))),
         }
     }
     if let Some((_, origin)) = files.get(MOST_FILES) {
@@ -59,10 +59,15 @@ pub fn read_policies(paths: &[PolicyPath]) -> Result<Vec<PolicyText>, ConfigErro
         }
         match read::text(&file, LONGEST_FILE) {
             Ok(text) => texts.push(PolicyText { name, text }),
-            Err(why) => problems.add(Problem::new(origin.clone(), format!("`policies.path`: {why}"))),
+            Err(why) => problems.add(Problem::new(origin.clone(), format!("{}{why}", key(origin)))),
         }
     }
     problems.into_result().map(|()| texts)
+}
+
+/// The key that named a path, for messages; what no configuration names has none.
+fn key(origin: &Origin) -> &'static str {
+    if matches!(origin, Origin::Default) { "" } else { "`policies.path`: " }
 }
 
 /// Reads the properties that lie beside the policies: of a directory the files directly in it that end in `.properties.cedar`,
@@ -112,6 +117,23 @@ fn property_files(path: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
+/// Where, directly below a directory without policies, there are some: what was probably meant.
+fn below(path: &Path) -> String {
+    let holds_policies = |directory: &PathBuf| {
+        let files = std::fs::read_dir(directory).into_iter().flatten().take(MOST_FILES).filter_map(Result::ok);
+        files.map(|file| file.path()).any(|file| is_policy(&file))
+    };
+    let entries = std::fs::read_dir(path).into_iter().flatten().take(MOST_FILES).filter_map(Result::ok);
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(holds_policies).collect();
+    found.sort();
+    let named: Vec<String> = found.iter().take(5).map(|path| format!("`{}`", path.display())).collect();
+    match &named[..] {
+        [] => String::new(),
+        [one] => format!("; {one} has: name that"),
+        several => format!("; {} have: name one of them", several.join(", ")),
+    }
+}
+
 fn policy_files(path: &Path) -> Result<Vec<PathBuf>, String> {
     let refused = |error: std::io::Error| format!("cannot read `{}`: {}", path.display(), read::reason(&error));
     if !std::fs::metadata(path).map_err(refused)?.is_dir() {
@@ -142,7 +164,7 @@ fn policy_files(path: &Path) -> Result<Vec<PathBuf>, String> {
         return Err(format!("`{}` has no file that ends in `.cedar` besides properties", path.display()));
     }
     if files.is_empty() {
-        return Err(format!("`{}` has no file that ends in `.cedar`", path.display()));
+        return Err(format!("`{}` has no file that ends in `.cedar`{}", path.display(), below(path)));
     }
     files.sort();
     Ok(files)
@@ -215,14 +237,14 @@ mod tests {
         let told = told(&paths).replace(&format!("{}/", dir.path().display()), "");
         assert_eq!(
             told,
-            "`policies.path`: `empty` has no file that ends in `.cedar`\n\
-             `policies.path`: cannot read `missing`: there is no such file\n\
-             `policies.path`: `notes.txt` does not end in `.cedar`, and is no directory\n\
-             `policies.path`: `claims` has no file that ends in `.cedar` besides properties\n\
-             `policies.path`: `claims/a.properties.cedar` has properties, which are proved and never enforced: name it to \
+            "`empty` has no file that ends in `.cedar`\n\
+             cannot read `missing`: there is no such file\n\
+             `notes.txt` does not end in `.cedar`, and is no directory\n\
+             `claims` has no file that ends in `.cedar` besides properties\n\
+             `claims/a.properties.cedar` has properties, which are proved and never enforced: name it to \
              `findings-gate prove`, and name policies here\n\
-             `policies.path`: cannot read `latin.cedar`: it is not UTF-8\n\
-             `policies.path`: cannot read `holder/x.cedar`: it is a directory"
+             cannot read `latin.cedar`: it is not UTF-8\n\
+             cannot read `holder/x.cedar`: it is a directory"
         );
     }
 

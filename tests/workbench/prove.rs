@@ -392,3 +392,26 @@ fn what_cannot_be_read_is_told_before_anything_is_proved() {
     assert_eq!(run(&["prove"]).status, 64);
     assert_eq!(run(&["prove", &policies, "--timeout", "0"]).status, 64);
 }
+
+#[test]
+fn a_property_that_matches_no_question_is_not_fine() {
+    if !has_solver() {
+        return;
+    }
+    for condition in [
+        r#"context.operation == Operation::"BatchUpdateFindings" && context.operation == Operation::"BatchImportFindings""#,
+        "resource.severity.rank > 7",
+    ] {
+        let property =
+            format!("@id(\"says-nothing\") permit (principal is Member, action, resource) when {{ {condition} }};");
+        let place = crate::support::place(&[("empty.properties.cedar", &property)]);
+        let file = place.path().join("empty.properties.cedar");
+        let output = run(&["prove", "policies/strict", file.to_str().unwrap(), "--only", "says-nothing"]);
+        assert_eq!(output.status, 2, "{}", output.stdout);
+        assert!(
+            output.stdout.contains("matches no question that the gate asks, so it says nothing"),
+            "{}",
+            output.stdout
+        );
+    }
+}

@@ -131,6 +131,9 @@ cases:
 ";
 
 const BROKEN_IN_ADDITION: &[(&str, &str)] = &[
+    ("  - { name: x, like: a note, skip: '', expect: { outcome: forwarded } }\n", "`skip: ` is no reason"),
+    ("  - { name: x, like: a note, skip: true, expect: { outcome: forwarded } }\n", "`skip: true` is no reason"),
+    ("  - { name: x, like: a note, expect: { by: { contains: [members-note] } } }\n", "`by` is exact"),
     ("updates: { unused: { Confidence: 1 } }\n", "no case uses the update `unused`"),
     ("default_enforcement: shred\n", "expected one of strip, reject, refuse"),
     ("now: yesterday\n", "expected a timestamp"),
@@ -205,6 +208,11 @@ fn files_that_are_no_suite_and_runs_without_one_are_failures() {
         assert!(output.stdout.contains(told), "{}", output.stdout);
     }
     fs::remove_file(place.path().join("sub/a.test.yml")).unwrap();
+    fs::write(place.path().join("a.test.yaml"), GOOD.replace("caller: team", "caller: team\n    skip: later")).unwrap();
+    let output = run_in(place.path(), &["test"]);
+    assert_eq!(output.status, 2);
+    assert!(output.stdout.contains("every case is skipped: nothing was tested"), "{}", output.stdout);
+    fs::remove_file(place.path().join("a.test.yaml")).unwrap();
     let output = run_in(place.path(), &["test"]);
     assert_eq!(output.status, 2);
     assert!(output.stdout.contains("no suite below `.`"), "{}", output.stdout);

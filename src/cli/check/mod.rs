@@ -212,7 +212,7 @@ fn configuration(args: &CheckArgs, vocabulary: Option<&Vocabulary>) -> Result<Ch
 /// Policies without a configuration.
 fn alone(args: &CheckArgs, vocabulary: Option<&Vocabulary>) -> Result<Checked, Wrong> {
     let accounts = args.accounts.as_ref().map(|path| config::read_accounts(path)).transpose()?;
-    let texts = texts(&config::policies_from(&args.paths)?)?;
+    let texts = texts(&config::policies_named(&args.paths)?)?;
     let loaded = policy::load(&texts)?;
     let default_enforcement = args.default_enforcement.unwrap_or(Enforcement::Reject);
     // They answer the known questions for any accounts, or for none.

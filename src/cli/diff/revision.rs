@@ -27,7 +27,7 @@ pub(super) fn both(old: &str, new: &str) -> Result<(Policies, Policies), Failure
         )));
     };
     let read = |named: &Named<'_>| match *named {
-        Named::Here(path) => assemble::texts(&config::policies_from(&[path.to_owned()])?),
+        Named::Here(path) => assemble::texts(&config::policies_named(&[path.to_owned()])?),
         Named::At { revision, path } => texts(revision, path),
         Named::AtTheSamePath { revision } => texts(revision, path),
     };

@@ -60,9 +60,12 @@ pub(super) fn all(args: &TestArgs) -> Result<Run, Failure> {
         }
     }
     run.coverage = args.coverage.wanted().then(|| coverage.report());
-    if run.report.problems.is_empty() && run.report.broken.is_empty() && run.report.counts() == <_>::default() {
+    let counts = run.report.counts();
+    if counts == <_>::default() {
         let name = args.name.as_deref().unwrap_or_default();
         run.report.problems.push(format!("no case has `{name}` in its name: nothing was tested"));
+    } else if counts.passed + counts.failed + counts.broken == 0 {
+        run.report.problems.push("every case is skipped: nothing was tested".to_owned());
     }
     Ok(run)
 }

@@ -209,8 +209,23 @@ impl Claims {
                 unproved.get_or_insert((why, None));
             }
         }
+        if unproved.is_none() {
+            unproved = says_nothing(prover, property).await.map(|why| (why, None));
+        }
         settled(unproved)
     }
+}
+
+/// Why what holds of a property's questions is no news, if it is none: of no question everything is true.
+async fn says_nothing<S: Solver>(prover: &mut Prover<S>, property: &Property) -> Option<String> {
+    for env in kinds::of(&property.policy) {
+        match prover.can_match(&env, &property.policy).await {
+            Ok(true) => return None,
+            Ok(false) => {}
+            Err(why) => return Some(format!("{}: {why}", kind(&env))),
+        }
+    }
+    Some("it matches no question that the gate asks, so it says nothing".to_owned())
 }
 
 impl Failing {

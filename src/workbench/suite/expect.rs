@@ -345,7 +345,10 @@ impl<'de> Deserialize<'de> for OneOrMore {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Ids::deserialize(deserializer)? {
             Ids::Exactly(ids) => Ok(Self(ids)),
-            Ids::Any | Ids::Contains(_) => Err(de::Error::custom("expected a policy id, or a list of them")),
+            Ids::Any | Ids::Contains(_) => Err(de::Error::custom(
+                "`by` is exact: expected a policy id, or a list of them; `contains` belongs to a change, such as \
+                 `Workflow.Status: { deny: { contains: [...] } }`",
+            )),
         }
     }
 }

@@ -17,6 +17,7 @@ use serde_saphyr::Spanned;
 /// Adds the cases of a matrix.
 pub(super) fn spread<'s>(resolver: &mut Resolver<'s>, matrix: &'s Spanned<RawMatrix>) {
     let raw = &matrix.value;
+    resolver.reason_to_skip(matrix, raw.skip.as_deref());
     let Some(callers) = callers(resolver, raw) else { return };
     let Some(findings) = findings(resolver, raw) else { return };
     for (what, is_empty) in

@@ -180,6 +180,14 @@ impl<'s> Resolver<'s> {
         self.cases.push(case);
     }
 
+    /// What is left out is told with its reason, so it has one.
+    pub(super) fn reason_to_skip<T>(&mut self, at: &Spanned<T>, skip: Option<&str>) {
+        if let Some(reason) = skip.filter(|reason| matches!(reason.trim(), "" | "true" | "false" | "yes" | "no")) {
+            let help = "say why: `skip: waits for the new policy`; a case without `skip` is asked";
+            self.problem(at, format!("`skip: {reason}` is no reason"), help);
+        }
+    }
+
     /// Whether no other case has this name.
     pub(super) fn is_new_name<T>(&mut self, at: &Spanned<T>, name: &str) -> bool {
         let is_new = self.names.insert(name.to_owned());
@@ -193,6 +201,7 @@ impl<'s> Resolver<'s> {
         if !self.is_new_name(raw, &raw.value.name) {
             return;
         }
+        self.reason_to_skip(raw, raw.value.skip.as_deref());
         let Some(parts) = self.parts(raw, &mut vec![]) else { return };
         let Parts { caller, findings, call, now } = parts;
         let (Some(caller), Some(call)) = (caller, call) else {
