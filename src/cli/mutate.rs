@@ -7,16 +7,17 @@ use super::{
     test::{self, PolicyCache},
 };
 use crate::{
+    finding::Enforcement,
     policy::{Engine, Rule, Snapshot},
     workbench::{
-        Fleet, ask,
+        Fleet, Outcome, ask,
         diff::{Difference, Side, first_difference},
         mutate::{self, Fate, Gap, Mutant, Score, Scored, Settled, mutants},
         suite::{Status, Suite},
     },
 };
 use clap::Args;
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 pub(super) const ABOUT: &str = "\
 Find the slips in policies that their tests would not notice.
@@ -57,6 +58,7 @@ pub struct MutateArgs {
 
 /// Suites that are about one set of policies.
 struct Set {
+    paths: Vec<String>,
     policies: Arc<Loaded>,
     suites: Vec<Suite>,
 }
@@ -116,10 +118,12 @@ fn sets(args: &MutateArgs) -> Result<Result<Vec<Set>, String>, Failure> {
             Ok(suite) => suite,
             Err(error) => return Ok(Err(format!("{error}: see `findings-gate test`\n"))),
         };
-        let policies = cache.get(&test::policy_paths(path, &suite), suite.default_enforcement)?;
-        match sets.iter_mut().find(|set| Arc::ptr_eq(&set.policies, &policies)) {
+        // Suites may say different things of what no policy says, and be about the same policies.
+        let paths = test::policy_paths(path, &suite);
+        let policies = cache.get(&paths, suite.default_enforcement)?;
+        match sets.iter_mut().find(|set| set.paths == paths) {
             Some(set) => set.suites.push(suite),
-            None => sets.push(Set { policies, suites: vec![suite] }),
+            None => sets.push(Set { paths, policies, suites: vec![suite] }),
         }
     }
     Ok(Ok(sets))
@@ -188,24 +192,42 @@ fn settle(set: &Set, mutant: &Mutant, changed: &[Rule], solver: &mut Solver) -> 
                 Sought::Unproved(why) => {
                     return Ok(Settled::Unsettled(format!("{SOUGHT}, and it is not proved that none does: {why}")));
                 }
-                Sought::Shown(shown) => {
-                    let expectation = decided(set, &shown)?;
-                    let case = shown.example.to_case(&case_name(mutant), &expectation);
-                    return Ok(Settled::Gap(Box::new(Gap { example: shown.example, case })));
-                }
+                Sought::Shown(shown) => return shown_gap(set, mutant, &shown, rules),
+            }
+        }
+    }
+    // The same is allowed. A forbid also says by which policy something is denied, and what that does: so questions that it alone
+    // matches are asked.
+    let lone = |rule: Option<&Rule>| rule.and_then(mutate::as_permit).into_iter().collect::<Vec<_>>();
+    for kind in solver.compare(&lone(original), &lone(mutant.rule.as_ref()), default_enforcement) {
+        for sought in [kind.wider, kind.narrower] {
+            if let Sought::Shown(shown) = sought
+                && denied(&shown, rules, default_enforcement)? != denied(&shown, changed, default_enforcement)?
+            {
+                return shown_gap(set, mutant, &shown, rules);
             }
         }
     }
     Ok(Settled::Equivalent)
 }
 
-/// What the policies as they are say to a question, as a case expects it.
-fn decided(set: &Set, shown: &Shown) -> Result<serde_json::Value, Failure> {
+fn shown_gap(set: &Set, mutant: &Mutant, shown: &Shown, rules: &[Rule]) -> Result<Settled, Failure> {
+    let (outcome, by) = denied(shown, rules, set.policies.default_enforcement)?;
+    let case = shown.example.to_case(&case_name(mutant), &serde_json::json!({ "outcome": outcome, "by": by }));
+    Ok(Settled::Gap(Box::new(Gap { example: shown.example.clone(), case })))
+}
+
+/// What becomes of a question by these policies, and by which of them it is denied.
+fn denied(
+    shown: &Shown,
+    rules: &[Rule],
+    default_enforcement: Enforcement,
+) -> Result<(Outcome, BTreeSet<String>), Failure> {
     let fleet = Fleet::of(std::iter::once(&shown.example.caller).chain(&shown.others)).map_err(Failure::broke)?;
-    let mut engine = Engine::new(set.policies.snapshot(fleet.accounts())?);
+    let snapshot = Snapshot::new(rules.to_vec(), Arc::new(fleet.accounts()), default_enforcement);
+    let mut engine = Engine::new(Arc::new(snapshot.map_err(Failure::invalid)?));
     let decided = ask(&mut engine, &shown.example).map_err(Failure::broke)?;
-    let by = decided.denied_by();
-    Ok(serde_json::json!({ "outcome": decided.outcome, "by": by }))
+    Ok((decided.outcome, decided.denied_by()))
 }
 
 fn case_name(mutant: &Mutant) -> String {

@@ -25,7 +25,8 @@ it stays unproved. Always proved, besides: that no policy can fail, that every p
 outside the own account or fleet. `@expect(\"always\")` says that all questions are allowed.
 
 Proofs take a solver: cvc5 1.0.3 or later, which runs as a process of its own. Without one everything is unproved. What is proved speaks of \
-findings whose state is known; where a look-up fails, the gate denies what depends on it.";
+findings whose state is known (where a look-up fails, the gate denies what depends on it), and of each change as it is sent: where a \
+field that travels with it is stripped, the change is asked again without that field.";
 
 const EXAMPLES: &str = "\
 Examples:

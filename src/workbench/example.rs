@@ -5,7 +5,10 @@ use crate::finding::{AccountId, Accounts, InvalidBody, Member, Operation, Role, 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Who asks for what about which finding.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,6 +151,8 @@ impl fmt::Display for Example {
 pub struct Fleet {
     administrator: Option<AccountId>,
     members: BTreeMap<AccountId, Vec<String>>,
+    /// The accounts whose groups a caller has said.
+    said: BTreeSet<AccountId>,
 }
 
 impl Fleet {
@@ -173,9 +178,26 @@ impl Fleet {
                 if self.administrator == Some(caller.account) {
                     return Err(format!("account {} is the administrator's and a member's", caller.account));
                 }
+                if !caller.fleet.is_empty() {
+                    return Err(format!(
+                        "a member of account {} has `fleet`, which is an administrator's",
+                        caller.account
+                    ));
+                }
+                let known = self.members.get(&caller.account);
+                if self.said.contains(&caller.account) && known != Some(&caller.groups) {
+                    return Err(format!(
+                        "two callers of account {} say different `groups`, and groups are the account's",
+                        caller.account
+                    ));
+                }
+                self.said.insert(caller.account);
                 self.member(caller.account, &caller.groups);
             }
             Role::Administrator => {
+                if !caller.groups.is_empty() {
+                    return Err(format!("the administrator {} has `groups`, which are members'", caller.account));
+                }
                 let known = *self.administrator.get_or_insert(caller.account);
                 if known != caller.account {
                     return Err(format!("{known} and {} are both administrators, expected one", caller.account));

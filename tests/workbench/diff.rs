@@ -28,13 +28,47 @@ fn with_a_solver_it_is_proved_that_nothing_else_moved() {
     if !has_solver() {
         return;
     }
-    for (old, new) in [("pack:strict", "pack:baseline"), ("pack:baseline", "pack:strict")] {
-        let output = run(&["diff", old, new]);
-        assert!(
-            output.stdout.contains("\nNothing else is allowed or denied otherwise: proved.\n"),
-            "{}",
-            output.stdout
-        );
+    let output = run(&["diff", "pack:strict", "policies/strict"]);
+    assert!(output.stdout.contains("\nNothing else is allowed or denied otherwise: proved.\n"), "{}", output.stdout);
+    let output = run(&["diff", "pack:strict", "pack:baseline"]);
+    let elsewhere = "of all others it is proved that nothing is allowed or denied otherwise";
+    assert!(output.stdout.contains(elsewhere), "{}", output.stdout);
+}
+
+/// What the policies distinguish does not show these; the solver, or the policies themselves, do.
+#[test]
+fn what_cannot_be_shown_is_never_told_to_be_nothing() {
+    if !has_solver() {
+        return;
+    }
+    let refuses = |enforcement: &str| {
+        format!(
+            r#"@id("approve") @enforce("{enforcement}")
+            forbid (principal is Member, action == Action::"Note", resource)
+            when {{ context.operation == Operation::"BatchUpdateFindingsV2" && context.value.text like "*approved*" }};"#
+        )
+    };
+    let sends = r#"@id("st") permit (principal is Member, action == Action::"Workflow.Status", resource)
+        when { context.fields.contains(Field::"Confidence") };
+        @id("conf") permit (principal is Member, action == Action::"Confidence", resource);"#;
+    let strips = format!(
+        r#"{sends} @id("cs") @enforce("strip") forbid (principal is Member, action == Action::"Confidence", resource)
+        when {{ context.value > 90 }};"#
+    );
+    let v2 = r#"@id("note") permit (principal is Administrator, action == Action::"Note", resource);
+        @id("v2") permit (principal is Member, action == Action::"Note", resource)
+        when { context.operation == Operation::"BatchUpdateFindingsV2" };"#;
+    let none = r#"@id("note") permit (principal is Administrator, action == Action::"Note", resource);"#;
+    let (strict, mild) = (refuses("refuse"), refuses("strip"));
+    for (old, new, fail_on, told) in [
+        (strict.as_str(), mild.as_str(), "enforcement", "had the enforcement refuse and has strip"),
+        (sends, &strips, "narrowed", "it looks at what travels with it"),
+        (none, v2, "widened", "now  allow by v2"),
+    ] {
+        let place = place(&[("old/a.cedar", old), ("new/a.cedar", new)]);
+        let output = run_in(place.path(), &["diff", "old", "new", "--fail-on", fail_on]);
+        assert_eq!(output.status, 2, "{}{}", output.stdout, output.stderr);
+        assert!(output.stdout.contains(told), "{told}\n{}", output.stdout);
     }
 }
 
@@ -43,7 +77,7 @@ fn without_a_solver_that_is_said() {
     let place = place(&[("old/a.cedar", OLD), ("new/a.cedar", &new())]);
     let mut command = program(place.path());
     let output = output(command.args(["diff", "old", "new"]).env("CVC5", "/nowhere/cvc5"));
-    assert!(output.stdout.contains("That is all that the policies distinguish; it is not proved"), "{}", output.stdout);
+    assert!(output.stdout.contains("It is not proved that nothing else moved"), "{}", output.stdout);
     assert!(output.stdout.contains("there is no solver `/nowhere/cvc5`"), "{}", output.stdout);
 }
 
@@ -59,7 +93,7 @@ fn what_moved_is_told_for_people_pull_requests_and_programs() {
         golden(&format!("diff/moved.{format}"), &output.stdout);
     }
     let output = run_in(place.path(), &["diff", "old", "old"]);
-    assert_eq!((output.status, output.stdout.lines().next().unwrap()), (0, "Nothing moved."));
+    assert_eq!((output.status, output.stdout.lines().next().unwrap()), (0, "Nothing was found to have moved."));
 }
 
 #[test]

@@ -4,13 +4,13 @@ mod revision;
 
 use super::{
     Exit, Failure, Printer, policies,
-    proving::{Compared, Session, Sought, on_a_large_stack},
+    proving::{Compared, Session, Shown, Sought, on_a_large_stack},
 };
 use crate::{
-    finding::Enforcement,
+    finding::{Action, Enforcement},
     workbench::{
         Fleet,
-        diff::{self, Complete, Diff, Direction, Found, Side},
+        diff::{self, Complete, Diff, Direction, Found, Side, depends_on_others},
         matrix::MatrixError,
     },
 };
@@ -23,8 +23,8 @@ Show what a change to policies permits, denies, or enforces otherwise.
 OLD and NEW are policies: a directory, a `.cedar` file, a pack such as `pack:baseline`, or what a git revision has of them: \
 `main:policies/`, or the revision alone for the same path as the other one's. Everything that either of them distinguishes is put \
 to both, by the code that the live gate runs: who, which action, which value, in which state of the finding. So every example was \
-replayed through both before it is printed. With a solver (cvc5, see `prove`) it is also proved that nothing else is allowed or denied \
-otherwise; without one, that is said.";
+replayed through both before it is printed. With a solver (cvc5, see `prove`) it is also proved of which roles and actions nothing is allowed or \
+denied otherwise; without one, that is said.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -118,31 +118,44 @@ fn compare(old: Side<'_>, new: Side<'_>) -> Result<Diff, Failure> {
     let mut solver = match Session::start()? {
         Ok(solver) => solver,
         Err(why) => {
-            diff.complete = Complete::AsFarAsDistinguished(vec![why]);
+            diff.complete = Complete::AsFarAsDistinguished(why);
             return Ok(diff);
         }
     };
-    let mut unproved = Vec::new();
+    let mut open = Vec::new();
     for Compared { role, action, wider, narrower } in solver.compare(old.rules, new.rules, old.default_enforcement) {
         for (direction, sought) in [(Direction::Widened, wider), (Direction::Narrowed, narrower)] {
+            let told = diff.tells(direction, role, action);
             match sought {
-                // What is told was asked of both, and is so.
-                _ if diff.tells(direction, role, action) => {}
                 Sought::None => {}
-                Sought::Unproved(why) => unproved.push(why),
+                Sought::Unproved(why) => {
+                    diff.suspected.insert(direction);
+                    open.push(format!("{}: {why}", direction.as_str()));
+                }
                 Sought::Shown(shown) => {
-                    let callers = std::iter::once(&shown.example.caller).chain(&shown.others);
-                    let accounts = Arc::new(Fleet::of(callers).map_err(Failure::broke)?.accounts());
-                    let found = Found { example: &shown.example, action, element: shown.element.as_deref() };
-                    if !diff.add(old, new, &accounts, &found).map_err(failure)? {
-                        unproved.push(format!("{role}, {action}: what the solver finds could not be shown"));
+                    if !told && !add(&mut diff, old, new, action, &shown)? {
+                        diff.suspected.insert(direction);
                     }
+                    open.push(format!("{role}, {action}: {}", direction.as_str()));
                 }
             }
         }
+        if depends_on_others(old, new, role, action) {
+            open.push(format!(
+                "{role}, {action}: it looks at what travels with it, and of that other policies decide now"
+            ));
+        }
     }
-    diff.complete = if unproved.is_empty() { Complete::Proved } else { Complete::AsFarAsDistinguished(unproved) };
+    diff.complete = if open.is_empty() { Complete::Proved } else { Complete::ProvedElsewhere(open) };
     Ok(diff)
+}
+
+/// Adds what the solver found. Answers whether both sets, asked it, say different things.
+fn add(diff: &mut Diff, old: Side<'_>, new: Side<'_>, action: Action, shown: &Shown) -> Result<bool, Failure> {
+    let callers = std::iter::once(&shown.example.caller).chain(&shown.others);
+    let accounts = Arc::new(Fleet::of(callers).map_err(Failure::broke)?.accounts());
+    let found = Found { example: &shown.example, action, element: shown.element.as_deref() };
+    diff.add(old, new, &accounts, &found).map_err(failure)
 }
 
 /// Policies that cannot be asked are invalid; the rest is a fault of the program.

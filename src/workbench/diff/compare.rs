@@ -61,6 +61,8 @@ pub struct Diff {
     pub moved: Vec<Moved>,
     /// Whether that is all.
     pub complete: Complete,
+    /// The ways in which something may have moved that could not be shown.
+    pub suspected: BTreeSet<Direction>,
     /// What is not told apart, or not asked, in words.
     pub notes: Vec<String>,
 }
@@ -71,8 +73,10 @@ pub struct Diff {
 pub enum Complete {
     /// It is: proved.
     Proved,
-    /// It is all that the policies distinguish, and a proof is missing for these reasons.
-    AsFarAsDistinguished(Vec<String>),
+    /// Of these there may be more; of all others it is proved that there is nothing.
+    ProvedElsewhere(Vec<String>),
+    /// It is all that the policies distinguish, and a proof is missing for this reason.
+    AsFarAsDistinguished(String),
 }
 
 /// Questions of which the same was said, and now the same is.
@@ -185,8 +189,33 @@ impl Diff {
             }
         }
         moved.sort_by_key(|moved| moved.direction);
-        let complete = Complete::AsFarAsDistinguished(Vec::new());
-        Ok(Self { moved, complete, notes: notes.into_iter().collect() })
+        let complete = Complete::AsFarAsDistinguished("no solver was asked".to_owned());
+        let (suspected, notes) = (BTreeSet::new(), notes.into_iter().collect());
+        let mut diff = Self { moved, complete, suspected, notes };
+        diff.enforcement(old, new);
+        Ok(diff)
+    }
+
+    /// Suspects what is plain from the policies and was not shown: that a denial does something else.
+    fn enforcement(&mut self, old: Side<'_>, new: Side<'_>) {
+        let does = |side: Side<'_>, rule: &Rule| rule.enforcement.unwrap_or(side.default_enforcement);
+        for rule in old.rules {
+            let Some(now) = new.rules.iter().find(|now| now.id == rule.id) else { continue };
+            let shown = |moved: &Moved| moved.old.policies.contains(&rule.id) && moved.new.policies.contains(&rule.id);
+            if does(old, rule) != does(new, now)
+                && rule.effect == cedar_policy::Effect::Forbid
+                && !rule.shadow
+                && !self.moved.iter().any(shown)
+            {
+                self.suspected.extend([Direction::Milder, Direction::Stricter]);
+                self.notes.push(format!(
+                    "policy `{}` had the enforcement {} and has {}; no question was found that shows it",
+                    rule.id,
+                    does(old, rule),
+                    does(new, now)
+                ));
+            }
+        }
     }
 
     /// Whether something is told to have moved in this direction for a role and an action.
@@ -231,9 +260,10 @@ impl Diff {
         Ok(true)
     }
 
-    /// Whether something moved in one of these ways.
+    /// Whether something moved in one of these ways, or may have.
     pub fn has(&self, directions: &[Direction]) -> bool {
-        self.moved.iter().any(|moved| directions.contains(&moved.direction))
+        let moved = self.moved.iter().map(|moved| moved.direction).chain(self.suspected.iter().copied());
+        moved.into_iter().any(|direction| directions.contains(&direction))
     }
 }
 
@@ -361,6 +391,14 @@ impl<'r> Sides<'r> {
     }
 }
 
+/// Whether the answer to a change may move because of what travels with it: policies look at that, and of something else other
+/// policies decide now. Where what travels is stripped, the change is asked again without it, which no proof knows.
+pub fn depends_on_others(old: Side<'_>, new: Side<'_>, role: Role, action: Action) -> bool {
+    let reads = [old, new].into_iter().any(|side| applying(side, role, action).iter().any(Applying::reads_others));
+    let others = Action::ALL.iter().copied().filter(|other| *other != action);
+    reads && others.into_iter().any(|other| applying(old, role, other) != applying(new, role, other))
+}
+
 /// A policy, in what matters of it.
 #[derive(Debug, PartialEq, Eq)]
 struct Applying {
@@ -385,7 +423,11 @@ fn applying(side: Side<'_>, role: Role, action: Action) -> Vec<Applying> {
 impl Applying {
     /// Whether it may look at what travels with a change.
     fn reads_others(&self) -> bool {
-        ["fields", "note", "userDefinedFields"].iter().any(|name| self.meaning.contains(name))
+        ["fields", "note", "userDefinedFields"].iter().any(|name| {
+            [format!("context.{name}"), format!("context has {name}"), format!("context has \"{name}\"")]
+                .iter()
+                .any(|read| self.meaning.contains(read))
+        })
     }
 }
 

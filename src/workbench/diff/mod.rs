@@ -6,7 +6,7 @@
 mod compare;
 mod render;
 
-pub use compare::{Complete, Diff, Difference, Direction, Found, Moved, Side, first_difference};
+pub use compare::{Complete, Diff, Difference, Direction, Found, Moved, Side, depends_on_others, first_difference};
 pub use render::{human, json, markdown};
 
 #[cfg(test)]

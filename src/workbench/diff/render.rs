@@ -32,7 +32,7 @@ pub fn human(diff: &Diff, paint: Paint) -> String {
         text.push('\n');
     }
     if diff.moved.is_empty() {
-        text.push_str("Nothing moved.\n");
+        text.push_str("Nothing was found to have moved.\n");
     }
     for line in complete(diff) {
         let _ = writeln!(text, "{line}");
@@ -47,11 +47,13 @@ pub fn human(diff: &Diff, paint: Paint) -> String {
 fn complete(diff: &Diff) -> Vec<String> {
     match &diff.complete {
         Complete::Proved => vec!["Nothing else is allowed or denied otherwise: proved.".to_owned()],
+        Complete::ProvedElsewhere(why) => {
+            let head =
+                "Of these there may be more; of all others it is proved that nothing is allowed or denied otherwise:";
+            std::iter::once(head.to_owned()).chain(why.iter().map(|why| format!("  {why}"))).collect()
+        }
         Complete::AsFarAsDistinguished(why) => {
-            let mut lines =
-                vec!["That is all that the policies distinguish; it is not proved that nothing else moved:".to_owned()];
-            lines.extend(why.iter().map(|why| format!("  {why}")));
-            lines
+            vec![format!("That is all that the policies distinguish. It is not proved that nothing else moved: {why}.")]
         }
     }
 }

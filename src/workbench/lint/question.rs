@@ -34,10 +34,8 @@ impl Kind {
     /// The range of a number, where the API gives it one.
     pub(super) fn limits(&self, term: &str) -> Option<(i64, i64)> {
         match (term, self.action.as_str()) {
-            ("context . value", "Confidence" | "Criticality" | "Severity.Normalized")
-            | ("resource . confidence" | "resource . criticality" | "resource . severity . normalized", _) => {
-                Some((0, 100))
-            }
+            // What a finding has is whatever its backend says.
+            ("context . value", "Confidence" | "Criticality" | "Severity.Normalized") => Some((0, 100)),
             ("context . rank" | "resource . severity . rank", _) => Some((0, 4)),
             _ => None,
         }

@@ -138,6 +138,9 @@ impl Matrix {
             }
         }
         notes.extend(never_seen(&asked));
+        if filter.roles.is_empty() && filter.actions.is_empty() {
+            notes.extend(never_deciding(rules, &asked));
+        }
         Ok(Self { sections, notes: notes.into_iter().collect(), cells })
     }
 
@@ -180,6 +183,16 @@ fn never_seen(asked: &[Vec<(Space<'_>, Vec<Reply>)>]) -> Vec<String> {
     }
     let looked_at = |note: &str| spaces.iter().filter(|space| space.looks_at(note)).count();
     met.into_iter().filter(|(note, count)| looked_at(note) == *count).map(|(note, _)| note.clone()).collect()
+}
+
+/// The policies that decide no cell: either others always do, or there is no cell for what they are about.
+fn never_deciding(rules: &[Rule], asked: &Asked<'_>) -> Vec<String> {
+    let replies = asked.iter().flatten().flat_map(|(_, replies)| replies);
+    let deciding: BTreeSet<&str> = replies.flat_map(|reply| &reply.policies).map(|id| &**id).collect();
+    let never = rules.iter().filter(|rule| !rule.shadow && !deciding.contains(&*rule.id));
+    never
+        .map(|rule| format!("policy `{}` decides nothing here: no question was found for which it does", rule.id))
+        .collect()
 }
 
 /// By caller, the spaces with what the gate says to their cells.

@@ -165,6 +165,11 @@ impl Choice<'_> {
                 .flat_map(|other| [one.witness("") + &other.witness(""), other.witness("") + &one.witness("")]);
             all.extend(joined.filter(|text| one.matches(text)));
         }
+        // All of them at once, as a conjunction of them asks.
+        if likes.len() > 2 {
+            let whole = likes.iter().map(|like| like.witness("")).collect::<Vec<_>>().join(" ");
+            all.extend(Some(whole).filter(|text| likes.iter().all(|like| like.matches(text))));
+        }
         if self.related {
             all.extend(draft.texts());
         }

@@ -8,7 +8,7 @@ mod operators;
 mod report;
 mod score;
 
-pub use mutants::{Mutant, mutants};
+pub use mutants::{Mutant, as_permit, mutants};
 pub use report::{human, json};
 pub use score::{Fate, Gap, Score, Scored, Settled, Tally};
 

@@ -55,6 +55,15 @@ pub fn mutants(rules: &[Rule]) -> Result<Vec<Mutant>, String> {
     Ok(mutants)
 }
 
+/// A policy made a permit, which allows what it matches: so that it can be compared for itself.
+pub fn as_permit(rule: &Rule) -> Option<Rule> {
+    let tree = rule.policy.to_pst().ok()?;
+    let mut body = tree.body().clone();
+    body.effect = pst::Effect::Permit;
+    let policy = Policy::from_pst(pst::Policy::Static(StaticPolicy::try_from(body).ok()?)).ok()?;
+    Some(Rule { effect: Effect::Permit, enforcement: None, advice: None, shadow: false, policy, ..rule.clone() })
+}
+
 /// The slips of one policy.
 struct Slips<'r> {
     rule: &'r Rule,

@@ -1,7 +1,8 @@
 //! What can slip in a condition.
 
 use crate::policy::words;
-use cedar_policy::pst::{BinaryOp, Expr, Literal, UnaryOp};
+use cedar_policy::pst::{BinaryOp, Expr, Literal, PatternElem, UnaryOp};
+use jiff::civil::Date;
 use std::sync::Arc;
 
 /// A slip of an expression: what it is, the atom of the policy that it is in or before, and the expression with it.
@@ -105,7 +106,21 @@ fn own(expr: &Expr, at: usize, found: &mut Found<'_>) {
                 found(format!("`{}` to `{other}`", uid.eid), at, Expr::Literal(Literal::EntityUID(changed)));
             }
         }
-        Expr::Like { .. } | Expr::HasAttr { .. } | Expr::Is { .. } => {
+        Expr::UnaryOp { op: op @ (UnaryOp::Datetime | UnaryOp::Decimal | UnaryOp::Duration), expr } => {
+            if let Expr::Literal(Literal::String(text)) = &**expr {
+                for other in beside(*op, text) {
+                    let changed = Arc::new(Expr::Literal(Literal::String(other.as_str().into())));
+                    found(format!("{text:?} to {other:?}"), at, Expr::UnaryOp { op: *op, expr: changed });
+                }
+            }
+        }
+        Expr::Like { expr: of, pattern } => {
+            found(format!("negate `{expr}`"), at, negated(expr));
+            for (what, pattern) in patterns(pattern) {
+                found(format!("{what} of `{expr}`"), at, Expr::Like { expr: of.clone(), pattern });
+            }
+        }
+        Expr::HasAttr { .. } | Expr::Is { .. } => {
             found(format!("negate `{expr}`"), at, negated(expr));
         }
         Expr::IfThenElse { then_expr, else_expr, .. } => {
@@ -150,6 +165,55 @@ fn binary(expr: &Expr, op: BinaryOp, left: &Arc<Expr>, right: &Arc<Expr>, at: us
     }
     if matches!(op, BinaryOp::In | BinaryOp::Contains | BinaryOp::HasTag) {
         found(format!("negate `{expr}`"), at, negated(expr));
+    }
+}
+
+/// Patterns that match a little more or less: a wildcard more or less at either end.
+fn patterns(pattern: &[PatternElem]) -> Vec<(&'static str, Vec<PatternElem>)> {
+    let is_wildcard = |elem: Option<&PatternElem>| matches!(elem, Some(PatternElem::Wildcard));
+    let (starts, ends) = (is_wildcard(pattern.first()), is_wildcard(pattern.last()));
+    let with = |before: bool, after: bool| {
+        let inner =
+            &pattern[usize::from(starts)..pattern.len() - usize::from(ends && pattern.len() > usize::from(starts))];
+        let wildcard = |there: bool| there.then_some(PatternElem::Wildcard);
+        wildcard(before).into_iter().chain(inner.iter().cloned()).chain(wildcard(after)).collect()
+    };
+    vec![
+        (if starts { "drop the first `*`" } else { "add a `*` in front" }, with(!starts, ends)),
+        (if ends { "drop the last `*`" } else { "add a `*` behind" }, with(starts, !ends)),
+    ]
+}
+
+/// The values next to what the argument of an extension says.
+fn beside(op: UnaryOp, text: &str) -> Vec<String> {
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit()).count();
+    match op {
+        UnaryOp::Decimal => {
+            let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+            let Ok(number) = text.replace('.', "").parse::<i64>() else { return Vec::new() };
+            let spelt = |number: i64| {
+                let digits = format!("{:0width$}", number.abs(), width = places + 1);
+                let (whole, fraction) = digits.split_at(digits.len() - places);
+                format!("{}{whole}.{fraction}", if number < 0 { "-" } else { "" })
+            };
+            if places == 0 { Vec::new() } else { vec![spelt(number + 1), spelt(number - 1)] }
+        }
+        UnaryOp::Duration => {
+            let (number, unit) = text.split_at(digits);
+            let Ok(number) = number.parse::<i64>() else { return Vec::new() };
+            [number + 1, number - 1]
+                .iter()
+                .filter(|number| **number >= 0)
+                .map(|number| format!("{number}{unit}"))
+                .collect()
+        }
+        UnaryOp::Datetime => {
+            let Some((date, rest)) = text.split_at_checked(10) else { return Vec::new() };
+            let Ok(date) = date.parse::<Date>() else { return Vec::new() };
+            let days = [date.tomorrow(), date.yesterday()];
+            days.into_iter().flatten().map(|date| format!("{date}{rest}")).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -111,7 +111,8 @@ impl Proposal {
     /// The members of BatchUpdateFindingsV2.
     pub(super) fn update_v2(&self, model: &Model<'_>) -> Option<Map<String, Value>> {
         let mut members = Map::new();
-        for field in fields(model) {
+        // What is proposed itself comes last, and is not beside itself.
+        for field in fields(model).into_iter().filter(|field| Some(*field) != self.action.field()) {
             let (name, value) = match field {
                 Field::Note => ("Comment", model.context.get("note")?.get("text")?.clone()),
                 Field::Severity => ("SeverityId", json!(3)),

@@ -446,6 +446,9 @@ impl<'de> de::Visitor<'de> for ChangeReader {
         });
         let reason = why.as_deref().map(reason).transpose()?;
         let expectation = ChangeExpectation { line: 0, allow, deny, reason, advice, enforcement, shadow };
+        if expectation.shadow.as_ref().is_some_and(|shadow| shadow.shadow.is_some()) {
+            return Err(de::Error::custom("`shadow` within `shadow`: there is one such answer"));
+        }
         if expectation.is_empty() {
             return Err(de::Error::custom("nothing is expected of this change"));
         }

@@ -117,7 +117,7 @@ fn update<'s>(
 ) -> Option<Map<String, Value>> {
     let Some(leaf) = &raw.set else {
         let named = resolver.fixture(Kind::Update, &resolver.raw.updates, row, at)?;
-        return Some(merged(named, &raw.with));
+        return beside(resolver, raw, row, at, named);
     };
     let Some(update) = Action::parse(leaf).and_then(|action| setting(action, row)) else {
         let leaves: Vec<&str> = LEAVES.iter().map(|action| action.as_str()).collect();
@@ -127,7 +127,23 @@ fn update<'s>(
         resolver.problem(at, format!("`set: {leaf}` with `{row}`"), &help);
         return None;
     };
-    Some(merged(&update, &raw.with))
+    beside(resolver, raw, row, at, &update)
+}
+
+/// What a row asks for with what comes beside it, which may not be about the same.
+fn beside(
+    resolver: &mut Resolver<'_>,
+    raw: &RawMatrix,
+    row: &str,
+    at: &Spanned<Cells>,
+    update: &Map<String, Value>,
+) -> Option<Map<String, Value>> {
+    if let Some(twice) = raw.with.keys().find(|name| update.contains_key(*name)) {
+        let message = format!("`with` and the row `{row}` both say `{twice}`");
+        resolver.problem(at, message, "a row is asked as it stands: leave that out of `with`");
+        return None;
+    }
+    Some(merged(&raw.with, update))
 }
 
 /// The leaves that have one value.

@@ -49,6 +49,11 @@ pub(super) fn suite(file: &str, text: &str) -> Result<Suite, SuiteError> {
         problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
         return Err(SuiteError::new(file, problems));
     }
+    if let Some(name) = raw.suite.as_ref().filter(|name| name.trim().is_empty() || name.contains(char::is_control)) {
+        let message = format!("`{}` is no name of a suite", name.escape_debug());
+        let help = "write one line of plain text: it goes into reports and logs";
+        return Err(SuiteError::new(file, vec![source.problem(0, 0, message).help(help)]));
+    }
     let name = raw.suite.unwrap_or_else(|| {
         let base = file.rsplit(['/', '\\']).next().unwrap_or(file);
         base.strip_suffix(super::SUFFIX).unwrap_or(base).to_owned()
@@ -86,6 +91,9 @@ pub(super) struct Resolver<'s> {
     cases: Vec<Case>,
     problems: Vec<Problem>,
 }
+
+/// How many cases may be like one another in a row.
+const MOST_LINKS: usize = 20;
 
 /// What a name can stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,14 +190,22 @@ impl<'s> Resolver<'s> {
 
     /// What is left out is told with its reason, so it has one.
     pub(super) fn reason_to_skip<T>(&mut self, at: &Spanned<T>, skip: Option<&str>) {
-        if let Some(reason) = skip.filter(|reason| matches!(reason.trim(), "" | "true" | "false" | "yes" | "no")) {
-            let help = "say why: `skip: waits for the new policy`; a case without `skip` is asked";
-            self.problem(at, format!("`skip: {reason}` is no reason"), help);
+        let is_none = |reason: &&str| {
+            matches!(reason.trim(), "" | "true" | "false" | "yes" | "no") || reason.contains(char::is_control)
+        };
+        if let Some(reason) = skip.filter(is_none) {
+            let help = "say why, in a line: `skip: waits for the new policy`; a case without `skip` is asked";
+            self.problem(at, format!("`skip: {}` is no reason", reason.escape_debug()), help);
         }
     }
 
     /// Whether no other case has this name.
     pub(super) fn is_new_name<T>(&mut self, at: &Spanned<T>, name: &str) -> bool {
+        if name.trim().is_empty() || name.contains(char::is_control) {
+            let message = format!("`{}` is no name of a case", name.escape_debug());
+            self.problem(at, message, "write one line of plain text: it goes into reports and logs");
+            return false;
+        }
         let is_new = self.names.insert(name.to_owned());
         if !is_new {
             self.problem(at, format!("two cases are called `{name}`"), "give each its own name");
@@ -232,6 +248,11 @@ impl<'s> Resolver<'s> {
             None => Parts::new(self.raw.now.unwrap_or(Example::NOW)),
             Some(like) => {
                 seen.push(&case.name);
+                if seen.len() > MOST_LINKS {
+                    let message = format!("more than {MOST_LINKS} cases, each like the one before");
+                    self.problem(like, message, "let them be like the first");
+                    return None;
+                }
                 if seen.contains(&like.value.as_str()) {
                     self.problem(like, format!("case `{}` is like itself", like.value), "break the circle");
                     return None;
