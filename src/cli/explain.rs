@@ -57,16 +57,16 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "PATH", required = true)]
     pub policies: Vec<String>,
 
-    /// What a denial does where no policy says: strip, reject or refuse
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_parser = policies::enforcement)]
+    /// What a denial does where no policy says
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_enum)]
     pub default_enforcement: Enforcement,
 
     /// The account that sends the request
     #[arg(long, value_name = "ACCOUNT", value_parser = account)]
     pub account: AccountId,
 
-    /// What the account is, where no accounts file says it: administrator or member
-    #[arg(long, value_name = "ROLE", value_parser = role)]
+    /// What the account is, where no accounts file says it
+    #[arg(long, value_name = "ROLE", value_enum)]
     pub role: Option<Role>,
 
     /// A group of the account, such as `ou/prod`; may be given again
@@ -85,8 +85,8 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "ARN")]
     pub principal: Option<String>,
 
-    /// What a denial does to this caller at the least: strip, reject or refuse
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "strip", value_parser = policies::enforcement)]
+    /// What a denial does to this caller at the least
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "strip", value_enum)]
     pub minimum_enforcement: Enforcement,
 
     /// The findings as they are: a file with what GetFindings answers, or with a list of findings; `-` for standard input
@@ -207,14 +207,6 @@ fn shown(file: &Path) -> String {
 
 fn account(text: &str) -> Result<AccountId, &'static str> {
     AccountId::parse(text).ok_or("expected an account id of twelve digits, such as 111122223333")
-}
-
-fn role(text: &str) -> Result<Role, &'static str> {
-    match text {
-        "administrator" => Ok(Role::Administrator),
-        "member" => Ok(Role::Member),
-        _ => Err("expected `administrator` or `member`"),
-    }
 }
 
 fn time(text: &str) -> Result<Timestamp, &'static str> {

@@ -1,6 +1,6 @@
 //! `findings-gate import-iam`
 
-use super::{Exit, Failure, Format, Printer, policies::enforcement};
+use super::{Exit, Failure, Format, Printer};
 use crate::{
     finding::{AccountId, Enforcement},
     workbench::iam::{self, Doubt, Hub, ImportError, Imported, ImportedStatement, Invalid, Options, Principal, Source},
@@ -53,8 +53,8 @@ pub struct ImportIamArgs {
     #[arg(long, value_name = "ARN")]
     pub hub: Option<Hub>,
 
-    /// What a Deny does: strip, reject or refuse. IAM refuses the call; the others deviate from it
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "refuse", value_parser = enforcement)]
+    /// What a Deny does. IAM refuses the call; the others deviate from it
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "refuse", value_enum)]
     pub enforce: Enforcement,
 
     /// What every id begins with

@@ -52,7 +52,7 @@ pub struct MatrixArgs {
     pub policies: PolicyArgs,
 
     /// Only callers of this role; may be given again
-    #[arg(long, value_name = "ROLE", value_parser = role)]
+    #[arg(long, value_name = "ROLE", value_enum)]
     pub role: Vec<Role>,
 
     /// Only this action, such as Workflow.Status; may be given again
@@ -218,14 +218,6 @@ fn told_to_use(printer: &mut Printer, message: &str) -> Result<Exit, Failure> {
 
 fn failed(what: &str, file: &Path, error: &io::Error) -> Failure {
     Failure::broke(format!("cannot {what} {}: {error}", file.display()))
-}
-
-fn role(text: &str) -> Result<Role, &'static str> {
-    match text {
-        "administrator" => Ok(Role::Administrator),
-        "member" => Ok(Role::Member),
-        _ => Err("expected `administrator` or `member`"),
-    }
 }
 
 fn actions() -> PossibleValuesParser {

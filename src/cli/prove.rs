@@ -1,6 +1,6 @@
 //! `findings-gate prove`
 
-use super::{Exit, Failure, Format, Printer, policies};
+use super::{Exit, Failure, Format, Printer};
 use crate::finding::Enforcement;
 use clap::Args;
 use std::ffi::OsString;
@@ -44,8 +44,8 @@ pub struct ProveArgs {
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
 
-    /// What a denial does where no policy says: strip, reject or refuse
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_parser = policies::enforcement)]
+    /// What a denial does where no policy says
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_enum)]
     pub default_enforcement: Enforcement,
 
     /// Prove only this; may be given again

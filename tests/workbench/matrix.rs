@@ -123,7 +123,7 @@ fn misuse_and_bad_policies_are_told() {
     for (arguments, status, told) in [
         (&["matrix"][..], 64, "<PATH>"),
         (&["matrix", "pack:baseline", "--action", "Workflow"], 64, "Workflow.Status"),
-        (&["matrix", "pack:baseline", "--role", "admin"], 64, "expected `administrator` or `member`"),
+        (&["matrix", "pack:baseline", "--role", "admin"], 64, "[possible values: administrator, member]"),
         (&["matrix", "pack:baseline", "--all", "--format", "html"], 64, "--format csv or --format json"),
         (&["matrix", "pack:baseline", "--check", &path("none.md")], 1, "make it with --write"),
         (&["matrix", "pack:baseline", "--check", &path("matrix.pdf")], 1, "expected .md, .csv, .json, .txt or .html"),

@@ -3,7 +3,7 @@
 mod revision;
 
 use super::{
-    Exit, Failure, Printer, policies,
+    Exit, Failure, Printer,
     proving::{Compared, Session, Sought, on_a_large_stack},
 };
 use crate::{
@@ -48,8 +48,8 @@ pub struct DiffArgs {
     #[arg(value_name = "NEW")]
     pub new: String,
 
-    /// What a denial does where no policy says: strip, reject or refuse
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_parser = policies::enforcement)]
+    /// What a denial does where no policy says
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_enum)]
     pub default_enforcement: Enforcement,
 
     /// How to print it
