@@ -72,7 +72,7 @@ pub struct MatrixArgs {
     pub check: Option<PathBuf>,
 
     /// Write it to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "out", value_name = "FILE")]
     pub write: Option<PathBuf>,
 }
 
@@ -80,6 +80,7 @@ pub struct MatrixArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MatrixFormat {
     /// A table of 100 columns
+    #[value(alias = "human")]
     Text,
     /// For pull requests and documentation
     Markdown,
@@ -127,6 +128,7 @@ pub(super) fn run(args: &MatrixArgs, printer: &mut Printer) -> Result<Exit, Fail
         (Some(file), _) => compare(args, file, &text, printer),
         (None, Some(file)) => {
             fs::write(file, text).map_err(|error| failed("write", file, &error))?;
+            printer.err(&format!("wrote {}\n", file.display()))?;
             Ok(Exit::Fine)
         }
         (None, None) => {

@@ -114,6 +114,8 @@ fn once(args: &TestArgs, printer: &mut Printer) -> Result<(Exit, Vec<PathBuf>), 
     }
     if let Some(directory) = &args.export {
         export::write(directory, &run.exports)?;
+        let suites = if run.exports.len() == 1 { "suite" } else { "suites" };
+        printer.err(&format!("wrote the tests of {} {suites} to {}\n", run.exports.len(), directory.display()))?;
     }
     let enough = match &run.coverage {
         Some(coverage) => args.coverage.tell(coverage, printer)?,
