@@ -54,7 +54,7 @@ pub struct ExplainArgs {
     pub operation: Call,
 
     /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`; may be given again
-    #[arg(long, value_name = "PATH", required = true)]
+    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     pub policies: Vec<String>,
 
     /// What a denial does where no policy says
@@ -133,6 +133,10 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Fai
         printer.err("error: the body and the findings cannot both come from standard input\n")?;
         return Ok(Exit::Usage);
     }
+    if args.role == Some(Role::Member) && !args.fleet.is_empty() {
+        printer.err("error: --fleet is of an administrator: leave it out, or say --role administrator\n")?;
+        return Ok(Exit::Usage);
+    }
     let loaded = policies::load(&args.policies, args.default_enforcement)?;
     let (caller, accounts) = caller(args)?;
     let snapshot = loaded.snapshot(accounts)?;
@@ -148,13 +152,15 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Fai
         operation: args.operation.operation(),
         body: &body,
         caller,
-        now: args.now.unwrap_or_else(Timestamp::now),
+        now: args.now.unwrap_or_else(this_second),
         states: &states,
         snapshot: &snapshot,
     };
     let explanation = explain(&inquiry).map_err(|error| match error {
         Unexplained::Body(error) => {
-            Failure::invalid(format_args!("{} is no body of {}: {error}", shown(&args.body), inquiry.operation.name()))
+            // Of the body as a whole, it is said already what it is.
+            let what = if error.path.is_empty() { error.problem } else { error.to_string() };
+            Failure::invalid(format_args!("{} is no body of {}: {what}", shown(&args.body), inquiry.operation.name()))
         }
         Unexplained::Operation(_) | Unexplained::Policy(_) => Failure::broke(error),
     })?;
@@ -163,6 +169,12 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Fai
         Format::Json => printer.json(&explanation)?,
     }
     Ok(Exit::Fine)
+}
+
+/// Now, in whole seconds: nothing is decided by less, and it can be given again.
+fn this_second() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// Who asks, in which fleet.
