@@ -61,7 +61,7 @@ pub struct ProveArgs {
     pub solver: Option<OsString>,
 
     /// How long the solver may think about one question, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds)]
     pub timeout: u32,
 
     /// Show how long each took, and what the solver said where that could not be replayed
@@ -71,6 +71,11 @@ pub struct ProveArgs {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+/// A time that there is to wait for.
+fn seconds(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds)).ok_or("expected seconds, 1 to 86400")
 }
 
 /// Proves, and prints what became of each property.
