@@ -87,7 +87,13 @@ fn the_manual_has_a_page_for_every_verb() {
     for verb in verbs() {
         assert!(program.contains(&format!("findings\\-gate\\-{}", verb.replace('-', "\\-"))), "{verb}: {program}");
         let page = run(&["man", &verb]).ends(0).stdout;
-        assert!(page.contains(".TH findings-gate-") && page.contains("Exit codes:"), "{page}");
+        assert!(page.contains(".TH findings-gate-") && !page.contains("EXTRA"), "{page}");
+        // An example is a line, as one types it.
+        let (_, examples) = page.split_once("\n.SH EXAMPLES\n.nf\n").unwrap();
+        let (examples, rest) = examples.split_once("\n.fi\n").unwrap();
+        assert!(examples.lines().any(|line| line.starts_with("findings\\-gate ")), "{verb}: {examples}");
+        let (_, status) = rest.split_once(".SH EXIT STATUS\n.nf\n0 ").unwrap();
+        assert!(status.contains("\n64 usage\n.fi\n.SH VERSION\n"), "{verb}: {status}");
     }
     assert!(run(&["man", "chekc"]).ends(64).stderr.contains("no verb `chekc`"));
 }
