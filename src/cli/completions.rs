@@ -11,9 +11,11 @@ It is made from the same definitions as `--help`, so it fits this version of the
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate completions bash > ~/.local/share/bash-completion/completions/findings-gate
+  findings-gate completions bash \\
+      > ~/.local/share/bash-completion/completions/findings-gate
   findings-gate completions zsh > ~/.zfunc/_findings-gate
-  findings-gate completions fish > ~/.config/fish/completions/findings-gate.fish
+  findings-gate completions fish \\
+      > ~/.config/fish/completions/findings-gate.fish
 
 Exit codes: 0 printed · 1 broke · 64 usage";
 

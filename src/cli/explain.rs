@@ -29,12 +29,17 @@ one with --assume-plain. Otherwise it is judged as if the look-up failed.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate explain body.json --policies pack:baseline --role member --account 222222222222
-  findings-gate explain body.json --policies policies --accounts accounts.toml --account 222222222222
-  aws securityhub get-findings > now.json; findings-gate explain body.json --findings now.json --policies policies \\
+  findings-gate explain body.json --policies pack:baseline \\
+      --role member --account 222222222222
+  findings-gate explain body.json --policies policies \\
+      --accounts accounts.toml --account 222222222222
+  aws securityhub get-findings > now.json
+  findings-gate explain body.json --findings now.json --policies policies \\
       --role administrator --account 111111111111 --fleet 222222222222
-  findings-gate explain - --operation import --policies policies --role member --account 222222222222 < findings.json
-  findings-gate explain body.json ... --format json | jq '.findings[].changes[].verdict'
+  findings-gate explain - --operation import --policies policies \\
+      --role member --account 222222222222 < findings.json
+  findings-gate explain body.json ... --format json |
+      jq '.findings[].changes[].verdict'
 
 Exit codes: 0 explained · 1 broke · 3 a policy, the body or the findings are invalid · 64 usage";
 

@@ -26,10 +26,14 @@ What no policy permits must refuse the call, as in IAM: set policies.default_enf
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate import-iam deny.json                        Print the policies
-  findings-gate import-iam deny.json --out policies/iam     Write deny.cedar and deny.test.yaml
-  findings-gate import-iam scp.json --scp --principal any   A service control policy, for everyone
-  aws iam get-policy-version --policy-arn … --version-id … --query PolicyVersion.Document | findings-gate import-iam -
+  # Print the policies
+  findings-gate import-iam deny.json
+  # Write deny.cedar and deny.test.yaml
+  findings-gate import-iam deny.json --out policies/iam
+  # A service control policy, for everyone
+  findings-gate import-iam scp.json --scp --principal any
+  aws iam get-policy-version --policy-arn … --version-id … \\
+      --query PolicyVersion.Document | findings-gate import-iam -
 
 Exit codes: 0 everything was carried over · 1 broke · 3 a statement was refused, or a document is invalid · 64 usage";
 

@@ -37,8 +37,10 @@ Examples:
   findings-gate matrix pack:baseline
   findings-gate matrix policies/ --role member --action Workflow.Status
   findings-gate matrix policies/ --write policies/matrix.md
-  findings-gate matrix policies/ --check policies/matrix.md    What moved? (exit code 2)
-  findings-gate matrix policies/ --format csv --all            Every cell by itself
+  # What moved? (exit code 2)
+  findings-gate matrix policies/ --check policies/matrix.md
+  # Every cell by itself
+  findings-gate matrix policies/ --format csv --all
   findings-gate matrix policies/ --format html > matrix.html
 
 Exit codes: 0 fine · 1 broke · 2 the matrix is not that of --check · 3 policies invalid · 64 usage";

@@ -39,7 +39,8 @@ Examples:
   findings-gate check --config deploy/findings-gate.toml
   findings-gate check --format json | jq .policies
   findings-gate check policies/baseline
-  findings-gate check --accounts accounts.toml --vocabulary words.toml pack:strict policies/team.cedar
+  findings-gate check --accounts accounts.toml --vocabulary words.toml \\
+      pack:strict policies/team.cedar
   findings-gate check --deny-warnings --format github policies/baseline
   findings-gate check --format sarif policies/baseline > findings-gate.sarif
 

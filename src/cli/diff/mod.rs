@@ -28,11 +28,14 @@ otherwise; without one, that is said.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate diff main policies/                       What does this branch change?
+  # What does this branch change?
+  findings-gate diff main policies/
   findings-gate diff HEAD~1:policies/ HEAD:policies/
   findings-gate diff pack:strict pack:baseline
-  findings-gate diff main policies/ --format markdown     For a pull request
-  findings-gate diff main policies/ --fail-on widened     Exit code 2 if something is allowed that was denied
+  # For a pull request
+  findings-gate diff main policies/ --format markdown
+  # Exit code 2 if something is allowed that was denied
+  findings-gate diff main policies/ --fail-on widened
 
 Exit codes: 0 fine · 1 broke · 2 something moved that --fail-on names · 3 policies invalid · 64 usage";
 
