@@ -29,18 +29,19 @@ do.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate demo                        Try it: gate, backend and sample findings
+  findings-gate demo                        Try it, with sample findings
   findings-gate check                       Is findings-gate.toml right?
   findings-gate serve --config gate.toml    Run the gate
 
 Before policies ship:
-  findings-gate check policies              Are they valid, and do they say what was meant?
-  findings-gate test policies --coverage    Do they do what their tests say? What was never asked?
+  findings-gate check policies              Do they say what was meant?
+  findings-gate test policies --coverage    Do they do what their tests say?
   findings-gate mutate policies             Which slips would no test notice?
   findings-gate matrix policies             Who may set what to what?
   findings-gate prove policies              Is it true whatever is asked?
-  findings-gate diff main policies          What does this branch change, and for whom?
-  findings-gate explain body.json --policies policies --role member --account 222222222222
+  findings-gate diff main policies          What does this branch change?
+  findings-gate explain body.json --policies policies \\
+      --role member --account 222222222222  What becomes of it, and why?
 
 Exit codes:
   0   fine
@@ -50,9 +51,11 @@ Exit codes:
   64  wrong usage of the command line
 
 Environment:
-  FINDINGS_GATE_LOG                 What is logged: `debug`, `info,findings_gate::proxy=trace`
-  FINDINGS_GATE__LISTEN__ADDRESS    Any key of the configuration: here `listen.address`
-  NO_COLOR                          Print without colour
+  FINDINGS_GATE_LOG               What is logged: `debug`,
+                                  `info,findings_gate::proxy=trace`
+  FINDINGS_GATE__LISTEN__ADDRESS  Any key of the configuration,
+                                  here `listen.address`
+  NO_COLOR                        Print without colour
 
 The configuration is described in docs/configuration.md.";
 
@@ -122,4 +125,23 @@ pub enum Command {
     /// Print or write the manual pages
     #[command(long_about = man::ABOUT)]
     Man(ManArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// A line that is set out by blanks keeps its place on a terminal of 80 columns.
+    #[test]
+    fn examples_fit_on_a_terminal() {
+        let program = Cli::command();
+        for command in std::iter::once(&program).chain(program.get_subcommands()) {
+            let after = command.get_after_help().unwrap().to_string();
+            assert!(after.starts_with("Examples:\n  "), "{}", command.get_name());
+            for line in after.lines().filter(|line| line.starts_with(' ')) {
+                assert!(line.chars().count() <= 78, "{}: {line}", command.get_name());
+            }
+        }
+    }
 }

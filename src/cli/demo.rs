@@ -39,7 +39,8 @@ const EXAMPLES: &str = "\
 Examples:
   findings-gate demo
   findings-gate demo --listen 127.0.0.1:9999
-  findings-gate demo --policies my-policies     The sample findings with your own policies
+  # The sample findings with your own policies
+  findings-gate demo --policies my-policies
 
 Exit codes: 0 stopped as told · 1 broke · 3 a policy is invalid · 64 usage";
 

@@ -29,12 +29,17 @@ one with --assume-plain. Otherwise it is judged as if the look-up failed.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate explain body.json --policies pack:baseline --role member --account 222222222222
-  findings-gate explain body.json --policies policies --accounts accounts.toml --account 222222222222
-  aws securityhub get-findings > now.json; findings-gate explain body.json --findings now.json --policies policies \\
+  findings-gate explain body.json --policies pack:baseline \\
+      --role member --account 222222222222
+  findings-gate explain body.json --policies policies \\
+      --accounts accounts.toml --account 222222222222
+  aws securityhub get-findings > now.json
+  findings-gate explain body.json --findings now.json --policies policies \\
       --role administrator --account 111111111111 --fleet 222222222222
-  findings-gate explain - --operation import --policies policies --role member --account 222222222222 < findings.json
-  findings-gate explain body.json ... --format json | jq '.findings[].changes[].verdict'
+  findings-gate explain - --operation import --policies policies \\
+      --role member --account 222222222222 < findings.json
+  findings-gate explain body.json ... --format json |
+      jq '.findings[].changes[].verdict'
 
 Exit codes: 0 explained · 1 broke · 3 a policy, the body or the findings are invalid · 64 usage";
 
@@ -54,19 +59,19 @@ pub struct ExplainArgs {
     pub operation: Call,
 
     /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`; may be given again
-    #[arg(long, value_name = "PATH", required = true)]
+    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     pub policies: Vec<String>,
 
-    /// What a denial does where no policy says: strip, reject or refuse
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_parser = policies::enforcement)]
+    /// What a denial does where no policy says
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_enum)]
     pub default_enforcement: Enforcement,
 
     /// The account that sends the request
     #[arg(long, value_name = "ACCOUNT", value_parser = account)]
     pub account: AccountId,
 
-    /// What the account is, where no accounts file says it: administrator or member
-    #[arg(long, value_name = "ROLE", value_parser = role)]
+    /// What the account is, where no accounts file says it
+    #[arg(long, value_name = "ROLE", value_enum)]
     pub role: Option<Role>,
 
     /// A group of the account, such as `ou/prod`; may be given again
@@ -85,8 +90,8 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "ARN")]
     pub principal: Option<String>,
 
-    /// What a denial does to this caller at the least: strip, reject or refuse
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "strip", value_parser = policies::enforcement)]
+    /// What a denial does to this caller at the least
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "strip", value_enum)]
     pub minimum_enforcement: Enforcement,
 
     /// The findings as they are: a file with what GetFindings answers, or with a list of findings; `-` for standard input
@@ -133,6 +138,10 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Fai
         printer.err("error: the body and the findings cannot both come from standard input\n")?;
         return Ok(Exit::Usage);
     }
+    if args.role == Some(Role::Member) && !args.fleet.is_empty() {
+        printer.err("error: --fleet is of an administrator: leave it out, or say --role administrator\n")?;
+        return Ok(Exit::Usage);
+    }
     let loaded = policies::load(&args.policies, args.default_enforcement)?;
     let (caller, accounts) = caller(args)?;
     let snapshot = loaded.snapshot(accounts)?;
@@ -148,13 +157,15 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Fai
         operation: args.operation.operation(),
         body: &body,
         caller,
-        now: args.now.unwrap_or_else(Timestamp::now),
+        now: args.now.unwrap_or_else(this_second),
         states: &states,
         snapshot: &snapshot,
     };
     let explanation = explain(&inquiry).map_err(|error| match error {
         Unexplained::Body(error) => {
-            Failure::invalid(format_args!("{} is no body of {}: {error}", shown(&args.body), inquiry.operation.name()))
+            // Of the body as a whole, it is said already what it is.
+            let what = if error.path.is_empty() { error.problem } else { error.to_string() };
+            Failure::invalid(format_args!("{} is no body of {}: {what}", shown(&args.body), inquiry.operation.name()))
         }
         Unexplained::Operation(_) | Unexplained::Policy(_) => Failure::broke(error),
     })?;
@@ -163,6 +174,12 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Fai
         Format::Json => printer.json(&explanation)?,
     }
     Ok(Exit::Fine)
+}
+
+/// Now, in whole seconds: nothing is decided by less, and it can be given again.
+fn this_second() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// Who asks, in which fleet.
@@ -207,14 +224,6 @@ fn shown(file: &Path) -> String {
 
 fn account(text: &str) -> Result<AccountId, &'static str> {
     AccountId::parse(text).ok_or("expected an account id of twelve digits, such as 111122223333")
-}
-
-fn role(text: &str) -> Result<Role, &'static str> {
-    match text {
-        "administrator" => Ok(Role::Administrator),
-        "member" => Ok(Role::Member),
-        _ => Err("expected `administrator` or `member`"),
-    }
 }
 
 fn time(text: &str) -> Result<Timestamp, &'static str> {

@@ -23,10 +23,13 @@ left as it is. Where one file does not parse, nothing is written at all.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate fmt                       All `.cedar` files in this directory and below
+  # All `.cedar` files in this directory and below
+  findings-gate fmt
   findings-gate fmt policies
-  findings-gate fmt --check policies      What would change; for CI
-  findings-gate fmt - < a.cedar           From standard input to standard output
+  # What would change; for CI
+  findings-gate fmt --check policies
+  # From standard input to standard output
+  findings-gate fmt - < a.cedar
 
 Exit codes: 0 laid out · 1 broke · 2 --check found something to lay out · 3 a file does not parse · 64 usage";
 

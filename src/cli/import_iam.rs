@@ -1,6 +1,6 @@
 //! `findings-gate import-iam`
 
-use super::{Exit, Failure, Format, Printer, policies::enforcement};
+use super::{Exit, Failure, Format, Printer};
 use crate::{
     finding::{AccountId, Enforcement},
     workbench::iam::{self, Doubt, Hub, ImportError, Imported, ImportedStatement, Invalid, Options, Principal, Source},
@@ -26,10 +26,14 @@ What no policy permits must refuse the call, as in IAM: set policies.default_enf
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate import-iam deny.json                        Print the policies
-  findings-gate import-iam deny.json --out policies/iam     Write deny.cedar and deny.test.yaml
-  findings-gate import-iam scp.json --scp --principal any   A service control policy, for everyone
-  aws iam get-policy-version --policy-arn … --version-id … --query PolicyVersion.Document | findings-gate import-iam -
+  # Print the policies
+  findings-gate import-iam deny.json
+  # Write deny.cedar and deny.test.yaml
+  findings-gate import-iam deny.json --out policies/iam
+  # A service control policy, for everyone
+  findings-gate import-iam scp.json --scp --principal any
+  aws iam get-policy-version --policy-arn … --version-id … \\
+      --query PolicyVersion.Document | findings-gate import-iam -
 
 Exit codes: 0 everything was carried over · 1 broke · 3 a statement was refused, or a document is invalid · 64 usage";
 
@@ -53,8 +57,8 @@ pub struct ImportIamArgs {
     #[arg(long, value_name = "ARN")]
     pub hub: Option<Hub>,
 
-    /// What a Deny does: strip, reject or refuse. IAM refuses the call; the others deviate from it
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "refuse", value_parser = enforcement)]
+    /// What a Deny does. IAM refuses the call; the others deviate from it
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "refuse", value_enum)]
     pub enforce: Enforcement,
 
     /// What every id begins with

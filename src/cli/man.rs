@@ -1,7 +1,7 @@
 //! `findings-gate man`
 
 use super::{Cli, Exit, Failure, Printer, files};
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command, CommandFactory, builder::Resettable};
 use clap_mangen::Man;
 use std::path::PathBuf;
 
@@ -66,8 +66,77 @@ fn pages() -> Vec<Command> {
     std::iter::once(program.clone()).chain(verbs).collect()
 }
 
-fn rendered(page: Command) -> Result<String, Failure> {
+/// The page, with what stands behind the options in `--help` as sections of their own.
+fn rendered(mut page: Command) -> Result<String, Failure> {
+    let after = page.get_after_help().map(ToString::to_string).unwrap_or_default();
+    page = page.after_help(Resettable::Reset);
     let mut text = Vec::new();
     Man::new(page).manual("findings-gate").render(&mut text).map_err(Failure::broke)?;
-    String::from_utf8(text).map_err(Failure::broke)
+    let mut text = String::from_utf8(text).map_err(Failure::broke)?;
+    let end = text.find("\n.SH VERSION\n").map_or(text.len(), |at| at + 1);
+    text.insert_str(end, &sections(&after));
+    Ok(text)
+}
+
+/// The sections of what stands behind the options: blocks under a heading, whose lines stay lines, and paragraphs.
+fn sections(after: &str) -> String {
+    let mut text = String::new();
+    for block in after.split("\n\n") {
+        let (first, rest) = block.split_once('\n').unwrap_or((block, ""));
+        match first.split_once(':') {
+            Some((heading, "")) => section(&mut text, heading, rest.lines()),
+            Some((heading @ "Exit codes", codes)) => section(&mut text, heading, codes.trim().split(" · ")),
+            _ => {
+                text.push_str(".PP\n");
+                block.lines().for_each(|line| put(&mut text, line));
+            }
+        }
+    }
+    text
+}
+
+fn section<'a>(text: &mut String, heading: &str, lines: impl Iterator<Item = &'a str>) {
+    let heading = match heading {
+        "Exit codes" => ".SH EXIT STATUS".to_owned(),
+        "Examples" | "Environment" | "Faults" => format!(".SH {}", heading.to_uppercase()),
+        // More of what came before.
+        _ => format!(".SS {heading}"),
+    };
+    text.extend([&*heading, "\n.nf\n"]);
+    // What sets them off in `--help`, the section does here.
+    lines.for_each(|line| put(text, line.strip_prefix("  ").unwrap_or(line)));
+    text.push_str(".fi\n");
+}
+
+/// A line in which nothing is a command of roff.
+fn put(text: &mut String, line: &str) {
+    if line.starts_with(['.', '\'']) {
+        text.push_str("\\&");
+    }
+    for c in line.chars() {
+        match c {
+            '\\' => text.push_str("\\e"),
+            '-' => text.push_str("\\-"),
+            // Otherwise it, too, would be set as a curly one.
+            '\'' => text.push_str("\\*(Aq"),
+            '`' => text.push_str("\\(ga"),
+            c => text.push(c),
+        }
+    }
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_the_options_becomes_sections() {
+        let after = "Examples:\n  gate check --all\n  jq '.a' \\\n      `b`\n\nMore:\n  .x\n\nSee docs.\n\nExit codes: 0 fine · 64 usage";
+        assert_eq!(
+            sections(after),
+            ".SH EXAMPLES\n.nf\ngate check \\-\\-all\njq \\*(Aq.a\\*(Aq \\e\n    \\(gab\\(ga\n.fi\n\
+             .SS More\n.nf\n\\&.x\n.fi\n.PP\nSee docs.\n.SH EXIT STATUS\n.nf\n0 fine\n64 usage\n.fi\n"
+        );
+    }
 }

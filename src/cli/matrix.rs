@@ -37,8 +37,10 @@ Examples:
   findings-gate matrix pack:baseline
   findings-gate matrix policies/ --role member --action Workflow.Status
   findings-gate matrix policies/ --write policies/matrix.md
-  findings-gate matrix policies/ --check policies/matrix.md    What moved? (exit code 2)
-  findings-gate matrix policies/ --format csv --all            Every cell by itself
+  # What moved? (exit code 2)
+  findings-gate matrix policies/ --check policies/matrix.md
+  # Every cell by itself
+  findings-gate matrix policies/ --format csv --all
   findings-gate matrix policies/ --format html > matrix.html
 
 Exit codes: 0 fine · 1 broke · 2 the matrix is not that of --check · 3 policies invalid · 64 usage";
@@ -52,7 +54,7 @@ pub struct MatrixArgs {
     pub policies: PolicyArgs,
 
     /// Only callers of this role; may be given again
-    #[arg(long, value_name = "ROLE", value_parser = role)]
+    #[arg(long, value_name = "ROLE", value_enum)]
     pub role: Vec<Role>,
 
     /// Only this action, such as Workflow.Status; may be given again
@@ -72,7 +74,7 @@ pub struct MatrixArgs {
     pub check: Option<PathBuf>,
 
     /// Write it to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "out", value_name = "FILE")]
     pub write: Option<PathBuf>,
 }
 
@@ -80,6 +82,7 @@ pub struct MatrixArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MatrixFormat {
     /// A table of 100 columns
+    #[value(alias = "human")]
     Text,
     /// For pull requests and documentation
     Markdown,
@@ -127,6 +130,7 @@ pub(super) fn run(args: &MatrixArgs, printer: &mut Printer) -> Result<Exit, Fail
         (Some(file), _) => compare(args, file, &text, printer),
         (None, Some(file)) => {
             fs::write(file, text).map_err(|error| failed("write", file, &error))?;
+            printer.err(&format!("wrote {}\n", file.display()))?;
             Ok(Exit::Fine)
         }
         (None, None) => {
@@ -218,14 +222,6 @@ fn told_to_use(printer: &mut Printer, message: &str) -> Result<Exit, Failure> {
 
 fn failed(what: &str, file: &Path, error: &io::Error) -> Failure {
     Failure::broke(format!("cannot {what} {}: {error}", file.display()))
-}
-
-fn role(text: &str) -> Result<Role, &'static str> {
-    match text {
-        "administrator" => Ok(Role::Administrator),
-        "member" => Ok(Role::Member),
-        _ => Err("expected `administrator` or `member`"),
-    }
 }
 
 fn actions() -> PossibleValuesParser {

@@ -28,10 +28,12 @@ proved; or it is a gap in the tests, and then a case that would notice it is pri
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate mutate                            With every suite below this directory
+  # With every suite below this directory
+  findings-gate mutate
   findings-gate mutate policies/baseline --min-score 100
   findings-gate mutate --policy members-do-not-suppress
-  findings-gate mutate --format json | jq '.mutants[] | select(.fate == \"gap\")'
+  findings-gate mutate --format json |
+      jq '.mutants[] | select(.fate == \"gap\")'
 
 Exit codes: 0 fine · 1 broke · 2 the tests fail, or the score is too low · 3 a policy is invalid · 64 usage";
 

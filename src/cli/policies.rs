@@ -16,8 +16,8 @@ pub struct PolicyArgs {
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
 
-    /// What a denial does where no policy says: strip, reject or refuse
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_parser = enforcement)]
+    /// What a denial does where no policy says
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_enum)]
     pub default_enforcement: Enforcement,
 }
 
@@ -49,9 +49,4 @@ impl Loaded {
         let snapshot = Snapshot::new(self.policies.rules().to_vec(), Arc::new(accounts), self.default_enforcement);
         snapshot.map(Arc::new).map_err(Failure::invalid)
     }
-}
-
-/// `strip`, `reject` or `refuse`.
-pub(super) fn enforcement(text: &str) -> Result<Enforcement, &'static str> {
-    Enforcement::parse(text).ok_or("expected `strip`, `reject` or `refuse`")
 }

@@ -1,6 +1,6 @@
 //! `findings-gate prove`
 
-use super::{Exit, Failure, Format, Printer, policies};
+use super::{Exit, Failure, Format, Printer};
 use crate::finding::Enforcement;
 use clap::Args;
 use std::ffi::OsString;
@@ -45,8 +45,8 @@ pub struct ProveArgs {
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
 
-    /// What a denial does where no policy says: strip, reject or refuse
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_parser = policies::enforcement)]
+    /// What a denial does where no policy says
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_enum)]
     pub default_enforcement: Enforcement,
 
     /// Prove only this; may be given again
@@ -62,7 +62,7 @@ pub struct ProveArgs {
     pub solver: Option<OsString>,
 
     /// How long the solver may think about one question, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds)]
     pub timeout: u32,
 
     /// Show how long each took, and what the solver said where that could not be replayed
@@ -72,6 +72,11 @@ pub struct ProveArgs {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+/// A time that there is to wait for.
+fn seconds(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds)).ok_or("expected seconds, 1 to 86400")
 }
 
 /// Proves, and prints what became of each property.

@@ -16,7 +16,8 @@ const EXAMPLES: &str = "\
 Examples:
   findings-gate schema
   findings-gate schema --out policies/schema.cedarschema
-  findings-gate schema --format json | cedar check-parse --schema-format json --schema /dev/stdin
+  findings-gate schema --format json |
+      cedar check-parse --schema-format json --schema /dev/stdin
 
 Exit codes: 0 printed · 1 broke · 64 usage";
 

@@ -1,7 +1,10 @@
 //! Arguments that several verbs share, and how their values are read.
 
-use crate::config::{Level, Url};
-use clap::{Args, ValueEnum};
+use crate::{
+    config::{Level, Url},
+    finding::{Enforcement, Role},
+};
+use clap::{Args, ValueEnum, builder::PossibleValue};
 use std::{net::SocketAddr, path::PathBuf};
 
 const AN_ADDRESS: &str = "expected an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`";
@@ -24,6 +27,33 @@ pub enum Format {
     Human,
     /// One JSON object, whose members stay as they are
     Json,
+}
+
+// What the gate has a closed list of is one for the command line, too: `--help` lists it, and shells complete it.
+
+impl ValueEnum for Role {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Administrator, Self::Member]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
+}
+
+impl ValueEnum for Enforcement {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let does = match self {
+            Self::Strip => "The field is taken out; the rest of the update goes through",
+            Self::Reject => "The finding is not updated at all; the others are",
+            Self::Refuse => "The whole call is refused, and nothing is forwarded",
+        };
+        Some(PossibleValue::new(self.as_str()).help(does))
+    }
 }
 
 /// An address to listen on; the text is kept, for it is checked once more with the rest of the configuration.

@@ -1,6 +1,7 @@
 //! Reading a request's body strictly, and saying where it goes wrong.
 
 use serde::de::DeserializeSeed;
+use serde_path_to_error::Segment;
 use std::fmt;
 
 /// Why a body is no request of its operation.
@@ -47,8 +48,14 @@ fn explain<'a, S: DeserializeSeed<'a>>(body: &'a [u8], reader: S) -> InvalidBody
 /// A path as a message shows it: keys are the client's own, so it is escaped, and cut where it is long.
 pub(super) fn shown(path: &serde_path_to_error::Path) -> String {
     const MOST: usize = 160;
-    if path.iter().next().is_none() {
+    // What broke off before it had a name is shown as `?`, which tells nobody anything.
+    let unnamed = path.iter().rev().take_while(|segment| matches!(segment, Segment::Unknown)).count();
+    if path.iter().len() == unnamed {
         return String::new();
     }
-    path.to_string().escape_debug().take(MOST).collect()
+    let mut text = &*path.to_string();
+    for _ in 0..unnamed {
+        text = text.strip_suffix(".?").unwrap_or(text);
+    }
+    text.escape_debug().take(MOST).collect()
 }

@@ -161,7 +161,7 @@ fn misuse_is_told() {
     let place = place();
     for (arguments, code, expected) in [
         (&["check", "--accounts", "accounts.toml"][..], 64, "PATH"),
-        (&["check", "--default-enforcement", "block", "site.cedar"], 64, "expected `strip`, `reject` or `refuse`"),
+        (&["check", "--default-enforcement", "block", "site.cedar"], 64, "[possible values: strip, reject, refuse]"),
         (&["check", "missing.cedar"], 3, "cannot read `missing.cedar`: there is no such file"),
         (&["check", "pack:basline"], 3, "did you mean `pack:baseline`?"),
         (&["check", "--vocabulary", "missing", "site.cedar"], 1, "cannot read `missing`: there is no such file"),

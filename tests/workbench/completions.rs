@@ -30,15 +30,47 @@ fn every_shell_completes_every_verb() {
 
 #[test]
 fn bash_takes_its_script() {
+    // What a shell does at TAB: the words so far are in COMP_WORDS; the command, the last word and the one before are arguments.
+    const TAB: &str = r#"
+        source "$1" && shift && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _findings__gate "$1" "${@: -1}" "${@: -2:1}" && echo "${COMPREPLY[@]}"
+    "#;
     let script = run(&["completions", "bash"]).ends(0).stdout;
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("completions");
     fs::write(&file, script).unwrap();
-    let asked = "source \"$1\" && COMP_WORDS=(findings-gate che) COMP_CWORD=1 && _findings__gate findings-gate che findings-gate && echo \"${COMPREPLY[@]}\"";
-    // Where there is no bash, there is nothing to try.
-    let Ok(output) = Command::new("bash").args(["--norc", "-c", asked, "bash"]).arg(&file).output() else { return };
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "check\n");
+    for (words, offered) in [
+        (&["che"][..], "check"),
+        (&["check", "--f"], "--format"),
+        (&["check", "--format", ""], "human json github sarif"),
+        (&["import-iam", "--en"], "--enforce"),
+        (&["matrix", "--role", ""], "administrator member"),
+        (&["explain", "body.json", "--role", "m"], "member"),
+        (&["prove", "--default-enforcement", "re"], "reject refuse"),
+        (&["help", "che"], "check"),
+    ] {
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", TAB, "bash"]).arg(&file).arg("findings-gate").args(words);
+        // Where there is no bash, there is nothing to try.
+        let Ok(output) = bash.output() else { return };
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), offered, "{words:?}");
+    }
+}
+
+/// Where a shell's script knows values at all, it knows those of closed lists.
+#[test]
+fn values_are_completed_and_listed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]).ends(0).stdout;
+        for value in ["administrator", "refuse", "Workflow.Status", "markdown"] {
+            assert!(script.contains(value), "{value} is not in the script for {shell}");
+        }
+    }
+    let help = run(&["matrix", "-h"]).ends(0).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("[possible values: administrator, member]"), "{help}");
+    assert!(help.contains("[possible values: strip, reject, refuse]"), "{help}");
 }
 
 #[test]
@@ -55,7 +87,13 @@ fn the_manual_has_a_page_for_every_verb() {
     for verb in verbs() {
         assert!(program.contains(&format!("findings\\-gate\\-{}", verb.replace('-', "\\-"))), "{verb}: {program}");
         let page = run(&["man", &verb]).ends(0).stdout;
-        assert!(page.contains(".TH findings-gate-") && page.contains("Exit codes:"), "{page}");
+        assert!(page.contains(".TH findings-gate-") && !page.contains("EXTRA"), "{page}");
+        // An example is a line, as one types it.
+        let (_, examples) = page.split_once("\n.SH EXAMPLES\n.nf\n").unwrap();
+        let (examples, rest) = examples.split_once("\n.fi\n").unwrap();
+        assert!(examples.lines().any(|line| line.starts_with("findings\\-gate ")), "{verb}: {examples}");
+        let (_, status) = rest.split_once(".SH EXIT STATUS\n.nf\n0 ").unwrap();
+        assert!(status.contains("\n64 usage\n.fi\n.SH VERSION\n"), "{verb}: {status}");
     }
     assert!(run(&["man", "chekc"]).ends(64).stderr.contains("no verb `chekc`"));
 }

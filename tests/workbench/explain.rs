@@ -61,6 +61,25 @@ fn the_nearest_permit_is_shown_with_what_it_lacks() {
 }
 
 #[test]
+fn several_policies_are_taken_at_once() {
+    let site = format!("{DATA}/site.cedar");
+    let caller = [&MEMBER[..], &["--format", "json"]].concat();
+    let at_once = explain("update.json", "pack:baseline", &[&[&*site], &caller[..]].concat()).ends(0);
+    let again = explain("update.json", "pack:baseline", &[&["--policies", &*site], &caller[..]].concat()).ends(0);
+    assert_eq!(at_once.stdout, again.stdout);
+    assert!(at_once.stdout.contains(&site), "{}", at_once.stdout);
+}
+
+/// What is printed can be given as `--now` again, and reads as other times do.
+#[test]
+fn the_time_is_of_whole_seconds() {
+    let arguments = ["--role", "member", "--account", "222222222222", "--format", "json"];
+    let told = explain("update.json", "pack:baseline", &arguments).ends(0).json();
+    let now = told["now"].as_str().unwrap();
+    assert!(now.len() == "2026-01-01T12:00:00Z".len() && now.ends_with('Z'), "{now}");
+}
+
+#[test]
 fn the_other_operations_are_explained() {
     golden("explain/update-v2.txt", &to_member("update-v2.json", "pack:baseline", &["--operation", "update-v2"]));
     golden("explain/import.txt", &to_member("import.json", "pack:baseline", &["--operation", "import"]));
@@ -104,7 +123,16 @@ fn what_is_no_request_is_told_with_its_place() {
     let told = said(update, &[]);
     assert!(told.contains("standard input is no body of BatchUpdateFindings: Workflow.Status:"), "{told}");
     let told = said("{", &["--operation", "update-v2"]);
-    assert!(told.contains("no body of BatchUpdateFindingsV2"), "{told}");
+    assert!(told.contains("no body of BatchUpdateFindingsV2: EOF while parsing"), "{told}");
+    // Where it breaks off before a name, nothing stands for the name.
+    let told = said(r#"{"FindingIdentifiers":[{"Id":"a","#, &[]);
+    assert!(told.contains("no body of BatchUpdateFindings: FindingIdentifiers[0]: EOF while parsing"), "{told}");
+    for body in ["", "{", "[", "7", "{\"Note\":{", "{\"Note\":{\"Te"] {
+        for operation in ["update", "update-v2", "import"] {
+            let told = said(body, &["--operation", operation]);
+            assert!(!told.contains("?:") && !told.contains("body:"), "{told}");
+        }
+    }
     let told = said(r#"{"Findings":[{"Id":7}]}"#, &["--operation", "import"]);
     assert!(told.contains("Findings[0]"), "{told}");
 
@@ -133,6 +161,10 @@ fn who_asks_must_be_told_and_must_be_there() {
     assert!(output.stderr.contains("twelve digits"), "{output:?}");
     let output = run(&[&["explain", "-", "--policies", "pack:baseline", "--findings", "-"][..], &MEMBER[..]].concat());
     assert_eq!(output.status, 64, "{output:?}");
+
+    let output = explain("update.json", "pack:baseline", &[&MEMBER[..], &["--fleet", "333333333333"]].concat());
+    assert_eq!((output.status, &*output.stdout), (64, ""), "{output:?}");
+    assert!(output.stderr.contains("--fleet is of an administrator"), "{output:?}");
 
     let accounts = format!("{DATA}/accounts.toml");
     let output = explain("update.json", "pack:baseline", &["--accounts", &accounts, "--account", "444444444444"]);

@@ -141,7 +141,7 @@ fn wrong_usage() {
         (&["import-iam", "a", "--principal", "group:"], "`group:NAME`"),
         (&["import-iam", "a", "--principal", "account:1"], "twelve digits"),
         (&["import-iam", "a", "--hub", "hub/default"], "expected an ARN such as"),
-        (&["import-iam", "a", "--enforce", "no"], "expected `strip`, `reject` or `refuse`"),
+        (&["import-iam", "a", "--enforce", "no"], "[possible values: strip, reject, refuse]"),
         (&["import-iam", "a", "--name", "../x"], "without its directory"),
         (&["import-iam", "a", "--prefix", "a b"], "at most 64"),
         (&["import-iam", "a", "--force"], "--out"),

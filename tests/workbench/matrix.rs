@@ -72,6 +72,17 @@ fn every_format_says_the_same() {
     assert_eq!(csv.lines().count(), actions + 1);
 }
 
+/// The words of the other verbs are understood.
+#[test]
+fn human_is_text_and_out_is_write() {
+    let human = run(&["matrix", "pack:strict", "--format", "human"]).ends(0).stdout;
+    assert_eq!(human, run(&["matrix", "pack:strict", "--format", "text"]).ends(0).stdout);
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("matrix.txt");
+    run(&["matrix", "pack:strict", "--out", file.to_str().unwrap()]).ends(0);
+    assert_eq!(fs::read_to_string(file).unwrap(), human);
+}
+
 #[test]
 fn it_can_be_narrowed_and_widened() {
     let arguments = ["matrix", "pack:transitions", "--role", "member", "--action", "Severity.Normalized"];
@@ -99,7 +110,8 @@ fn what_moved_is_shown() {
     let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
     let (policies, kept) = (path("own.cedar"), path("matrix.md"));
     fs::write(&policies, POLICIES).unwrap();
-    assert_eq!(run(&["matrix", &policies, "--write", &kept]).status, 0);
+    let output = run(&["matrix", &policies, "--write", &kept]);
+    assert_eq!((output.status, output.stdout, output.stderr), (0, String::new(), format!("wrote {kept}\n")));
     assert_eq!(run(&["matrix", &policies, "--check", &kept]).status, 0);
     // The ends of lines say nothing.
     let text = fs::read_to_string(&kept).unwrap();
@@ -123,7 +135,7 @@ fn misuse_and_bad_policies_are_told() {
     for (arguments, status, told) in [
         (&["matrix"][..], 64, "<PATH>"),
         (&["matrix", "pack:baseline", "--action", "Workflow"], 64, "Workflow.Status"),
-        (&["matrix", "pack:baseline", "--role", "admin"], 64, "expected `administrator` or `member`"),
+        (&["matrix", "pack:baseline", "--role", "admin"], 64, "[possible values: administrator, member]"),
         (&["matrix", "pack:baseline", "--all", "--format", "html"], 64, "--format csv or --format json"),
         (&["matrix", "pack:baseline", "--check", &path("none.md")], 1, "make it with --write"),
         (&["matrix", "pack:baseline", "--check", &path("matrix.pdf")], 1, "expected .md, .csv, .json, .txt or .html"),

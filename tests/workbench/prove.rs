@@ -303,6 +303,16 @@ fn without_a_solver_nothing_is_proved() {
     golden("prove/no-solver.txt", &run.stdout);
 }
 
+#[test]
+fn a_property_without_doc_ends_with_its_id() {
+    let place = tempfile::tempdir().unwrap();
+    let text = "@id(\"bare\") permit (principal, action, resource);";
+    let properties = write(place.path(), "bare.properties.cedar", text);
+    let told = run(&["prove", "pack:strict", &properties, "--solver", "/nowhere/cvc5"]).ends(2).stdout;
+    assert!(told.lines().any(|line| line == "UNPROVED  bare"), "{told}");
+    assert!(told.lines().all(|line| line == line.trim_end()), "{told}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_solver_that_does_not_answer_proves_nothing() {
@@ -395,7 +405,12 @@ fn what_cannot_be_read_is_told_before_anything_is_proved() {
         }
     }
     assert_eq!(run(&["prove"]).status, 64);
-    assert_eq!(run(&["prove", &policies, "--timeout", "0"]).status, 64);
+    for timeout in ["0", "86401", "abc", "1s", "-1", ""] {
+        let run = run(&["prove", &policies, &format!("--timeout={timeout}")]);
+        assert_eq!((run.status, &*run.stdout), (64, ""), "{timeout}: {run:?}");
+        let told = if timeout.is_empty() { "--timeout" } else { "expected seconds, 1 to 86400" };
+        assert!(run.stderr.contains(told), "{timeout}: {}", run.stderr);
+    }
 }
 
 #[test]

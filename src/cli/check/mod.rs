@@ -5,7 +5,7 @@ mod sarif;
 mod summary;
 mod told;
 
-use super::{ConfigArgs, Exit, Failure, Printer, assemble, files, policies};
+use super::{ConfigArgs, Exit, Failure, Printer, assemble, files};
 use crate::{
     config::{self, Config, ConfigError, Flags},
     finding::Enforcement,
@@ -39,7 +39,8 @@ Examples:
   findings-gate check --config deploy/findings-gate.toml
   findings-gate check --format json | jq .policies
   findings-gate check policies/baseline
-  findings-gate check --accounts accounts.toml --vocabulary words.toml pack:strict policies/team.cedar
+  findings-gate check --accounts accounts.toml --vocabulary words.toml \\
+      pack:strict policies/team.cedar
   findings-gate check --deny-warnings --format github policies/baseline
   findings-gate check --format sarif policies/baseline > findings-gate.sarif
 
@@ -65,8 +66,8 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     pub vocabulary: Option<PathBuf>,
 
-    /// What a denial does where no policy says: strip, reject or refuse; the configuration has its own
-    #[arg(long, value_name = "ENFORCEMENT", value_parser = policies::enforcement, requires = "paths")]
+    /// What a denial does where no policy says; the configuration has its own
+    #[arg(long, value_name = "ENFORCEMENT", value_enum, requires = "paths")]
     pub default_enforcement: Option<Enforcement>,
 
     /// End with 2 if there are warnings

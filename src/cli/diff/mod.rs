@@ -3,7 +3,7 @@
 mod revision;
 
 use super::{
-    Exit, Failure, Printer, policies,
+    Exit, Failure, Printer,
     proving::{Compared, Session, Shown, Sought, on_a_large_stack},
 };
 use crate::{
@@ -28,11 +28,14 @@ denied otherwise; without one, that is said.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate diff main policies/                       What does this branch change?
+  # What does this branch change?
+  findings-gate diff main policies/
   findings-gate diff HEAD~1:policies/ HEAD:policies/
   findings-gate diff pack:strict pack:baseline
-  findings-gate diff main policies/ --format markdown     For a pull request
-  findings-gate diff main policies/ --fail-on widened     Exit code 2 if something is allowed that was denied
+  # For a pull request
+  findings-gate diff main policies/ --format markdown
+  # Exit code 2 if something is allowed that was denied
+  findings-gate diff main policies/ --fail-on widened
 
 Exit codes: 0 fine · 1 broke · 2 something moved that --fail-on names · 3 policies invalid · 64 usage";
 
@@ -48,8 +51,8 @@ pub struct DiffArgs {
     #[arg(value_name = "NEW")]
     pub new: String,
 
-    /// What a denial does where no policy says: strip, reject or refuse
-    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_parser = policies::enforcement)]
+    /// What a denial does where no policy says
+    #[arg(long, value_name = "ENFORCEMENT", default_value = "reject", value_enum)]
     pub default_enforcement: Enforcement,
 
     /// How to print it

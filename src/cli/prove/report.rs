@@ -184,8 +184,10 @@ impl Settled {
             Word::Refuted => paint.bad("REFUTED "),
             Word::Unproved => paint.doubtful("UNPROVED"),
         };
-        let doc = self.doc.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "{word}  {:width$}  {}", self.id, paint.faint(doc));
+        let _ = match self.doc.as_deref() {
+            Some(doc) => writeln!(text, "{word}  {:width$}  {}", self.id, paint.faint(doc)),
+            None => writeln!(text, "{word}  {}", self.id),
+        };
         let mut line = |label: &str, what: &str| {
             for (place, part) in what.lines().enumerate() {
                 let label = if place == 0 { label } else { "" };

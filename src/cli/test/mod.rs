@@ -26,14 +26,19 @@ are failures. The format is described in docs/policies.md.";
 
 const EXAMPLES: &str = "\
 Examples:
-  findings-gate test                              Every suite below this directory
-  findings-gate test policies/baseline            Every suite below that one
+  # Every suite below this directory
+  findings-gate test
+  # Every suite below that one
+  findings-gate test policies/baseline
   findings-gate test --name suppress --fail-fast
-  findings-gate test --watch                      Again whenever a policy or a suite changes
+  # Again whenever a policy or a suite changes
+  findings-gate test --watch
   findings-gate test --format junit > report.xml
-  findings-gate test --coverage                   And what of the policies they have seen
+  # And what of the policies they have seen
+  findings-gate test --coverage
   findings-gate test --coverage-min 100 --coverage-lcov lcov.info
-  findings-gate test --export cedar-tests         As tests that `cedar run-tests` reads
+  # As tests that `cedar run-tests` reads
+  findings-gate test --export cedar-tests
 
 Exit codes: 0 passed · 1 broke · 2 failed, or nothing was tested · 3 a policy is invalid · 64 usage";
 
@@ -114,6 +119,8 @@ fn once(args: &TestArgs, printer: &mut Printer) -> Result<(Exit, Vec<PathBuf>), 
     }
     if let Some(directory) = &args.export {
         export::write(directory, &run.exports)?;
+        let suites = if run.exports.len() == 1 { "suite" } else { "suites" };
+        printer.err(&format!("wrote the tests of {} {suites} to {}\n", run.exports.len(), directory.display()))?;
     }
     let enough = match &run.coverage {
         Some(coverage) => args.coverage.tell(coverage, printer)?,
