@@ -22,8 +22,8 @@ Show who may set what to what.
 
 Every caller, action and value that the policies distinguish, in every state of a finding that they read, is put to the code \
 that the gate runs. What nothing distinguishes is folded, so that a set of policies fits on a screen: each question is in exactly \
-one row. Closed vocabularies are tried as a whole; numbers and times around the constants of the policies; texts at their \
-literals and patterns, and as something else.
+one row. Closed vocabularies are tried as a whole; numbers and times, also that of the request, around the constants of \
+the policies; texts at their literals and patterns, and as something else.
 
 A row says what becomes of the change: it is allowed; its field is stripped; its finding is rejected; the whole call is refused. \
 It names the policies that decide, or says why none does (no-grant). A finding's state is unknown where the gate could not look it \

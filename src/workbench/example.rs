@@ -142,7 +142,8 @@ impl fmt::Display for Example {
             self.call.operation(),
             json(serde_json::to_string(self.call.members())),
             json(serde_json::to_string(&self.finding)),
-        )
+        )?;
+        if self.now == Self::NOW { Ok(()) } else { write!(f, ", at {}", self.now) }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     policy::{Engine, Rule, Snapshot},
     workbench::{
         Example, Outcome, ask,
-        matrix::{Cell, Domain, Effect, MatrixError, Reply, Restriction, Space, fold, restrictions},
+        matrix::{Cell, Domain, Effect, MatrixError, Reply, Restriction, Space, UNSEEN, fold, restrictions},
     },
 };
 use serde::Serialize;
@@ -182,7 +182,7 @@ impl Diff {
             for action in sides.actions(who.caller.role) {
                 let space = domain.space(who, action).map_err(MatrixError::Domain)?;
                 // That something never comes up is no news of a comparison.
-                notes.extend(space.notes.iter().filter(|note| !note.starts_with("no example")).cloned());
+                notes.extend(space.notes.iter().filter(|note| !note.starts_with(UNSEEN)).cloned());
                 for one in sides.moved(&space)? {
                     add(&mut moved, one);
                 }

@@ -58,3 +58,32 @@ fn every_example_shows_what_is_told() {
         assert!(Direction::of(&moved.old, &moved.new) == Some(moved.direction), "{moved:?}");
     }
 }
+
+#[test]
+fn a_moved_date_is_found_without_a_proof() {
+    let at = |condition: &str| {
+        rules(&format!(
+            "@id(\"all\") permit (principal, action, resource);
+            @id(\"late\") forbid (principal is Member, action == Action::\"Note\", resource) when {{ {condition} }};"
+        ))
+    };
+    let first = |old: &[Rule], new: &[Rule]| {
+        let side = |rules| Side { rules, default_enforcement: Enforcement::Reject };
+        first_difference(side(old), side(new), |_, _| true).unwrap()
+    };
+    let old = at(r#"context.now >= datetime("2026-12-20")"#);
+    for (new, expected, now) in [
+        (r#"context.now >= datetime("2026-12-31")"#, "widened member Note", "2026-12-20T00:00:00Z"),
+        (r#"context.now >= datetime("2026-12-01")"#, "narrowed member Note", "2026-12-01T00:00:00Z"),
+        (r#"context.now > datetime("2026-12-20")"#, "widened member Note", "2026-12-20T00:00:00Z"),
+    ] {
+        let new = at(new);
+        let diff = diff(&old, &new);
+        assert_eq!(told(&diff), [expected], "{new:?}");
+        assert_eq!(diff.moved[0].example.now.to_string(), now);
+        assert!(human(&diff, crate::workbench::Paint::PLAIN).contains(&format!(", at {now}")));
+        let found = first(&old, &new).unwrap();
+        assert_eq!((found.action.as_str(), found.example.now.to_string().as_str()), ("Note", now));
+    }
+    assert!(first(&old, &old).is_none());
+}

@@ -4,6 +4,7 @@ use super::{
     draft::{Door, Draft},
     lenses::{Lenses, is_proposed, words_of},
     mark::Mark,
+    moments::Moments,
     pose::Poser,
     space::{Axis, Class},
     variants::{Choice, Place, Variant},
@@ -24,6 +25,8 @@ pub(super) struct Varied {
     pub(super) compared: bool,
     /// Whether that is varied before.
     pub(super) related: bool,
+    /// Whether they compare it with the time of the request, and with an instant.
+    pub(super) dated: bool,
 }
 
 /// What classes are called after, by the class.
@@ -34,6 +37,7 @@ pub(super) struct Builder<'b> {
     lenses: &'b Lenses,
     poser: &'b Poser,
     places: Vec<Place>,
+    moments: Moments,
     most: usize,
     pub(super) names: BTreeMap<Axis, Names>,
     pub(super) notes: Vec<String>,
@@ -42,7 +46,8 @@ pub(super) struct Builder<'b> {
 impl<'b> Builder<'b> {
     /// `most` is how many examples there may be.
     pub(super) fn new(lenses: &'b Lenses, poser: &'b Poser, places: Vec<Place>, most: usize) -> Self {
-        Self { lenses, poser, places, most, names: BTreeMap::new(), notes: Vec::new() }
+        let moments = Moments::of(lenses.conditions());
+        Self { lenses, poser, places, moments, most, names: BTreeMap::new(), notes: Vec::new() }
     }
 
     /// Examples in the making: every combination of values of which one is tried for each class.
@@ -71,9 +76,11 @@ impl<'b> Builder<'b> {
             blind.finding.known = false;
             drafts.push(blind);
         }
-        for Varied { term, literals, compared, related } in self.lenses.terms() {
+        for Varied { term, literals, compared, related, dated } in self.lenses.terms() {
             let places = self.places.clone();
-            let choice = Choice { literals: &literals, related: related && !is_proposed(&term), places: &places };
+            let moments = self.moments.all.clone();
+            let related = related && !is_proposed(&term);
+            let choice = Choice { literals: &literals, related, places: &places, moments: &moments };
             if term == Term::Owner && base.door == Door::Import {
                 continue;
             }
@@ -86,6 +93,11 @@ impl<'b> Builder<'b> {
             let as_proposed = !base.finding.exists && is_proposed(&term);
             let every: BTreeSet<Mark> = scanned.iter().map(|(mark, _)| mark.clone()).collect();
             let mut kept = self.scan(&axis, scanned, compared || as_proposed);
+            // What travels along may tell more moments apart, and what is told apart at one moment may not be at another.
+            if term == Term::Now && self.lenses.others_read_time() || dated && !moments.is_empty() {
+                kept.extend(every.iter().cloned());
+            }
+            let whole = choice.related || dated && !moments.is_empty();
             if as_proposed {
                 let near = self.lenses.conditions().flat_map(|condition| &condition.literals.numbers);
                 let near: BTreeSet<i64> =
@@ -98,10 +110,13 @@ impl<'b> Builder<'b> {
                     return vec![draft.clone()];
                 }
                 let variants = choice.variants(&term, draft).into_iter();
-                if choice.related {
+                if whole {
                     return variants.map(|(_, draft)| draft).collect();
                 }
-                variants.filter(|(mark, _)| kept.contains(mark)).map(|(_, draft)| draft).collect()
+                variants
+                    .filter(|(mark, _)| kept.iter().any(|kept| kept.is_like(mark)))
+                    .map(|(_, draft)| draft)
+                    .collect()
             };
             let widened: Vec<Draft> = drafts.iter().flat_map(expand).take(self.most + 1).collect();
             if widened.len() > self.most {
@@ -137,7 +152,8 @@ impl<'b> Builder<'b> {
             let example = draft.example(kept.map_or("kept", String::as_str));
             let Some(place) = self.lenses.place(self.poser, &example, action, element.as_deref()) else { continue };
             let class = place.into_iter().find(|(other, _)| other == axis).map(|(_, class)| class);
-            if let Some(class) = &class {
+            let by_clock = self.moments.daily && *axis == Axis::of(vec![Term::Now]);
+            if let Some(class) = class.as_ref().filter(|_| !by_clock) {
                 self.called(axis, class, mark.clone());
             }
             by_class.entry(class).or_default().push(mark);

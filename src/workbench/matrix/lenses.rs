@@ -4,6 +4,7 @@ use super::{
     builder::{Names, Varied},
     domain::Who,
     mark::{self, Mark},
+    moments::is_about_time,
     pose::{Posed, Poser},
     space::{Axis, Class, Whereabouts},
 };
@@ -143,16 +144,25 @@ impl Lenses {
         self.own.all().iter().chain(self.others.iter().flat_map(|(_, conditions)| conditions.all()))
     }
 
+    /// Whether what travels along is judged by the time of the request, otherwise than the change itself.
+    pub(super) fn others_read_time(&self) -> bool {
+        let known = |text: &str| self.own.all().iter().any(|own| &*own.text == text);
+        let mut others = self.others.iter().flat_map(|(_, conditions)| conditions.all());
+        others.any(|condition| is_about_time(condition) && !known(&condition.text))
+    }
+
     /// What is to be varied, in the order in which it is. What is compared with something that is varied before is varied around it.
     pub(super) fn terms(&self) -> Vec<Varied> {
         let mut terms: BTreeMap<Term, Literals> = BTreeMap::new();
         for part in parts(self.action) {
             terms.entry(Term::Proposed(*part)).or_default();
         }
+        let mut by_now: BTreeSet<Term> = BTreeSet::new();
         let mut add = |term: &Term, literals: &Literals| terms.entry(term.clone()).or_default().extend(literals);
         let mut ties = self.ties.clone();
         for condition in self.own.all() {
             condition.terms.iter().for_each(|term| add(term, &condition.literals));
+            by_now.extend(condition.terms.iter().filter(|_| condition.terms.contains(&Term::Now)).cloned());
         }
         let keys: Vec<Term> = (self.own.all().iter().flat_map(|condition| condition.terms.iter().cloned()))
             .filter(|term| matches!(term, Term::ProposedKey(_)))
@@ -166,11 +176,14 @@ impl Lenses {
                     _ => &[],
                 };
                 let terms = condition.terms.iter();
-                let named: BTreeSet<Term> = terms
+                let mut named: BTreeSet<Term> = terms
                     .flat_map(|term| if is_proposed(term) { instead.to_vec() } else { vec![term.clone()] })
                     .collect();
                 for term in &named {
                     add(term, &condition.literals);
+                }
+                if named.remove(&Term::Now) {
+                    by_now.extend(named.iter().cloned());
                 }
                 ties.extend((tied(condition).len() > 1).then_some(named));
             }
@@ -180,15 +193,20 @@ impl Lenses {
         if ordered.iter().any(|(term, _)| matches!(term, Term::ProposedKey(_))) {
             ordered.retain(|(term, _)| *term != Term::ProposedKeys);
         }
-        // A map as a whole is varied around the keys that are proposed.
-        ordered.sort_by_key(|(term, _)| matches!(term, Term::Attribute("userDefinedFields" | "resourceTags")));
+        // Instants are varied around the time of the request, and a map as a whole around the keys that are proposed.
+        ordered.sort_by_key(|(term, _)| match term {
+            Term::Now => 0,
+            Term::Attribute("userDefinedFields" | "resourceTags") => 2,
+            _ => 1,
+        });
         let mut before: BTreeSet<Term> = BTreeSet::new();
         let varied = ordered.into_iter().map(|(term, literals)| {
             let mut with_it = ties.iter().filter(|tie| tie.contains(&term)).peekable();
             let compared = with_it.peek().is_some();
             let related = with_it.any(|tie| !tie.is_disjoint(&before));
             before.insert(term.clone());
-            Varied { term, literals, compared, related }
+            let dated = term != Term::Now && by_now.contains(&term) && !literals.instants.is_empty();
+            Varied { term, literals, compared, related, dated }
         });
         varied.collect()
     }
@@ -207,7 +225,8 @@ impl Lenses {
                             owners(marks, &all)
                         }
                         Some(marks) => mark::name(marks, &all),
-                        None => self.said(axis, class, true),
+                        // Of what comes again every day, all is said: of several such conditions any may hold.
+                        None => self.said(axis, class, *axis != Axis::of(vec![Term::Now])),
                     },
                 }
             })
@@ -273,12 +292,18 @@ impl Lenses {
         }
         let conditions =
             self.own.all().iter().enumerate().filter(|(_, condition)| self.axis(condition, None).is_some());
-        conditions
-            .filter(|(at, _)| !seen.is_empty() && !seen.contains(&(*at, Holds::True)))
-            .map(|(_, condition)| format!("no example was found in which this holds: {}", condition.text))
-            .collect()
+        let never = |at: usize, truth| !seen.is_empty() && !seen.contains(&(at, truth));
+        let notes = conditions.flat_map(|(at, condition)| {
+            let holds = never(at, Holds::True).then(|| format!("{UNSEEN} holds: {}", condition.text));
+            let fails = never(at, Holds::False).then(|| format!("{UNSEEN} does not hold: {}", condition.text));
+            holds.into_iter().chain(fails)
+        });
+        notes.collect()
     }
 }
+
+/// How a note starts that is on a condition of which only one side is shown.
+pub(in crate::workbench) const UNSEEN: &str = "no example was found in which this";
 
 /// The action that sets what another one removes.
 fn base_of(action: Action) -> Option<Action> {

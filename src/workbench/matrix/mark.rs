@@ -30,6 +30,16 @@ impl Mark {
     pub(super) fn word(word: impl Into<String>) -> Self {
         Self::Word(word.into())
     }
+
+    /// Whether it is called the same: what lies a day before a request does, whenever that is made.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Time { side, name, .. }, Self::Time { side: other_side, name: other_name, .. }) => {
+                side == other_side && name == other_name
+            }
+            _ => self == other,
+        }
+    }
 }
 
 /// What values that nothing distinguishes are called, out of all that were tried.
@@ -101,11 +111,11 @@ impl Run<'_> {
         };
         let start = match from {
             Side::Before => format!("just before {first}"),
-            Side::At => format!("from {first}"),
+            Side::At => format!("from {}", day(first)),
             Side::After => format!("after {first}"),
         };
         let end = match to {
-            Side::Before => format!("before {last}"),
+            Side::Before => format!("before {}", day(last)),
             Side::At => format!("until {last}"),
             Side::After => format!("until after {last}"),
         };
@@ -117,6 +127,11 @@ impl Run<'_> {
             (false, false) => format!("{start}, {end}"),
         }
     }
+}
+
+/// Where a day starts, it is called after the day. (Of what includes or follows that instant this would not be clear.)
+fn day(instant: &str) -> &str {
+    instant.strip_suffix("T00:00:00Z").unwrap_or(instant)
 }
 
 /// A span of time as policies write it, in its greatest whole unit.

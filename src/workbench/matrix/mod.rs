@@ -11,6 +11,7 @@ mod draft;
 mod fold;
 mod lenses;
 mod mark;
+mod moments;
 mod pose;
 pub mod render;
 mod reply;
@@ -20,6 +21,7 @@ mod variants;
 
 pub use domain::{Domain, Who};
 pub use fold::{Row, fold};
+pub(super) use lenses::UNSEEN;
 pub use reply::{Effect, Reply};
 pub(super) use report::restrictions;
 pub use report::{Filter, Line, Matrix, MatrixError, Plain, Restriction, Section};

@@ -1,6 +1,9 @@
 //! The matrix: what the gate says to every cell, in rows that a person can read.
 
-use super::{Domain, Effect, Reply, Row, Space, fold, lenses::OWN};
+use super::{
+    Domain, Effect, Reply, Row, Space, fold,
+    lenses::{OWN, UNSEEN},
+};
 use crate::{
     finding::{Action, Enforcement, Role},
     policy::{Engine, Rule, Snapshot, SnapshotError},
@@ -129,7 +132,7 @@ impl Matrix {
             let Some((first, _)) = of_caller.first() else { continue };
             let caller = first.who.name.clone();
             let counts = unseen(of_caller);
-            notes.extend(counts.into_keys().filter(|note| !note.starts_with("no example")));
+            notes.extend(counts.into_keys().filter(|note| !note.starts_with(UNSEEN)));
             cells += of_caller.iter().map(|(space, _)| space.cells.len()).sum::<usize>();
             let lines = lines(of_caller);
             match sections.iter_mut().find(|section| section.lines == lines) {
@@ -178,7 +181,7 @@ impl Matrix {
 fn never_seen(asked: &[Vec<(Space<'_>, Vec<Reply>)>]) -> Vec<String> {
     let mut met: BTreeMap<&String, usize> = BTreeMap::new();
     let spaces: Vec<&Space<'_>> = asked.iter().flatten().map(|(space, _)| space).collect();
-    for note in spaces.iter().flat_map(|space| &space.notes).filter(|note| note.starts_with("no example")) {
+    for note in spaces.iter().flat_map(|space| &space.notes).filter(|note| note.starts_with(UNSEEN)) {
         *met.entry(note).or_default() += 1;
     }
     let looked_at = |note: &str| spaces.iter().filter(|space| space.looks_at(note)).count();

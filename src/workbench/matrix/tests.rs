@@ -150,6 +150,9 @@ fn random(dice: &mut Dice, domain: &Domain, who: &Who, action: Action, named: &[
         draft = draft.of(place.account);
     }
     random_finding(dice, &mut draft);
+    if dice.roll(3) == 0 {
+        draft.now = dice.time();
+    }
     draft
 }
 
@@ -421,7 +424,7 @@ fn texts_are_split_at_literals_and_patterns() {
 #[test]
 fn callers_that_policies_name_are_told_apart() {
     let rules = written(
-        r#"@id("all") permit (principal, action, resource) when { context.now > datetime("2020-01-01") };
+        r#"@id("all") permit (principal, action, resource);
         @id("prod") forbid (principal in Group::"ou/prod", action == Action::"Note", resource);
         @id("bot") forbid (principal == Member::"arn:aws:iam::444455556666:role/bot", action == Action::"Note", resource);
         @id("account") forbid (principal, action == Action::"Note", resource) when { principal in Account::"777777777777" };"#,
@@ -457,6 +460,154 @@ fn what_no_example_meets_and_what_was_cut_is_told() {
     let domain = Domain::of(&rules).unwrap();
     let space = domain.space_within(20, &domain.callers()[1], Action::WorkflowStatus).unwrap();
     assert!(space.notes.iter().any(|note| note.contains("was not varied")), "{:?}", space.notes);
+}
+
+/// A member's notes, forbidden under this condition.
+fn forbidden_when(condition: &str) -> Vec<Rule> {
+    written(&format!(
+        r#"@id("all") permit (principal, action, resource);
+        @id("late") forbid (principal, action == Action::"Note", resource) when {{ {condition} }};"#
+    ))
+}
+
+#[test]
+fn the_time_of_a_request_is_split_at_the_dates_that_it_is_compared_with() {
+    let (allowed, denied) = ("-> allow all", "-> reject late");
+    let split = |condition: &str| lines(&forbidden_when(condition), "member", Action::Note);
+    for (condition, yes, no) in [
+        (r#"context.now < datetime("2026-12-20")"#, "before 2026-12-20", "from 2026-12-20"),
+        (r#"context.now <= datetime("2026-12-20")"#, "until 2026-12-20T00:00:00Z", "after 2026-12-20T00:00:00Z"),
+        (r#"context.now > datetime("2026-12-20")"#, "after 2026-12-20T00:00:00Z", "until 2026-12-20T00:00:00Z"),
+        (r#"context.now >= datetime("2026-12-20")"#, "from 2026-12-20", "before 2026-12-20"),
+        // Examples are asked on 2026-01-01 at noon: the other side may lie in the past.
+        (
+            r#"context.now >= datetime("2020-02-29T10:30:00Z")"#,
+            "from 2020-02-29T10:30:00Z",
+            "before 2020-02-29T10:30:00Z",
+        ),
+        (
+            r#"context.now < datetime("2026-01-01T12:00:00Z")"#,
+            "before 2026-01-01T12:00:00Z",
+            "from 2026-01-01T12:00:00Z",
+        ),
+        (
+            r#"context.now > datetime("2026-01-01T12:00:00Z")"#,
+            "after 2026-01-01T12:00:00Z",
+            "until 2026-01-01T12:00:00Z",
+        ),
+        (
+            r#"context.now == datetime("2026-12-20")"#,
+            "2026-12-20T00:00:00Z",
+            "before 2026-12-20, after 2026-12-20T00:00:00Z",
+        ),
+        (r#"context.now.offset(duration("-30d")) >= datetime("2026-12-02")"#, "from 2027-01-01", "before 2027-01-01"),
+        (
+            r#"context.now < datetime("2026-12-20").offset(duration("1d")).offset(duration("-2h"))"#,
+            "before 2026-12-20T22:00:00Z",
+            "from 2026-12-20T22:00:00Z",
+        ),
+        (r#"context.now.durationSince(datetime("2026-12-20")).toDays() >= 3"#, "from 2026-12-23", "before 2026-12-23"),
+        (
+            r#"context.now.toDate() == datetime("2026-12-24")"#,
+            "from 2026-12-24, before 2026-12-25",
+            "before 2026-12-24, from 2026-12-25",
+        ),
+        // The gate tells whole seconds apart.
+        (
+            r#"context.now < datetime("2026-12-20T00:00:00.500Z")"#,
+            "before 2026-12-20T00:00:00.5Z",
+            "after 2026-12-20T00:00:00.5Z",
+        ),
+    ] {
+        let mut expected = [format!("now {yes} {denied}"), format!("now {no} {allowed}")];
+        let mut found = split(condition);
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected, "{condition}");
+    }
+    // What comes again each day is told in the words of the policy.
+    let found = split(r#"context.now.toTime() < duration("8h") && context.now >= datetime("2026-12-20")"#);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    let hours = r#"now.toTime() < duration("8h")"#;
+    let days = r#"now >= datetime("2026-12-20")"#;
+    let told = |line: &String| line.ends_with(denied) && line.contains(&format!("now {hours} and {days} "));
+    assert!(found.iter().any(told), "{found:#?}");
+    assert!(found.iter().any(|line| line.contains(&format!("not {hours} and {days}"))), "{found:#?}");
+    assert!(found.iter().any(|line| line.contains(&format!("/{hours} and not {days}/"))), "{found:#?}");
+    // Between two dates.
+    let window = r#"context.now >= datetime("2026-12-20") && context.now < datetime("2027-01-07")"#;
+    let found = split(window);
+    assert!(found.contains(&format!("now from 2026-12-20, before 2027-01-07 {denied}")), "{found:#?}");
+}
+
+#[test]
+fn examples_say_when_they_are_asked_where_it_is_not_as_usual() {
+    let rules = forbidden_when(r#"context.now >= datetime("2026-12-20")"#);
+    let domain = Domain::of(&rules).unwrap();
+    let space = domain.space(&domain.callers()[1], Action::Note).unwrap();
+    let examples = || space.cells.iter().map(|cell| &cell.examples[0]);
+    assert!(examples().any(|example| example.now == crate::workbench::Example::NOW));
+    let late = examples().find(|example| example.now != crate::workbench::Example::NOW).unwrap();
+    assert!(late.to_string().ends_with(", at 2026-12-20T00:00:00Z"), "{late}");
+    assert!(late.to_case("late", &"allow").contains("    now: 2026-12-20T00:00:00Z\n"));
+    assert!(!examples().any(|example| example.now == late.now && !example.to_string().contains(", at ")));
+}
+
+/// What is compared with the time of the request is tried around it, whenever that is.
+#[test]
+fn relative_instants_follow_the_time_of_a_request() {
+    let rules = written(
+        r#"@id("all") permit (principal, action, resource);
+        @id("old") forbid (principal, action == Action::"Note", resource)
+        when { resource.createdAt < context.now.offset(duration("-90d")) };
+        @id("frozen") @enforce("refuse") forbid (principal, action == Action::"Note", resource)
+        when { context.now >= datetime("2026-12-20") && resource.createdAt < datetime("2026-11-01") };"#,
+    );
+    let domain = Domain::of(&rules).unwrap();
+    let mut engine = engine(&domain, &rules);
+    let space = domain.space(&domain.callers()[1], Action::Note).unwrap();
+    let said: std::collections::BTreeSet<(bool, String)> = (space.cells.iter())
+        .filter(|cell| cell.examples[0].finding.known)
+        .map(|cell| {
+            let late = cell.examples[0].now != crate::workbench::Example::NOW;
+            (late, cell.ask(&mut engine, Action::Note).unwrap().by())
+        })
+        .collect();
+    let expected = [(false, "all"), (false, "old"), (true, "all"), (true, "frozen"), (true, "frozen, old")];
+    assert!(expected.iter().all(|(late, by)| said.contains(&(*late, (*by).to_owned()))), "{said:?}");
+    assert!(space.notes.is_empty(), "{:?}", space.notes);
+}
+
+#[test]
+fn instants_of_a_finding_are_split_at_dates() {
+    let found = lines(&forbidden_when(r#"resource.createdAt < datetime("2026-12-20")"#), "member", Action::Note);
+    assert!(found.iter().any(|line| line.contains("finding's createdAt before 2026-12-20")), "{found:#?}");
+    assert!(found.iter().any(|line| line.contains("finding's createdAt from 2026-12-20")), "{found:#?}");
+}
+
+#[test]
+fn what_no_example_makes_false_is_told_too() {
+    let always = r#"context.now.durationSince(context.now) == duration("0s")"#;
+    let matrix = Matrix::of(&forbidden_when(always), Enforcement::Reject, &Filter::default()).unwrap();
+    assert_eq!(matrix.notes.len(), 1, "{:?}", matrix.notes);
+    assert!(matrix.notes[0].starts_with("no example was found in which this does not hold: "), "{:?}", matrix.notes);
+    for text in [
+        render::text(&matrix, crate::workbench::Paint::PLAIN),
+        render::markdown(&matrix),
+        render::html(&matrix, "title"),
+        render::json(&matrix).to_string(),
+    ] {
+        assert!(text.contains("no example was found in which this does not hold"), "{text}");
+    }
+}
+
+#[test]
+fn one_row_is_one() {
+    let rules = written(r#"@id("all") permit (principal, action, resource);"#);
+    let filter = Filter { roles: vec![crate::finding::Role::Member], actions: vec![Action::Note] };
+    let matrix = Matrix::of(&rules, Enforcement::Reject, &filter).unwrap();
+    let text = render::markdown(&matrix);
+    assert!(text.contains("1 row says what the gate answers to 1 cell."), "{text}");
 }
 
 #[test]

@@ -31,13 +31,19 @@ pub(super) struct Choice<'c> {
     /// Whether policies compare it with something else of the question.
     pub(super) related: bool,
     pub(super) places: &'c [Place],
+    /// When it may be asked.
+    pub(super) moments: &'c [(Mark, Timestamp)],
 }
 
 impl Choice<'_> {
     /// The draft with each value of a term that is worth trying.
     pub(super) fn variants(&self, term: &Term, draft: &Draft) -> Vec<Variant> {
         match term {
-            Term::Operation | Term::IsNew | Term::Now => Vec::new(),
+            Term::Operation | Term::IsNew => Vec::new(),
+            Term::Now => {
+                let at = |(mark, at): &(Mark, Timestamp)| with(draft, mark.clone(), |draft| draft.now = *at);
+                self.moments.iter().map(at).collect()
+            }
             Term::Proposed(part) => self.proposals(*part, draft),
             Term::Owner => {
                 (self.places.iter()).map(|place| (Mark::word(&place.name), draft.clone().of(place.account))).collect()

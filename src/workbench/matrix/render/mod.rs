@@ -50,7 +50,9 @@ fn continues(section: &Section, at: usize) -> bool {
 
 fn summary(matrix: &Matrix) -> String {
     let lines: usize = matrix.sections.iter().map(|section| section.lines.len()).sum();
-    format!("{lines} rows say what the gate answers to {} cells", matrix.cells)
+    let (rows, say) = if lines == 1 { ("row", "says") } else { ("rows", "say") };
+    let cells = if matrix.cells == 1 { "cell" } else { "cells" };
+    format!("{lines} {rows} {say} what the gate answers to {} {cells}", matrix.cells)
 }
 
 /// How to read it.
