@@ -2,6 +2,7 @@
 
 use crate::support::{golden, has_solver, output, place, program, run, run_in};
 use std::{
+    fmt::Write as _,
     fs,
     io::{BufRead, BufReader},
     process::Stdio,
@@ -131,6 +132,28 @@ cases:
 ";
 
 const BROKEN_IN_ADDITION: &[(&str, &str)] = &[
+    (
+        "matrix: [{ name: m, callers: [team], findings: [own], set: Workflow.Status, with: { Workflow: { Status: NEW } }, \
+         expect: { SUPPRESSED: forwarded } }]\n",
+        "`with` and the row `SUPPRESSED` both say `Workflow`",
+    ),
+    (
+        "  - { name: x, like: a note, caller: { role: administrator, account: '111111111111', groups: [ou/prod] }, \
+         expect: { outcome: forwarded } }\n",
+        "the administrator 111111111111 has `groups`",
+    ),
+    (
+        "  - { name: x, like: a note, caller: { role: member, account: '222222222222', fleet: ['333333333333'] }, \
+         expect: { outcome: forwarded } }\n",
+        "a member of account 222222222222 has `fleet`",
+    ),
+    (
+        "  - { name: x, like: a note, caller: { role: member, account: '222222222222', groups: [ou/prod] }, \
+         expect: { outcome: forwarded } }\n",
+        "two callers of account 222222222222 say different `groups`",
+    ),
+    ("  - { name: x, like: a note, expect: { Note: { shadow: { shadow: allow } } } }\n", "`shadow` within `shadow`"),
+    ("  - { name: \"x\\n::error::\", like: a note, expect: { outcome: forwarded } }\n", "is no name of a case"),
     ("  - { name: x, like: a note, skip: '', expect: { outcome: forwarded } }\n", "`skip: ` is no reason"),
     ("  - { name: x, like: a note, skip: true, expect: { outcome: forwarded } }\n", "`skip: true` is no reason"),
     ("  - { name: x, like: a note, expect: { by: { contains: [members-note] } } }\n", "`by` is exact"),
@@ -193,6 +216,20 @@ fn what_is_wrong_with_a_suite_is_a_failure_that_says_where() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let place = place(&[("all.cedar", POLICIES), ("a.test.yaml", GOOD)]);
     assert_eq!(run_in(place.path(), &["test"]).status, 0);
+}
+
+#[test]
+fn a_long_chain_of_cases_is_refused_and_not_followed() {
+    let mut suite = GOOD.to_owned();
+    let mut before = "a note".to_owned();
+    for number in 0..5_000 {
+        writeln!(suite, "  - {{ name: c{number}, like: {before}, expect: {{ outcome: forwarded }} }}").unwrap();
+        before = format!("c{number}");
+    }
+    let place = place(&[("all.cedar", POLICIES), ("a.test.yaml", &suite)]);
+    let output = run_in(place.path(), &["test"]);
+    assert_eq!(output.status, 2);
+    assert!(output.stderr.contains("each like the one before"), "{}", &output.stderr[..2000]);
 }
 
 #[test]

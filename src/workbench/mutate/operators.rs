@@ -186,7 +186,7 @@ fn patterns(pattern: &[PatternElem]) -> Vec<(&'static str, Vec<PatternElem>)> {
 
 /// The values next to what the argument of an extension says.
 fn beside(op: UnaryOp, text: &str) -> Vec<String> {
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     match op {
         UnaryOp::Decimal => {
             let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());

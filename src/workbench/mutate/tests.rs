@@ -76,3 +76,21 @@ fn a_mutant_takes_the_place_of_its_original() {
     assert_eq!(applied.len(), 2);
     assert!(applied.iter().all(|rule| !rule.shadow));
 }
+
+#[test]
+fn patterns_and_the_arguments_of_extensions_slip() {
+    let policy = "@id(\"p\") permit (principal, action == Action::\"Severity.Product\", resource)
+        when { context.value.lessThan(decimal(\"7.09\")) && context.now < datetime(\"2026-02-28\").offset(duration(\"90d\"))
+            && context has note && context.note.text like \"*SEC-*\" };";
+    let found = slips(policy);
+    for what in [
+        "\"7.09\" to \"7.10\"",
+        "\"7.09\" to \"7.08\"",
+        "\"2026-02-28\" to \"2026-03-01\"",
+        "\"90d\" to \"91d\"",
+        "drop the first `*` of `context.note.text like \"*SEC-*\"`",
+        "drop the last `*` of `context.note.text like \"*SEC-*\"`",
+    ] {
+        assert!(found.iter().any(|slip| slip.ends_with(what)), "{what} in {found:#?}");
+    }
+}

@@ -92,6 +92,8 @@ pub(super) struct Resolver<'s> {
     problems: Vec<Problem>,
 }
 
+/// How many problems of a suite are told: each shows its line, and one mistake may be the cause of many.
+const MOST_PROBLEMS: usize = 50;
 /// How many cases may be like one another in a row.
 const MOST_LINKS: usize = 20;
 
@@ -149,6 +151,9 @@ impl<'s> Resolver<'s> {
     }
 
     pub(super) fn problem<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, help: &str) {
+        if self.problems.len() == MOST_PROBLEMS {
+            return;
+        }
         let (line, column) = place(&at.referenced);
         let problem = self.source.problem(line, column, message);
         self.problems.push(if help.is_empty() { problem } else { problem.help(help) });
