@@ -5,9 +5,11 @@
 
 mod compare;
 mod render;
+mod sides;
 
-pub use compare::{Complete, Diff, Difference, Direction, Found, Moved, Side, depends_on_others, first_difference};
+pub use compare::{Complete, Diff, Difference, Direction, Found, Moved, first_difference};
 pub use render::{human, json, markdown};
+pub use sides::{Side, depends_on_others};
 
 #[cfg(test)]
 mod tests;

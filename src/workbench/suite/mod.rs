@@ -4,6 +4,7 @@
 //! a live request. A suite cannot pass by mistake: whatever is misspelt, unused, empty or never asked is a problem.
 
 mod expect;
+mod expect_reader;
 mod matrix;
 mod merge;
 mod problem;
