@@ -177,7 +177,7 @@ impl Lint<'_> {
 }
 
 /// The expressions directly inside an expression.
-fn parts(expression: &Expr) -> Vec<&Expr> {
+pub(crate) fn parts(expression: &Expr) -> Vec<&Expr> {
     match expression {
         Expr::UnaryOp { expr, .. }
         | Expr::GetAttr { expr, .. }

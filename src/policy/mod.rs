@@ -45,6 +45,7 @@ pub use distinction::{Distinction, Distinctions, Holds, Like, Literals, Named, P
 pub use engine::Engine;
 pub use judge::{Judge, Question};
 pub use layout::{Layout, LayoutPart};
+pub(crate) use lint::parts;
 pub use load::{MAX_FILE, MAX_POLICIES, Policies, PolicyText, is_valid, load, load_properties};
 pub use locate::{Located, Texts};
 pub use naive::Naive;

@@ -5,19 +5,15 @@ use super::{
     report::{Report, Settled},
 };
 use crate::{
-    cli::{Failure, policies, solver},
+    cli::{Failure, policies, proving::on_a_large_stack, solver},
     config,
     policy::{self, PROPERTIES, Property, built_in, load_properties, pack_properties},
     workbench::prove::{Claim, Claims, Prover},
 };
 use std::{
     path::PathBuf,
-    thread,
     time::{Duration, Instant},
 };
-
-/// Policies become logic by recursion, and the main thread's stack is not ours to choose.
-const STACK: usize = 64 << 20;
 
 /// Reads everything, and settles every claim.
 pub(super) fn settle(args: &ProveArgs) -> Result<Report, Failure> {
@@ -34,14 +30,7 @@ pub(super) fn settle(args: &ProveArgs) -> Result<Report, Failure> {
     claims.extend(properties.into_iter().map(|property| Claim::Property(Box::new(property))));
     let claims = only(claims, &args.only)?;
     let settings = solver::Settings::new(args.solver.clone(), Duration::from_secs(args.timeout.into()));
-    thread::scope(|scope| {
-        let builder = thread::Builder::new().name("prove".to_owned()).stack_size(STACK);
-        let thread =
-            builder.spawn_scoped(scope, || on_this_thread(claims, args, &loaded, settings)).map_err(Failure::broke)?;
-        thread
-            .join()
-            .unwrap_or_else(|_| Err(Failure::broke("proving failed: this is a fault of the program, please report it")))
-    })
+    on_a_large_stack(|| on_this_thread(claims, args, &loaded, settings))?
 }
 
 /// The properties beside the policies, those of packs, those that are named, and those built in.

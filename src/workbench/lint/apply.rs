@@ -114,7 +114,7 @@ fn inside(subject: &Subject<'_>, expression: &Expr, found: &mut Vec<Problem>) {
             }
         }
         Expr::UnaryOp { op: UnaryOp::Not, expr } => dead_or_inside(subject, expr, "what is negated here", found),
-        _ => super::parts(expression).into_iter().for_each(|part| inside(subject, part, found)),
+        _ => crate::policy::parts(expression).into_iter().for_each(|part| inside(subject, part, found)),
     }
 }
 

@@ -34,7 +34,7 @@ fn inside(subject: &Subject<'_>, expression: &Expr, found: &mut Vec<Problem>) {
             inside(subject, operand, found);
         }
     } else {
-        for part in super::parts(expression) {
+        for part in crate::policy::parts(expression) {
             inside(subject, part, found);
         }
     }

@@ -26,7 +26,7 @@ pub use codes::{DOUBTFUL_CONFIGURATION, LINTS};
 pub use vocabulary::{InvalidVocabulary, Vocabulary};
 
 use crate::finding::{Accounts, Enforcement};
-use crate::policy::{Code, Located, PolicyText, Problem, Rule, Texts};
+use crate::policy::{Code, Located, PolicyText, Problem, Rule, Texts, parts};
 use cedar_policy::pst::{self, Clause, Expr, Template};
 use facts::Case;
 use question::Kind;
@@ -117,24 +117,6 @@ impl<'r> Subject<'r> {
         help: impl Into<String>,
     ) -> Problem {
         self.located.problem(code, place, message, help)
-    }
-}
-
-/// The expressions directly inside an expression.
-fn parts(expression: &Expr) -> Vec<&Expr> {
-    match expression {
-        Expr::UnaryOp { expr, .. }
-        | Expr::GetAttr { expr, .. }
-        | Expr::HasAttr { expr, .. }
-        | Expr::Like { expr, .. } => {
-            vec![expr]
-        }
-        Expr::BinaryOp { left, right, .. } => vec![left, right],
-        Expr::Is { expr, in_expr, .. } => std::iter::once(expr).chain(in_expr).map(|part| &**part).collect(),
-        Expr::IfThenElse { cond, then_expr, else_expr } => vec![cond, then_expr, else_expr],
-        Expr::Set(elements) => elements.iter().map(|element| &**element).collect(),
-        Expr::Record(members) => members.values().map(|member| &**member).collect(),
-        _ => vec![],
     }
 }
 
