@@ -101,7 +101,7 @@ struct Gate<'r> {
 impl<'r> Gate<'r> {
     fn new(runtime: &'r Runtime, snapshot: &Arc<Snapshot>, members: &str) -> Self {
         let (rate, burst) = (NonZeroU32::MAX, NonZeroU32::MAX);
-        let (max_age, deadline) = (Duration::from_secs(3600), Duration::from_secs(60));
+        let (max_age, deadline) = (Duration::from_hours(1), Duration::from_mins(1));
         Self {
             runtime,
             local: LocalSet::new(),

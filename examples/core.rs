@@ -57,6 +57,8 @@ pub(crate) fn explain(request: &str) -> Result<String, Box<dyn Error>> {
         account: payments,
         role: Role::Member,
         principal: "arn:aws:iam::222222222222:role/triage".into(),
+        groups: Arc::default(),
+        region: None,
         proof: Proof::Fixed,
         minimum_enforcement: Enforcement::Strip,
     };

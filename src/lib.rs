@@ -20,6 +20,7 @@
 //! | [`identity`] | who is calling, and how that was proven |
 //! | [`upstream`] | the findings backend behind the gate |
 //! | [`state`] | a finding as it is now, looked up for policies that read it |
+//! | [`net`] | connections that the gate itself opens: whom it trusts, plain requests |
 //! | [`proxy`] | listener, limits, doors, handler |
 //! | [`backend`] | the embedded findings backend |
 //! | [`config`] | the configuration file |
@@ -32,6 +33,7 @@ pub mod config;
 pub mod finding;
 pub mod gate;
 pub mod identity;
+pub mod net;
 pub mod policy;
 pub mod proxy;
 pub mod state;

@@ -24,6 +24,8 @@ pub(crate) fn caller(role: Role) -> Caller {
         account,
         role,
         principal: format!("arn:aws:iam::{account}:role/triage").into(),
+        groups: std::sync::Arc::default(),
+        region: None,
         proof: Proof::Fixed,
         minimum_enforcement: Enforcement::Strip,
     }

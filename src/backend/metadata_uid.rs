@@ -1,7 +1,7 @@
 //! `metadata.uid`: the one name that a finding has in OCSF.
 
 use super::json::{Object, text_at};
-use ring::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256};
 
 /// The uid of the finding of this Region, account, ProductArn and Id: 64 hexadecimal digits, always the same. The parts are
 /// digested with their lengths, so that no two findings can have one uid by moving characters from part to part.

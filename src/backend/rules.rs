@@ -9,8 +9,8 @@ use crate::finding::{
     AccountId, ApiError, CreateRule, ListRules, MAX_RULES, Operation, Role, RuleArns, RuleStatus, Text, UpdateRule,
     UpdateRules, timestamp,
 };
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use jiff::Timestamp;
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;

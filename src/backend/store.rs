@@ -12,7 +12,7 @@ use super::{
     tables,
 };
 use crate::finding::AccountId;
-use ring::{
+use aws_lc_rs::{
     hmac,
     rand::{SecureRandom, SystemRandom},
 };

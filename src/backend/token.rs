@@ -5,8 +5,8 @@
 
 use super::json::Object;
 use crate::finding::{AccountId, Operation};
+use aws_lc_rs::hmac;
 use jiff::Timestamp;
-use ring::hmac;
 use rusqlite::types::Value as Sql;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -5,7 +5,7 @@ use crate::{
     backend::{self, Backend},
     config::{self, Config},
     finding::Accounts,
-    identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
+    identity::{Fixed, Identity, Key, Keys, Kind, Mapping, Mtls, SigV4},
     policy::{self, PolicyText, Rule, Snapshot},
     proxy::{Doors, DrainReport, Gate, GateSettings, Limits, Listener, PageTokens, Shutdown},
     state::{StateSettings, States},
@@ -71,8 +71,9 @@ pub(super) fn identity(config: &Config, accounts: Arc<Accounts>) -> Result<Ident
             config::Identity::SigV4 { keys } => {
                 let keys = keys.iter().map(key).collect::<Result<Vec<_>, _>>()?;
                 let keys = Keys::new(keys).map_err(Failure::invalid)?;
-                Kind::SigV4(SigV4::new(keys, &*config.upstream.region))
+                Kind::SigV4(SigV4::new(keys, [&*config.upstream.region]))
             }
+            config::Identity::Mtls { rules } => Kind::Mtls(Mtls::new(Mapping::new(rules.clone()))),
             config::Identity::Fixed { account, principal, minimum_enforcement } => {
                 Kind::Fixed(Fixed::new(*account, &**principal).minimum_enforcement(*minimum_enforcement))
             }

@@ -149,7 +149,7 @@ impl FromStr for Fault {
             "error" => value.parse().map(Self::Error),
             "concurrent" => value.parse().map(Self::Concurrent),
             "slow" => {
-                let wait = config::duration(value).filter(|wait| *wait <= Duration::from_secs(3600));
+                let wait = config::duration(value).filter(|wait| *wait <= Duration::from_hours(1));
                 wait.map(Self::Slow).ok_or("expected a duration of at most `1h`, such as `200ms`")
             }
             _ => Err(KINDS),

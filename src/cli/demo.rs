@@ -12,13 +12,13 @@ use crate::{
     state::{StateSettings, States},
     upstream::Upstream,
 };
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bytes::Bytes;
 use clap::Args;
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -91,7 +91,7 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
     }
     let annotated = annotate(&backend, accounts.administrator(), MEMBERS[0].0)?;
     let settings = GateSettings {
-        identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, REGION))], accounts.clone())),
+        identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, [REGION]))], accounts.clone())),
         doors: Doors::new(&[Operation::GetFindings]),
         snapshot,
         page_tokens: assemble::page_tokens(None)?,
@@ -211,6 +211,8 @@ fn tell(
         account: payments.account,
         role: settings.snapshot.accounts().role(payments.account).unwrap_or(Role::Member),
         principal: payments.principal.clone(),
+        groups: Arc::default(),
+        region: None,
         proof: Proof::SigV4 { access_key_id: payments.id.as_str().into() },
         minimum_enforcement: Enforcement::Strip,
     };

@@ -3,6 +3,7 @@
 use crate::{
     backend::Backend,
     finding::{AccountId, ApiError, Operation},
+    identity::Peer,
     proxy::{Asked, Doors, RequestBody, RequestIds, Service, error_response, read_body},
     upstream::{Answer, Call, Failure, InProcess},
 };
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body_util::Full;
 use jiff::Timestamp;
-use std::{fmt, future::Future, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
 /// Names the account that a request is for. The gate sets it; a client's own is never passed on.
 const ACCOUNT: &str = "x-findings-gate-account";
@@ -80,7 +81,10 @@ impl BackendService {
     /// BatchImportFindings takes bodies of 6 MB.
     pub(super) const BODY: usize = 6 << 20;
 
-    pub(super) fn new(backend: Arc<Backend>, default_account: AccountId) -> Result<Self, ring::error::Unspecified> {
+    pub(super) fn new(
+        backend: Arc<Backend>,
+        default_account: AccountId,
+    ) -> Result<Self, aws_lc_rs::error::Unspecified> {
         Ok(Self {
             backend,
             default_account,
@@ -106,7 +110,7 @@ impl BackendService {
 }
 
 impl Service for BackendService {
-    async fn call(self: Rc<Self>, request: Request<RequestBody>, _peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn call(self: Rc<Self>, request: Request<RequestBody>, _peer: Rc<Peer>) -> Response<Full<Bytes>> {
         let id = self.ids.next();
         match self.answer(request).await {
             Ok(body) => {

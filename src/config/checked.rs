@@ -1,7 +1,10 @@
 //! The checked configuration: whoever holds one need not doubt any of it.
 
-use super::{Key, PolicyPath, SecretBytes, problem::did_you_mean};
-use crate::finding::{AccountId, Accounts, Enforcement, Operation};
+use super::{Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean};
+use crate::{
+    finding::{AccountId, Accounts, Enforcement, Operation},
+    identity::MappingRule,
+};
 use std::{
     fmt,
     net::SocketAddr,
@@ -48,6 +51,39 @@ pub struct Listen {
     pub address: SocketAddr,
     /// `workers`: how many threads serve callers; by default one for each core this process may use.
     pub workers: NonZeroUsize,
+    /// `tls`: callers connect by TLS, or in plaintext where there is none.
+    pub tls: Option<ListenTls>,
+}
+
+/// `[listen.tls]`, not yet decoded.
+#[derive(Debug, Clone)]
+pub struct ListenTls {
+    /// `certificate`
+    pub certificate: Certificates,
+    /// `key`: PEM.
+    pub key: PrivateKey,
+    /// `client_ca`, and what goes with it.
+    pub clients: Option<ClientAuthorities>,
+}
+
+/// A private key as PEM.
+#[derive(Debug, Clone)]
+pub struct PrivateKey {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The file's text.
+    pub pem: Secret,
+}
+
+/// Who may vouch for clients.
+#[derive(Debug, Clone)]
+pub struct ClientAuthorities {
+    /// `client_ca`
+    pub authorities: Certificates,
+    /// `client_certificate`: whether a client without a certificate cannot connect.
+    pub required: bool,
+    /// `client_crl`: PEM.
+    pub revoked: Option<Certificates>,
 }
 
 /// `[policies]`
@@ -68,6 +104,11 @@ pub enum Identity {
     SigV4 {
         /// `keys`: at least one. No id is there twice, in all identities together.
         keys: Vec<Key>,
+    },
+    /// `kind = "mtls"`
+    Mtls {
+        /// `rule`: at least one.
+        rules: Vec<MappingRule>,
     },
     /// `kind = "fixed"`: every request is this caller's. Always the last identity.
     Fixed {
@@ -112,12 +153,12 @@ pub enum Backend {
     },
 }
 
-/// Certificates of authorities, as PEM.
+/// Certificates, or lists of revoked ones, as PEM.
 #[derive(Debug, Clone)]
 pub struct Certificates {
     /// Where they were read from.
     pub path: PathBuf,
-    /// At least one certificate, not yet decoded.
+    /// At least one, not yet decoded.
     pub pem: String,
 }
 

@@ -252,6 +252,9 @@ fn from_text(setting: &Setting, text: String, origin: Origin) -> Value {
     let kind = match setting.shape {
         Shape::Text => Kind::Text(text),
         Shape::Integer => text.parse().map_or(Kind::Text(text), Kind::Integer),
+        Shape::Tables => {
+            value::parse_tables(&text, &origin).map_or(Kind::Other("not a TOML list of tables"), Kind::List)
+        }
         Shape::List if text.starts_with('[') => {
             value::parse_list(&text, &origin).map_or(Kind::Other("not a TOML list of strings"), Kind::List)
         }

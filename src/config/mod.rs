@@ -9,7 +9,9 @@
 mod accounts;
 mod check;
 mod checked;
+mod identity;
 mod issued;
+mod listen;
 mod load;
 mod page_key;
 mod policies;
@@ -21,12 +23,13 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod unit;
+mod upstream;
 mod value;
 
 pub use accounts::read_accounts;
 pub use checked::{
-    Backend, Certificates, Config, Identity, Level, Limits, Listen, Log, LogFormat, Policies, StateLookup, Upstream,
-    Url,
+    Backend, Certificates, ClientAuthorities, Config, Identity, Level, Limits, Listen, ListenTls, Log, LogFormat,
+    Policies, PrivateKey, StateLookup, Upstream, Url,
 };
 pub use issued::Key;
 pub use load::{Flags, load, log_from, policies_from, policies_named};

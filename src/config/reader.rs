@@ -1,10 +1,11 @@
 //! Readers of one setting each.
 
 use super::{
+    Certificates,
     load::Settings,
     problem::{Origin, Problem},
     read,
-    settings::Setting,
+    settings::{SETTINGS, Setting},
     unit,
     value::{Kind, Value},
 };
@@ -71,6 +72,32 @@ impl Settings {
         None
     }
 
+    /// The file of certificates that `path` names.
+    pub(super) fn certificates(&mut self, path: &str) -> Option<Certificates> {
+        self.pem(path, "CERTIFICATE")
+    }
+
+    /// The PEM file that `path` names, which must have something with this label in it.
+    pub(super) fn pem(&mut self, path: &str, label: &str) -> Option<Certificates> {
+        let value = self.value(path)?;
+        self.pem_of(path, &value, label)
+    }
+
+    pub(super) fn pem_of(&mut self, key: &str, value: &Value, label: &str) -> Option<Certificates> {
+        let Some(path) = value.text().filter(|path| !path.is_empty()) else {
+            self.misspelt(key, value);
+            return None;
+        };
+        let path = resolved(path, &value.origin);
+        let why = match read::text(&path, read::LONGEST_FILE) {
+            Ok(pem) if pem.contains(&format!("-----BEGIN {label}-----")) => return Some(Certificates { path, pem }),
+            Ok(_) => format!("`{}` has no line `-----BEGIN {label}-----`", path.display()),
+            Err(why) => why,
+        };
+        self.problems.add(Problem::new(value.origin.clone(), format!("`{key}`: {why}")));
+        None
+    }
+
     /// The value at `path`, unless `decider` was set over the place where it was: `--upstream` makes the file's `data`
     /// moot, not wrong.
     pub(super) fn unless_moot(&self, path: &str, decider: &Value) -> Option<Value> {
@@ -86,9 +113,10 @@ impl Settings {
         }
     }
 
-    /// Keys that another kind of identity has.
-    pub(super) fn refuse_foreign(&mut self, index: usize, kind: &str, names: &[&str]) {
-        for name in names {
+    /// Refuses keys that another kind of identity has. `names` are those of this one, besides `kind`.
+    pub(super) fn keep_to(&mut self, index: usize, kind: &str, names: &[&str]) {
+        let all = SETTINGS.iter().filter(|setting| setting.section() == "identity.*").map(Setting::name);
+        for name in all.filter(|name| *name != "kind" && !names.contains(name)) {
             let path = format!("identity.{index}.{name}");
             if let Some(value) = self.given(&path) {
                 let message = format!("`{path}` is no key of an identity that is `{kind}`");

@@ -9,6 +9,8 @@ pub enum Shape {
     Integer,
     /// A list of strings; in an environment variable a TOML list, or items with commas between.
     List,
+    /// A list of tables; in an environment variable a TOML list.
+    Tables,
 }
 
 /// What holds when a key is absent.
@@ -48,7 +50,7 @@ const fn setting(
 }
 
 use Absent::{Default, Invalid, Optional};
-use Shape::{Integer, List, Text};
+use Shape::{Integer, List, Tables, Text};
 
 /// Every key, in the order of the reference.
 pub const SETTINGS: &[Setting] = &[
@@ -65,6 +67,53 @@ pub const SETTINGS: &[Setting] = &[
         Optional,
         "a whole number from 1 to 1024",
         "How many threads serve callers. Default: as many as the machine has cores for this process.",
+    ),
+    setting(
+        "listen.plaintext",
+        Text,
+        Default("loopback"),
+        "`loopback` or `allowed`",
+        "Where callers may connect without TLS. `loopback`: only where other machines cannot reach `listen.address`; the gate does \
+         not start otherwise. `allowed`: anywhere, for a network that encrypts and authenticates by itself.",
+    ),
+    setting(
+        "listen.tls.certificate",
+        Text,
+        Optional,
+        "the path of a PEM file with certificates",
+        "The gate's certificate, and after it those between it and the authority that clients trust. With it callers connect by TLS \
+         1.2 or 1.3, and only so. The files of this section are read again when they change.",
+    ),
+    setting(
+        "listen.tls.key",
+        Text,
+        Optional,
+        "the path of a PEM file with a private key",
+        "The private key of `listen.tls.certificate`, and required with it.",
+    ),
+    setting(
+        "listen.tls.client_ca",
+        Text,
+        Optional,
+        "the path of a PEM file with certificates",
+        "The authorities that clients' certificates come from. With it clients are asked for a certificate; see `mtls` in \
+         `[[identity]]`.",
+    ),
+    setting(
+        "listen.tls.client_certificate",
+        Text,
+        Default("optional"),
+        "`optional` or `required`",
+        "What becomes of a client that shows no certificate where there is a `client_ca`. `optional`: it may prove who it is in \
+         another way. `required`: it cannot connect. A certificate that is shown and bad is refused either way.",
+    ),
+    setting(
+        "listen.tls.client_crl",
+        Text,
+        Optional,
+        "the path of a PEM file with certificate revocation lists",
+        "The lists of what the authorities in `client_ca` have revoked. A client's certificate whose authority has no list in it is \
+         not revoked; a list that is over counts on.",
     ),
     setting(
         "policies.path",
@@ -92,7 +141,7 @@ pub const SETTINGS: &[Setting] = &[
         "identity.*.kind",
         Text,
         Invalid,
-        "`sigv4` or `fixed`",
+        "`sigv4`, `mtls`, `jwt`, `sts`, `header` or `fixed`",
         "How callers prove who they are. Entries are tried in their order; without any, nobody could call.",
     ),
     setting(
@@ -102,6 +151,13 @@ pub const SETTINGS: &[Setting] = &[
         "the path of a keys file",
         "For `sigv4`, and required there: the keys that were issued to callers, see \"The keys file\". Signatures are \
          checked for the Region in `upstream.region`.",
+    ),
+    setting(
+        "identity.*.rule",
+        Tables,
+        Optional,
+        "one or more tables, written `[[identity.rule]]`",
+        "For `mtls`, and required there: whom the names in a certificate stand for, see \"Rules of an identity\".",
     ),
     setting(
         "identity.*.account",
@@ -150,7 +206,7 @@ pub const SETTINGS: &[Setting] = &[
         "upstream.sign",
         Text,
         Default("none"),
-        "`none`",
+        "`none`, `gateway` or `assume-role`",
         "How requests to the backend are signed. `none`: not at all; the backend is told the caller's account in \
          `x-findings-gate-account`.",
     ),
@@ -314,10 +370,7 @@ pub const SETTINGS: &[Setting] = &[
 
 /// Keys that the configuration's contract names and this version does not have. They are refused, never passed over:
 /// a listener that silently speaks no TLS, or a health port that silently is not there, is a trap.
-pub(super) const RESERVED: &[(&str, &str)] = &[
-    ("listen.tls", "TLS on the listener is not in this version: remove it, and let a proxy in front end TLS"),
-    ("admin", "the admin listener is not in this version: remove it"),
-];
+pub(super) const RESERVED: &[(&str, &str)] = &[("admin", "the admin listener is not in this version: remove it")];
 
 /// What an environment variable that sets a key begins with.
 pub(super) const PREFIX: &str = "FINDINGS_GATE__";

@@ -3,6 +3,7 @@
 mod files;
 mod layers;
 mod reference;
+mod rules;
 mod told;
 
 use super::*;

@@ -78,18 +78,27 @@ pub(super) fn parse(source: &Arc<Source>, text: &str, problems: &mut Problems) -
         let message = format!("not valid TOML: {}", error.message());
         problems.add(Problem::new(Origin::File(Arc::clone(source), within(span, text)), message));
     }
-    errors.is_empty().then(|| entries(table.into_inner(), source))
+    errors.is_empty().then(|| entries(table.into_inner(), &|span| Origin::File(Arc::clone(source), span)))
 }
 
 /// A value given outside of any file, as a TOML list: `["a", "b"]`.
 pub(super) fn parse_list(text: &str, origin: &Origin) -> Option<Vec<Value>> {
+    let items = parse_items(text, origin)?;
+    items.iter().all(|item| item.text().is_some()).then_some(items)
+}
+
+/// A value given outside of any file, as a TOML list of tables: `[{a = "b"}]`.
+pub(super) fn parse_tables(text: &str, origin: &Origin) -> Option<Vec<Value>> {
+    let items = parse_items(text, origin)?;
+    items.iter().all(|item| matches!(item.kind, Kind::Table(_))).then_some(items)
+}
+
+fn parse_items(text: &str, origin: &Origin) -> Option<Vec<Value>> {
     let document = format!("list = {text}");
-    let mut table = DeTable::parse(&document).ok()?.into_inner();
-    let (_, value) = table.iter_mut().next()?;
-    let DeValue::Array(items) = value.get_ref() else { return None };
-    let text_of = |item: &DeValue<'_>| item.as_str().map(str::to_owned);
-    let texts: Option<Vec<_>> = items.iter().map(|item| text_of(item.get_ref())).collect();
-    Some(texts?.into_iter().map(|text| Value { kind: Kind::Text(text), origin: origin.clone() }).collect())
+    let mut table = DeTable::parse(&document).ok()?.into_inner().into_iter();
+    let (_, value) = table.next()?;
+    let value = owned(value.span(), value.into_inner(), &|_| origin.clone());
+    if let (Kind::List(items), None) = (value.kind, table.next()) { Some(items) } else { None }
 }
 
 /// The parser may point behind the end, where miette would find nothing to show.
@@ -97,18 +106,19 @@ fn within(span: Range<usize>, text: &str) -> Range<usize> {
     span.start.min(text.len())..span.end.min(text.len())
 }
 
-fn entries(table: DeTable<'_>, source: &Arc<Source>) -> Vec<Entry> {
+fn entries(table: DeTable<'_>, origin: &dyn Fn(Range<usize>) -> Origin) -> Vec<Entry> {
     table
         .into_iter()
         .map(|(key, value)| Entry {
-            origin: Origin::File(Arc::clone(source), key.span()),
-            value: owned(value.span(), value.into_inner(), source),
+            origin: origin(key.span()),
+            value: owned(value.span(), value.into_inner(), origin),
             key: key.into_inner().into_owned(),
         })
         .collect()
 }
 
-fn owned(span: Range<usize>, value: DeValue<'_>, source: &Arc<Source>) -> Value {
+/// The value without its document. `origin` tells where a part of the document comes from.
+fn owned(span: Range<usize>, value: DeValue<'_>, origin: &dyn Fn(Range<usize>) -> Origin) -> Value {
     let kind = match value {
         DeValue::String(text) => Kind::Text(text.into_owned()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
@@ -117,11 +127,11 @@ fn owned(span: Range<usize>, value: DeValue<'_>, source: &Arc<Source>) -> Value 
         DeValue::Boolean(_) => Kind::Other("a boolean"),
         DeValue::Datetime(_) => Kind::Other("a date or time"),
         DeValue::Array(items) => {
-            Kind::List(items.into_iter().map(|item| owned(item.span(), item.into_inner(), source)).collect())
+            Kind::List(items.into_iter().map(|item| owned(item.span(), item.into_inner(), origin)).collect())
         }
-        DeValue::Table(table) => Kind::Table(entries(table, source)),
+        DeValue::Table(table) => Kind::Table(entries(table, origin)),
     };
-    Value { kind, origin: Origin::File(Arc::clone(source), span) }
+    Value { kind, origin: origin(span) }
 }
 
 /// A table of a file that is read key by key; what is left at the end is unknown.

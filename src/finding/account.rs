@@ -153,6 +153,11 @@ pub enum Proof {
         /// The key's id (not its secret).
         access_key_id: Arc<str>,
     },
+    /// A client certificate.
+    Mtls {
+        /// Its first URI, else its first DNS name, else its subject.
+        name: Arc<str>,
+    },
     /// Everything on this listener is this caller.
     Fixed,
 }
@@ -161,6 +166,7 @@ impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SigV4 { access_key_id } => write!(f, "sigv4:{access_key_id}"),
+            Self::Mtls { name } => write!(f, "mtls:{name}"),
             Self::Fixed => f.write_str("fixed"),
         }
     }
@@ -175,6 +181,10 @@ pub struct Caller {
     pub role: Role,
     /// The principal's ARN or name, as the proof gives it.
     pub principal: Arc<str>,
+    /// The groups that the proof puts it in, besides those of its account.
+    pub groups: Arc<[Arc<str>]>,
+    /// The Region that it signed its request for; nothing where its proof names none.
+    pub region: Option<Arc<str>>,
     /// How that was proven.
     pub proof: Proof,
     /// What a denial does to this caller at the least: [`Enforcement::Refuse`] for a client that is known to overlook

@@ -62,6 +62,17 @@ impl ApiError {
         Self::new(403, "UnrecognizedClientException", message)
     }
 
+    /// 403: the proof was good, and its time is over.
+    pub fn expired_token(message: impl Into<String>) -> Self {
+        Self::new(403, "ExpiredTokenException", message)
+    }
+
+    /// 400: a presigned request is older than it may be, or of a time that has not come. (This is its name in AWS's "Common Errors",
+    /// by which SDKs set their clocks.)
+    pub fn request_expired(message: impl Into<String>) -> Self {
+        Self::new(400, "RequestExpired", message)
+    }
+
     /// 401: the caller's account has no access to Security Hub here.
     pub fn invalid_access(message: impl Into<String>) -> Self {
         Self::new(401, "InvalidAccessException", message)

@@ -1,6 +1,7 @@
 //! One caller for a whole listener.
 
-use crate::finding::{AccountId, Enforcement};
+use super::identified::Identified;
+use crate::finding::{AccountId, Enforcement, Proof};
 use std::sync::Arc;
 
 /// Everything on the listener is this caller: for a sidecar on loopback, where reaching the listener is the proof.
@@ -23,5 +24,16 @@ impl Fixed {
     #[must_use]
     pub fn minimum_enforcement(self, minimum_enforcement: Enforcement) -> Self {
         Self { minimum_enforcement, ..self }
+    }
+
+    pub(super) fn identified(&self) -> Identified {
+        Identified {
+            account: self.account,
+            principal: Arc::clone(&self.principal),
+            groups: Arc::default(),
+            region: None,
+            proof: Proof::Fixed,
+            minimum_enforcement: self.minimum_enforcement,
+        }
     }
 }

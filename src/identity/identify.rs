@@ -1,10 +1,11 @@
 //! From a request to its caller.
 
 use super::{
-    Fixed,
+    Fixed, Mtls, Peer,
+    identified::Identified,
     sigv4::{self, SigV4},
 };
-use crate::finding::{AccountId, Accounts, ApiError, Caller, Enforcement, Proof};
+use crate::finding::{Accounts, ApiError, Caller, Proof};
 use http::request::Parts;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub enum Kind {
     /// Everything is one caller. Its proof is always present, so kinds after it are never asked.
     Fixed(Fixed),
+    /// A client certificate. Its proof is present when the connection has one.
+    Mtls(Mtls),
     /// A signature by an issued key. Its proof is present when the request has an `Authorization` header of an AWS
     /// scheme, or a presigned query (which is then refused).
     SigV4(SigV4),
@@ -28,7 +31,7 @@ pub struct Identity {
     accounts: Arc<Accounts>,
 }
 
-/// A request whose head was found good. What remains to be checked needs its body.
+/// A request whose head was found good. What remains to be checked needs its body, or an answer from somebody else.
 #[derive(Debug)]
 #[must_use = "the caller is not proven before `finish`"]
 pub struct Pending<'a> {
@@ -42,69 +45,94 @@ enum Claim<'a> {
     SigV4(sigv4::Claim<'a>),
 }
 
+impl Kind {
+    /// What a request must carry for this kind, as a part of a sentence.
+    fn expected(&self) -> &'static str {
+        match self {
+            Self::Fixed(_) => "nothing",
+            Self::Mtls(_) => "a client certificate in the TLS handshake",
+            Self::SigV4(_) => {
+                "an AWS Signature Version 4 in the header `Authorization` (give the client an access key that the gate's owner \
+                 issued, and let it sign its requests)"
+            }
+        }
+    }
+}
+
 impl Identity {
     /// Kinds of proof, in the order in which they are looked for.
     pub fn new(kinds: Vec<Kind>, accounts: Arc<Accounts>) -> Self {
         Self { kinds, accounts }
     }
 
-    /// Checks all that the head of a request can tell, before its body is read. `now` tells the server's time, and is asked by
-    /// the proofs that depend on it.
-    pub fn begin<'a>(&'a self, head: &Parts, now: impl FnOnce() -> Timestamp) -> Result<Pending<'a>, ApiError> {
+    /// Checks all that the head of a request and its connection can tell, before its body is read. `now` tells the server's time, and is
+    /// asked by the proofs that depend on it.
+    pub fn begin<'a>(
+        &'a self,
+        head: &'a Parts,
+        peer: &'a Peer,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<Pending<'a>, ApiError> {
+        let accounts = &*self.accounts;
+        let proven = |identified: Identified| identified.caller(accounts).map(Claim::Proven);
         for kind in &self.kinds {
             let claim = match kind {
-                Kind::Fixed(Fixed { account, principal, minimum_enforcement }) => {
-                    Claim::Proven(caller(&self.accounts, *account, principal, Proof::Fixed, *minimum_enforcement)?)
-                }
+                Kind::Fixed(fixed) => proven(fixed.identified())?,
+                Kind::Mtls(mtls) => match &peer.certificate {
+                    Some(certificate) => proven(mtls.identify(certificate, now())?)?,
+                    None => continue,
+                },
                 Kind::SigV4(sigv4) if sigv4::is_present(head) => Claim::SigV4(sigv4.begin(head, now())?),
                 Kind::SigV4(_) => continue,
             };
-            return Ok(Pending { accounts: &self.accounts, claim });
+            return Ok(Pending { accounts, claim });
         }
-        Err(ApiError::missing_authentication(
-            "Missing Authentication Token: the request carries no proof of who sends it. This gate expects an AWS \
-             Signature Version 4 in the header `Authorization`: give the client an access key that the gate's owner \
-             issued, and let it sign its requests.",
+        Err(self.missing())
+    }
+
+    #[cold]
+    fn missing(&self) -> ApiError {
+        let expected: Vec<&str> = self.kinds.iter().map(Kind::expected).collect();
+        let expected = match &expected[..] {
+            [] => "no proof at all, so nobody can call".to_owned(),
+            several => several.join(", or "),
+        };
+        ApiError::missing_authentication(format!(
+            "Missing Authentication Token: the request carries no proof of who sends it. This gate expects {expected}."
         ))
     }
 }
 
 impl Pending<'_> {
-    /// Checks what the body decides. `body` is the body as it was received, before any parsing.
-    pub fn finish(self, body: &[u8]) -> Result<Caller, ApiError> {
+    /// Checks what the body decides, and what somebody else must be asked about. `body` is the body as it was received, before any
+    /// parsing.
+    #[expect(clippy::unused_async, reason = "proofs that ask an issuer wait for it")]
+    pub async fn finish(self, body: &[u8]) -> Result<Caller, ApiError> {
         match self.claim {
             Claim::Proven(caller) => Ok(caller),
             Claim::SigV4(claim) => {
-                // Only after the proof: a stranger does not learn which accounts are in the fleet.
-                let key = claim.finish(body)?;
-                let proof = Proof::SigV4 { access_key_id: Arc::clone(&key.id) };
-                caller(self.accounts, key.account, &key.principal, proof, key.minimum_enforcement)
+                let (key, region) = claim.finish(body)?;
+                let identified = Identified {
+                    account: key.account,
+                    principal: Arc::clone(&key.principal),
+                    groups: Arc::default(),
+                    region: Some(Arc::clone(region)),
+                    proof: Proof::SigV4 { access_key_id: Arc::clone(&key.id) },
+                    minimum_enforcement: key.minimum_enforcement,
+                };
+                identified.caller(self.accounts)
             }
         }
     }
 }
 
-fn caller(
-    accounts: &Accounts,
-    account: AccountId,
-    principal: &Arc<str>,
-    proof: Proof,
-    minimum_enforcement: Enforcement,
-) -> Result<Caller, ApiError> {
-    let Some(role) = accounts.role(account) else {
-        // Clients compare the beginning of this message.
-        return Err(ApiError::invalid_access(format!(
-            "Account {account} is not subscribed to AWS Security Hub: it is neither the administrator nor a member in \
-             this gate's accounts file. Ask the gate's owner to add it."
-        )));
-    };
-    Ok(Caller { account, role, principal: Arc::clone(principal), proof, minimum_enforcement })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{finding::Role, identity::Keys};
+    use crate::{
+        finding::{Enforcement, Role},
+        identity::Keys,
+    };
     use http::Request;
 
     fn accounts() -> Arc<Accounts> {
@@ -119,34 +147,46 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
+    fn peer() -> Peer {
+        Peer::new(([127, 0, 0, 1], 1).into())
+    }
+
+    /// The caller, by its head and no body.
+    fn identify(identity: &Identity, head: &Parts) -> Result<Caller, ApiError> {
+        let peer = peer();
+        let pending = identity.begin(head, &peer, || Timestamp::UNIX_EPOCH)?;
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(pending.finish(b"{}"))
+    }
+
     fn fixed(account: &str) -> Kind {
         Kind::Fixed(Fixed::new(account.parse().unwrap(), "sidecar").minimum_enforcement(Enforcement::Refuse))
     }
 
     fn sigv4() -> Kind {
-        Kind::SigV4(SigV4::new(Keys::default(), "eu-west-1"))
+        Kind::SigV4(SigV4::new(Keys::default(), ["eu-west-1"]))
     }
 
     #[test]
     fn everything_on_a_fixed_listener_is_its_caller() {
         let identity = Identity::new(vec![fixed("111111111111")], accounts());
         for authorization in [None, Some("AWS4-HMAC-SHA256 whatever"), Some("Bearer x")] {
-            let pending = identity.begin(&head(authorization), || Timestamp::UNIX_EPOCH).unwrap();
             let expected = Caller {
                 account: "111111111111".parse().unwrap(),
                 role: Role::Administrator,
                 principal: "sidecar".into(),
+                groups: Arc::default(),
+                region: None,
                 proof: Proof::Fixed,
                 minimum_enforcement: Enforcement::Refuse,
             };
-            assert_eq!(pending.finish(b"{}").unwrap(), expected);
+            assert_eq!(identify(&identity, &head(authorization)).unwrap(), expected);
         }
     }
 
     #[test]
     fn an_account_outside_the_fleet_is_told_so_in_the_words_that_clients_match_on() {
         let identity = Identity::new(vec![fixed("999999999999")], accounts());
-        let error = identity.begin(&head(None), || Timestamp::UNIX_EPOCH).unwrap_err();
+        let error = identify(&identity, &head(None)).unwrap_err();
         assert_eq!((error.status, error.code), (401, "InvalidAccessException"));
         assert!(error.message.starts_with("Account 999999999999 is not subscribed to AWS Security Hub"));
         assert!(error.message.contains("neither the administrator nor a member"));
@@ -154,24 +194,22 @@ mod tests {
 
     #[test]
     fn the_first_proof_present_decides_and_a_bad_one_never_falls_through() {
-        let now = Timestamp::UNIX_EPOCH;
         let both = Identity::new(vec![sigv4(), fixed("111111111111")], accounts());
-        assert_eq!(both.begin(&head(None), || now).unwrap().finish(b"").unwrap().proof, Proof::Fixed);
+        assert_eq!(identify(&both, &head(None)).unwrap().proof, Proof::Fixed);
         for bad in
             ["AWS4-HMAC-SHA256 nonsense", "aws4-hmac-sha256 x", "AWS4-ECDSA-P256-SHA256 x", "AWS AKID:sig", "AWS"]
         {
-            let error = both.begin(&head(Some(bad)), || now).unwrap_err();
+            let error = identify(&both, &head(Some(bad))).unwrap_err();
             assert_eq!((error.status, error.code), (403, "IncompleteSignatureException"), "{bad}");
         }
         let fixed_first = Identity::new(vec![fixed("111111111111"), sigv4()], accounts());
-        assert!(fixed_first.begin(&head(Some("AWS4-HMAC-SHA256 nonsense")), || now).is_ok());
+        assert!(identify(&fixed_first, &head(Some("AWS4-HMAC-SHA256 nonsense"))).is_ok());
     }
 
     #[test]
     fn no_proof_is_no_entry() {
         for (kinds, authorization) in [(vec![sigv4()], None), (vec![sigv4()], Some("Bearer x")), (vec![], None)] {
-            let error =
-                Identity::new(kinds, accounts()).begin(&head(authorization), || Timestamp::UNIX_EPOCH).unwrap_err();
+            let error = identify(&Identity::new(kinds, accounts()), &head(authorization)).unwrap_err();
             assert_eq!((error.status, error.code), (403, "MissingAuthenticationTokenException"));
         }
     }

@@ -1,7 +1,7 @@
 //! The access keys that the gate's owner issued.
 
 use crate::finding::{AccountId, Enforcement};
-use ring::hmac;
+use aws_lc_rs::hmac;
 use std::{collections::HashMap, fmt, ops::RangeInclusive, sync::Arc};
 
 /// How long a key id may be. AWS's model of IAM has 16 to 128 characters; issued keys may have shorter names, because

@@ -10,17 +10,27 @@
 //! | kind | proof |
 //! |---|---|
 //! | [`SigV4`] | an AWS Signature Version 4, made with a key that the gate's owner issued ([`Keys`]) |
+//! | [`Mtls`] | a client certificate, whose names [`Mapping`] rules turn into an account and a principal |
 //! | [`Fixed`] | none: everything on the listener is one caller |
 //!
 //! A proof gives an account and a principal; the account's role is the accounts file's word, and an account outside the
 //! fleet is refused whatever it proves.
 
+mod certificate;
 mod fixed;
+mod identified;
 mod identify;
 mod keys;
+mod mapping;
+mod mtls;
+mod peer;
 mod sigv4;
 
+pub use certificate::{ClientCertificate, UnreadableCertificate};
 pub use fixed::Fixed;
 pub use identify::{Identity, Kind, Pending};
 pub use keys::{DuplicateKeyId, InvalidKey, Key, Keys};
+pub use mapping::{InvalidPattern, Mapping, MappingRule, Pattern, Template, Unmapped};
+pub use mtls::{CERTIFICATE_ATTRIBUTES, Mtls};
+pub use peer::Peer;
 pub use sigv4::{SigV4, SignError, sign};

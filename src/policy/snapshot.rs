@@ -12,8 +12,8 @@ use crate::finding::{
     AccountId, Accounts, Action, BatchUpdate, Caller, Change, Document, Enforcement, Operation, Proof, RecordState,
     Role, State, Target,
 };
+use aws_lc_rs::digest::{Context as Digest, SHA256};
 use cedar_policy::EntityUid;
-use ring::digest::{Context as Digest, SHA256};
 use std::{
     fmt::Write as _,
     sync::{Arc, LazyLock},
@@ -123,6 +123,8 @@ impl Snapshot {
                 account,
                 role,
                 principal: "findings-gate-known-question".into(),
+                groups: Arc::default(),
+                region: None,
                 proof: Proof::Fixed,
                 minimum_enforcement: Enforcement::Strip,
             };

@@ -1,9 +1,6 @@
 //! Reading a request's body, within a size and a time.
 
-use crate::{
-    finding::ApiError,
-    upstream::{bell::Bell, body as bounded},
-};
+use crate::{finding::ApiError, net::body as bounded, upstream::bell::Bell};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::{

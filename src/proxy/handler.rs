@@ -3,7 +3,7 @@
 use super::{Asked, Doors, PageTokens, RequestBody, RequestId, RequestIds, Service, error_response, failed, read_body};
 use crate::{
     finding::{ApiError, AsffFilters, Caller, OcsfFilters, Operation},
-    identity::Identity,
+    identity::{Identity, Peer},
     policy::{Engine, Snapshot},
     state::States,
     telemetry::events::{CallerUnknown, RequestDenied},
@@ -18,7 +18,6 @@ use http_body_util::Full;
 use jiff::Timestamp;
 use std::{
     cell::RefCell,
-    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -64,7 +63,7 @@ pub struct Gate {
 
 impl Gate {
     /// A gate for one worker: engine, cache and upstream connections are its own.
-    pub fn new(settings: GateSettings) -> Result<Self, ring::error::Unspecified> {
+    pub fn new(settings: GateSettings) -> Result<Self, aws_lc_rs::error::Unspecified> {
         Ok(Self {
             engine: RefCell::new(Engine::new(settings.snapshot.clone())),
             upstream: settings.upstream.for_worker(),
@@ -73,14 +72,15 @@ impl Gate {
         })
     }
 
-    async fn answer(&self, request: Request<RequestBody>, peer: SocketAddr, id: &RequestId) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<RequestBody>, peer: &Peer, id: &RequestId) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         // What the head proves wrong is refused before the body costs anything.
         let unknown = |error: &ApiError| {
-            CallerUnknown { request_id: id.as_str(), peer, code: error.code, reason: &error.message }.emit();
+            CallerUnknown { request_id: id.as_str(), peer: peer.address, code: error.code, reason: &error.message }
+                .emit();
             error_response(error, id)
         };
-        let pending = match self.settings.identity.begin(&head, Timestamp::now) {
+        let pending = match self.settings.identity.begin(&head, peer, Timestamp::now) {
             Ok(pending) => pending,
             Err(error) => return unknown(&error),
         };
@@ -88,7 +88,7 @@ impl Gate {
             Ok(body) => body,
             Err(error) => return error_response(&error.into(), id),
         };
-        let caller = match pending.finish(&body) {
+        let caller = match pending.finish(&body).await {
             Ok(caller) => caller,
             Err(error) => return unknown(&error),
         };
@@ -171,9 +171,9 @@ impl Gate {
 }
 
 impl Service for Gate {
-    async fn call(self: Rc<Self>, request: Request<RequestBody>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn call(self: Rc<Self>, request: Request<RequestBody>, peer: Rc<Peer>) -> Response<Full<Bytes>> {
         let id = self.ids.next();
-        self.answer(request, peer, &id).await
+        self.answer(request, &peer, &id).await
     }
 }
 

@@ -9,7 +9,7 @@
 //! same, narrowed query.
 
 use crate::finding::{Caller, Operation};
-use ring::{
+use aws_lc_rs::{
     hmac,
     rand::{SecureRandom, SystemRandom},
 };
@@ -43,7 +43,7 @@ impl PageTokens {
     pub const SHORTEST_KEY: usize = 32;
 
     /// Tokens under a key of this process's own. Fails when the system has no randomness to give.
-    pub fn random() -> Result<Self, ring::error::Unspecified> {
+    pub fn random() -> Result<Self, aws_lc_rs::error::Unspecified> {
         let mut secret = [0; Self::SHORTEST_KEY];
         SystemRandom::new().fill(&mut secret)?;
         Ok(Self::new(&secret))
@@ -118,6 +118,8 @@ mod tests {
             account: account.parse().unwrap(),
             role,
             principal: "p".into(),
+            groups: std::sync::Arc::default(),
+            region: None,
             proof: Proof::Fixed,
             minimum_enforcement: Enforcement::Strip,
         }

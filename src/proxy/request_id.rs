@@ -1,7 +1,7 @@
 //! The id that an answer carries, so that a caller and the gate's owner talk of the same request.
 
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use http::HeaderValue;
-use ring::rand::{SecureRandom, SystemRandom};
 use std::{cell::Cell, fmt};
 
 /// The id of one request, in the form of a version 4 UUID: `8-4-4-4-12` lower-case hexadecimal digits.
@@ -20,7 +20,7 @@ pub struct RequestIds {
 
 impl RequestIds {
     /// A source with a random start. Fails when the system has no randomness to give.
-    pub fn new() -> Result<Self, ring::error::Unspecified> {
+    pub fn new() -> Result<Self, aws_lc_rs::error::Unspecified> {
         let mut bytes = [0; 16];
         SystemRandom::new().fill(&mut bytes)?;
         let seed = u128::from_ne_bytes(bytes);

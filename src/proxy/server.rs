@@ -8,7 +8,7 @@ use super::{
     socket::{Protocol, Socket},
     tally::{Open, Tally},
 };
-use crate::finding::ApiError;
+use crate::{finding::ApiError, identity::Peer};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body_util::Full;
@@ -55,7 +55,7 @@ pub trait Service: 'static {
     fn call(
         self: Rc<Self>,
         request: Request<RequestBody>,
-        peer: SocketAddr,
+        peer: Rc<Peer>,
     ) -> impl Future<Output = Response<Full<Bytes>>> + 'static;
 }
 
@@ -259,6 +259,7 @@ impl<S: Service> Shared<S> {
     async fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
         // Without it an answer may wait for the acknowledgement of the one before.
         drop(stream.set_nodelay(true));
+        let peer = Rc::new(Peer::new(peer));
         let opened = Instant::now();
         let state = Rc::new(State::new(Rc::clone(&self.tally), opened, &self.limits));
         let mut socket = Socket::new(stream, Rc::clone(&state));
@@ -267,11 +268,11 @@ impl<S: Service> Shared<S> {
         match watch.protocol(&mut socket).await {
             None => {}
             Some(Protocol::Http1) => {
-                let service = service_fn(|request| self.answer_http1(request, peer, &state));
+                let service = service_fn(|request| self.answer_http1(request, &peer, &state));
                 watch.drive(self.http1.serve_connection(socket, service)).await;
             }
             Some(Protocol::Http2) => {
-                let service = service_fn(|request| self.answer_http2(request, peer, &state));
+                let service = service_fn(|request| self.answer_http2(request, &peer, &state));
                 watch.drive(self.http2.serve_connection(socket, service)).await;
             }
         }
@@ -280,11 +281,11 @@ impl<S: Service> Shared<S> {
     fn answer_http1(
         self: &Rc<Self>,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: &Rc<Peer>,
         state: &Rc<State>,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + use<S> {
         let in_flight = InFlight::begin(state);
-        let shared = Rc::clone(self);
+        let (shared, peer) = (Rc::clone(self), Rc::clone(peer));
         let request = request.map(|incoming| RequestBody::new(incoming, Some(state.bell())));
         async move {
             let mut response = shared.answer(request, peer).await;
@@ -300,13 +301,13 @@ impl<S: Service> Shared<S> {
     fn answer_http2(
         self: &Rc<Self>,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: &Rc<Peer>,
         state: &Rc<State>,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>, tokio::task::JoinError>> + use<S> {
         // Requests outlive their streams, so a client that resets streams could have more under way than streams.
         let task = (state.in_flight() < self.limits.streams).then(|| {
             let in_flight = InFlight::begin(state);
-            let shared = Rc::clone(self);
+            let (shared, peer) = (Rc::clone(self), Rc::clone(peer));
             let request = request.map(|incoming| RequestBody::new(incoming, None));
             spawn_local(async move {
                 let response = shared.answer(request, peer).await;
@@ -323,7 +324,7 @@ impl<S: Service> Shared<S> {
         }
     }
 
-    async fn answer(&self, request: Request<RequestBody>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<RequestBody>, peer: Rc<Peer>) -> Response<Full<Bytes>> {
         let most = self.limits.header_count;
         if request.headers().len() > most {
             return self.refuse(&ApiError {

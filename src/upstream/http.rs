@@ -2,11 +2,16 @@
 
 use super::{
     Answer, Call, Failure, HttpSettings, UpstreamError,
-    body::{self, ReadError},
     connection::{Connection, Interrupted, Payload, Stream},
     pool::Pool,
 };
-use crate::finding::Operation;
+use crate::{
+    finding::Operation,
+    net::{
+        self, TrustError,
+        body::{self, ReadError},
+    },
+};
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, Uri,
@@ -16,10 +21,7 @@ use http::{
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::{ClientConfig, RootCertStore};
 use std::{fmt, sync::Arc};
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service as _;
@@ -207,32 +209,10 @@ fn connector(settings: &HttpSettings) -> Result<HttpsConnector<HttpConnector>, U
     Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 
-fn tls(settings: &HttpSettings) -> Result<ClientConfig, UpstreamError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(authorities(settings)?).with_no_client_auth())
-}
-
-/// The given authorities, or the system's. None for plain HTTP, which never asks.
-fn authorities(settings: &HttpSettings) -> Result<RootCertStore, UpstreamError> {
-    let mut store = RootCertStore::empty();
-    if let Some(pem) = &settings.ca {
-        let unusable = |reason: &dyn fmt::Display| UpstreamError::Authorities(reason.to_string());
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            store.add(certificate.map_err(|error| unusable(&error))?).map_err(|error| unusable(&error))?;
-        }
-        if store.is_empty() {
-            return Err(unusable(&"there is no `BEGIN CERTIFICATE` in it"));
-        }
-    } else if settings.url.scheme == Scheme::HTTPS {
-        let system = rustls_native_certs::load_native_certs();
-        store.add_parsable_certificates(system.certs);
-        if store.is_empty() {
-            let why = system.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-            return Err(UpstreamError::NoSystemAuthorities(why));
-        }
-    }
-    Ok(store)
+/// The authorities to trust. None for plain HTTP, which never asks.
+fn tls(settings: &HttpSettings) -> Result<ClientConfig, TrustError> {
+    let is_plain = settings.url.scheme != Scheme::HTTPS && settings.ca.is_none();
+    net::tls(if is_plain { RootCertStore::empty() } else { net::authorities(settings.ca.as_deref())? })
 }
 
 impl fmt::Debug for HttpUpstream {

@@ -7,7 +7,6 @@
 //! Nothing of the client's request goes upstream but what the gate parsed: the call's headers are made here.
 
 pub(crate) mod bell;
-pub(crate) mod body;
 mod connection;
 mod failure;
 pub(crate) mod gather;

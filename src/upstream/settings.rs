@@ -1,5 +1,6 @@
 //! Where the backend is and how long it may take, checked before anything is sent.
 
+use crate::net::TrustError;
 use http::{Uri, uri::Scheme};
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -101,15 +102,9 @@ impl fmt::Debug for Url {
 /// Why a backend cannot be called as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// The given certificates cannot be used.
-    #[error("the certificates to trust (`upstream.ca`) cannot be used: {0}")]
-    Authorities(String),
-    /// The system trusts nobody.
-    #[error("no certificate to trust was found on this system{0}; name one with `upstream.ca`")]
-    NoSystemAuthorities(String),
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
+    /// Nobody can be trusted.
+    #[error("`upstream.ca`: {0}")]
+    Trust(#[from] TrustError),
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ impl CallerFixture {
             account: self.account,
             role: self.role,
             principal: self.principal().into(),
+            groups: std::sync::Arc::default(),
+            region: None,
             proof: Proof::Fixed,
             minimum_enforcement: self.minimum_enforcement.unwrap_or(Enforcement::Strip),
         }

@@ -41,6 +41,8 @@ impl Desk {
             account: ADMIN.parse().unwrap(),
             role: Role::Administrator,
             principal: "p".into(),
+            groups: Arc::default(),
+            region: None,
             proof: Proof::Fixed,
             minimum_enforcement: Enforcement::Strip,
         };
@@ -64,9 +66,9 @@ fn findings_are_looked_up_over_pages_and_anew_after_an_update() {
             assert_eq!(world.import(account, &findings)["FailedFindings"], json!([]));
         }
         let settings = StateSettings {
-            max_age: Duration::from_secs(3600),
+            max_age: Duration::from_hours(1),
             entries: 100,
-            deadline: Duration::from_secs(600),
+            deadline: Duration::from_mins(10),
             rate: NonZeroU32::new(1000).unwrap(),
             burst: NonZeroU32::new(1000).unwrap(),
         };

@@ -130,6 +130,8 @@ impl Setting {
                 findings_gate::finding::Role::Member
             },
             principal: format!("arn:aws:iam::{}:role/{}", key.account, key.id.to_lowercase()).into(),
+            groups: Arc::default(),
+            region: None,
             proof: Proof::SigV4 { access_key_id: key.id.into() },
             minimum_enforcement: Enforcement::parse(key.minimum_enforcement).unwrap(),
         };

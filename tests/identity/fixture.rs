@@ -2,7 +2,7 @@
 
 use findings_gate::{
     finding::{Accounts, ApiError, Caller, Enforcement, Member},
-    identity::{Identity, Key, Keys, Kind, SigV4},
+    identity::{Identity, Key, Keys, Kind, Peer, SigV4},
 };
 use http::request::Parts;
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ pub(crate) fn identity() -> Identity {
         key("OUTSIDE", outsider, "outsider"),
     ]);
     let accounts = Accounts::new(administrator, [(member, payments)]);
-    Identity::new(vec![Kind::SigV4(SigV4::new(keys.unwrap(), "eu-west-1"))], Arc::new(accounts))
+    Identity::new(vec![Kind::SigV4(SigV4::new(keys.unwrap(), ["eu-west-1"]))], Arc::new(accounts))
 }
 
 pub(crate) fn now() -> Timestamp {
@@ -35,5 +35,15 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) fn identify(head: &Parts, body: &[u8], now: Timestamp) -> Result<Caller, ApiError> {
-    identity().begin(head, || now)?.finish(body)
+    identify_by(&identity(), head, body, now)
+}
+
+pub(crate) fn identify_by(identity: &Identity, head: &Parts, body: &[u8], now: Timestamp) -> Result<Caller, ApiError> {
+    let peer = peer();
+    let pending = identity.begin(head, &peer, || now)?;
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(pending.finish(body))
+}
+
+pub(crate) fn peer() -> Peer {
+    Peer::new(([127, 0, 0, 1], 40_000).into())
 }

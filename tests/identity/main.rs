@@ -9,7 +9,7 @@ mod signer;
 mod tampering;
 
 use findings_gate::finding::{Caller, Enforcement, Proof, Role};
-use fixture::{BODY, HOST, TRIAGE, identify, identity, now};
+use fixture::{BODY, HOST, TRIAGE, identify, identify_by, identity, now};
 use http::{HeaderValue, Request, Uri, request::Parts};
 use jiff::{SignedDuration, Timestamp};
 use signer::Draft;
@@ -65,6 +65,8 @@ fn the_key_says_who_the_caller_is() {
         account: "222222222222".parse().unwrap(),
         role: Role::Member,
         principal: TRIAGE.into(),
+        groups: std::sync::Arc::default(),
+        region: None,
         proof: Proof::SigV4 { access_key_id: "AKIDEXAMPLE".into() },
         minimum_enforcement: Enforcement::Strip,
     };
@@ -115,7 +117,7 @@ fn days_may_differ_at_midnight() {
         let mut draft = Draft::new();
         draft.set("x-amz-date", date);
         let head = draft.sign().parts().unwrap();
-        identity.begin(&head, || now.parse().unwrap()).unwrap().finish(BODY).unwrap();
+        identify_by(&identity, &head, BODY, now.parse().unwrap()).unwrap();
     }
 }
 

@@ -1,9 +1,9 @@
 //! A signer written from the rules, without the gate's code.
 
 use crate::fixture::{BODY, HOST, SECRET, identify, now};
+use aws_lc_rs::{digest, hmac};
 use findings_gate::finding::{ApiError, Caller};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, request::Parts};
-use ring::{digest, hmac};
 use std::fmt::Write as _;
 
 /// A request that can be tampered with, before and after it is signed.

@@ -1,7 +1,7 @@
 //! What was changed after signing, or should never have been signed so, is refused, and the person is told why.
 
 use crate::{
-    fixture::{BODY, HOST, SECRET, TOKEN, identify, identity, now},
+    fixture::{BODY, HOST, SECRET, TOKEN, identify, identity, now, peer},
     signer::{Draft, hash},
 };
 use http::Request;
@@ -121,7 +121,8 @@ fn what_can_be_refused_is_refused_before_the_body() {
     for (name, write, ..) in BEFORE_SIGNING {
         let mut draft = Draft::new();
         write(&mut draft);
-        let begun = identity.begin(&draft.sign().parts().unwrap(), now);
+        let (head, peer) = (draft.sign().parts().unwrap(), peer());
+        let begun = identity.begin(&head, &peer, now);
         assert_eq!(begun.is_ok(), needs_the_body.contains(name), "{name}");
     }
 }
@@ -141,8 +142,8 @@ fn presigned_urls_are_refused_by_name() {
 #[test]
 fn debug_output_has_no_secret() {
     let identity = identity();
-    let head = full().parts().unwrap();
-    let shown = format!("{identity:?} {:?}", identity.begin(&head, now).unwrap());
+    let (head, peer) = (full().parts().unwrap(), peer());
+    let shown = format!("{identity:?} {:?}", identity.begin(&head, &peer, now).unwrap());
     assert!(shown.contains("ASIDEXAMPLE") && shown.contains("20260301T120000Z"), "{shown}");
     for hidden in [SECRET, TOKEN, &format!("{:?}", TOKEN.as_bytes())[1..40]] {
         assert!(!shown.contains(hidden), "{hidden}: {shown}");

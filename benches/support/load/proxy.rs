@@ -87,7 +87,7 @@ pub(crate) fn gate(backend: SocketAddr) -> Proxy {
 pub(crate) fn gate_sigv4(backend: SocketAddr) -> Proxy {
     let key = Key::new(KEY.0, KEY.1, administrator(), PRINCIPAL).expect("a key");
     let keys = Keys::new([key]).expect("one key");
-    gate_with("gate, sigv4", Kind::SigV4(SigV4::new(keys, REGION)), Some(KEY), backend)
+    gate_with("gate, sigv4", Kind::SigV4(SigV4::new(keys, [REGION])), Some(KEY), backend)
 }
 
 /// One worker with the baseline pack and the defaults of everything else.

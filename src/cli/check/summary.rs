@@ -45,6 +45,7 @@ struct Upstream {
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Callers {
     SigV4 { keys: usize, accounts: usize },
+    Mtls { rules: usize },
     Fixed { account: String, principal: String },
 }
 
@@ -132,6 +133,7 @@ impl Callers {
                 let accounts: HashSet<_> = keys.iter().map(|key| key.account).collect();
                 Self::SigV4 { keys: keys.len(), accounts: accounts.len() }
             }
+            Identity::Mtls { rules } => Self::Mtls { rules: rules.len() },
             Identity::Fixed { account, principal, .. } => {
                 Self::Fixed { account: account.to_string(), principal: principal.clone() }
             }
@@ -143,6 +145,7 @@ impl Callers {
             Self::SigV4 { keys, accounts } => {
                 format!("sigv4: {} of {}", counted(*keys, "key"), counted(*accounts, "account"))
             }
+            Self::Mtls { rules } => format!("mtls: {}", counted(*rules, "rule")),
             Self::Fixed { account, principal } => format!("fixed: {principal} of account {account}"),
         }
     }

@@ -10,7 +10,7 @@ use std::{future::Future, time::Duration};
 
 /// A prover with the solver that there is. Where tests must not be left out, there has to be one.
 fn prover() -> Option<Prover<Running>> {
-    let settings = Settings::new(None, Duration::from_secs(60));
+    let settings = Settings::new(None, Duration::from_mins(1));
     match on_a_runtime(settings.introduce()) {
         Ok(_) => Some(Prover::new(move || settings.start())),
         Err(why) => {

@@ -20,6 +20,7 @@ fn reference() -> String {
             Shape::Text => "string",
             Shape::Integer => "integer",
             Shape::List => "list of strings",
+            Shape::Tables => "list of tables",
         };
         let absent = match setting.absent {
             Absent::Default(value) if setting.shape == Shape::Text => format!("default `\"{value}\"`"),

@@ -37,8 +37,21 @@ listen.tls.key = "x"
 [admin]
 address = "127.0.0.1:1"
 [policies]"#,
-r"gate.toml:2:8: `listen.tls`: TLS on the listener is not in this version: remove it, and let a proxy in front end TLS
+r"gate.toml:2:26: `listen.tls.certificate`: cannot read `x`: there is no such file
+gate.toml:3:18: `listen.tls.key`: cannot read `x`: there is no such file
 gate.toml:4:2: `admin`: the admin listener is not in this version: remove it
+"),
+    ("[policies]", r#"[listen]
+address = "0.0.0.0:80"
+[policies]"#,
+r#"gate.toml:3:11: `listen.address` is 0.0.0.0:80, which other machines may reach, and there is no TLS: whoever is on the way could read and replay what callers send
+  help: set `listen.tls.certificate` and `listen.tls.key`; or, where the network itself encrypts, `listen.plaintext = "allowed"`
+"#),
+    ("[policies]", r#"[listen.tls]
+client_ca = "x"
+[policies]"#,
+r"gate.toml:3:13: `listen.tls.client_ca` is for TLS, and `listen.tls.certificate` is not set
+  help: set `listen.tls.certificate` and `listen.tls.key`
 "),
     ("[policies]", r#"[listen]
 address = "localhost:8080"
@@ -79,15 +92,15 @@ r"gate.toml:5:8: the accounts file: cannot read `missing.toml`: there is no such
 r"gate.toml:5:8: `accounts.file` is empty: expected the path of an accounts file
 "),
     (r#"kind = "sigv4""#, r#"kind = "sigv5""#,
-r#"gate.toml:7:8: `identity.0.kind` is "sigv5": expected `sigv4` or `fixed`
+r#"gate.toml:7:8: `identity.0.kind` is "sigv5": expected `sigv4`, `mtls`, `jwt`, `sts`, `header` or `fixed`
   help: did you mean `sigv4`?
 "#),
     (r#"kind = "sigv4""#, r#"kind = "jwt""#,
 r#"gate.toml:7:8: `identity.0.kind` is "jwt", which is not in this version
-  help: expected `sigv4` or `fixed`
+  help: expected `sigv4`, `mtls` or `fixed`
 "#),
     (r#"kind = "sigv4""#, "",
-r"gate.toml: `identity.0.kind` is missing: expected `sigv4` or `fixed`
+r"gate.toml: `identity.0.kind` is missing: expected `sigv4`, `mtls`, `jwt`, `sts`, `header` or `fixed`
 "),
     (r#"keys = "keys.toml""#, "",
 r"gate.toml: `identity.0.keys` is missing: expected the path of a keys file
@@ -182,7 +195,7 @@ connect_timeout = "2"
 timeout = "11m"
 concurrency = 101"#,
 r#"gate.toml: `upstream.url` is missing: expected `embedded`, or `http://` or `https://` with a host and perhaps a port
-gate.toml:10:8: `upstream.sign` is "all": expected `none`
+gate.toml:10:8: `upstream.sign` is "all": expected `none`, `gateway` or `assume-role`
 gate.toml:11:19: `upstream.connect_timeout` is "2": expected a duration from `10ms` to `1m`
 gate.toml:12:11: `upstream.timeout` is "11m": expected a duration from `10ms` to `10m`
 gate.toml:13:15: `upstream.concurrency` is 101: expected a whole number from 1 to 100

@@ -56,6 +56,8 @@ fn caller(minimum_enforcement: Enforcement) -> Caller {
         account: "222222222222".parse().unwrap(),
         role: Role::Member,
         principal: "arn:aws:iam::222222222222:role/scanner".into(),
+        groups: std::sync::Arc::default(),
+        region: None,
         proof: Proof::Fixed,
         minimum_enforcement,
     }

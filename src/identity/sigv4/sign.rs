@@ -5,9 +5,9 @@ use super::{
     parse::{ALGORITHM, AmzDate},
     signing::{derive, hex, string_to_sign},
 };
+use aws_lc_rs::{digest, hmac};
 use http::{HeaderValue, header::AUTHORIZATION, header::InvalidHeaderValue, request::Parts};
 use jiff::Timestamp;
-use ring::{digest, hmac};
 
 /// Why a request cannot be signed.
 #[derive(Debug, thiserror::Error)]

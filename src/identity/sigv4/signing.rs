@@ -1,7 +1,7 @@
 //! The string to sign, and the keys that sign it.
 
 use super::parse::{ALGORITHM, AmzDate};
-use ring::{digest, hmac};
+use aws_lc_rs::{digest, hmac};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The string to sign for a canonical request.

@@ -5,8 +5,8 @@ use super::{
     parse::AmzDate,
     signing::{derive, hex, string_to_sign},
 };
+use aws_lc_rs::{digest, hmac};
 use http::{Request, request::Parts};
-use ring::{digest, hmac};
 use std::{fs, path::Path};
 
 const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sigv4/suite");

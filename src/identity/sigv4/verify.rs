@@ -12,13 +12,13 @@ use crate::{
     finding::ApiError,
     identity::{Key, Keys},
 };
+use aws_lc_rs::{digest, hmac};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, CONTENT_TYPE, HOST},
     request::Parts,
 };
 use jiff::{SignedDuration, Timestamp};
-use ring::{digest, hmac};
 use std::{collections::HashMap, fmt, sync::Arc};
 
 /// The service of the scope: Security Hub's signing name (API model).
@@ -36,7 +36,8 @@ const X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-
 /// Callers that sign with issued keys.
 #[derive(Debug)]
 pub struct SigV4 {
-    region: String,
+    /// The Regions that requests may be signed for; at least one.
+    regions: Vec<Arc<str>>,
     issued: HashMap<Arc<str>, Issued>,
 }
 
@@ -48,7 +49,7 @@ struct Issued {
 
 /// A signature whose head was found good; the body decides whether it matches.
 pub(in crate::identity) struct Claim<'a> {
-    region: &'a str,
+    region: &'a Arc<str>,
     issued: &'a Issued,
     date: AmzDate,
     signature: [u8; 32],
@@ -59,10 +60,10 @@ pub(in crate::identity) struct Claim<'a> {
 }
 
 impl SigV4 {
-    /// Callers that sign with one of these keys, for this Region (such as `eu-west-1`).
-    pub fn new(keys: Keys, region: impl Into<String>) -> Self {
+    /// Callers that sign with one of these keys, for one of these Regions (such as `eu-west-1`).
+    pub fn new(keys: Keys, regions: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         let issue = |(id, key)| (id, Issued { key, daily: DailyKeys::default() });
-        Self { region: region.into(), issued: keys.0.into_iter().map(issue).collect() }
+        Self { regions: regions.into_iter().map(Into::into).collect(), issued: keys.0.into_iter().map(issue).collect() }
     }
 
     /// Checks everything but the body and the signature.
@@ -79,13 +80,13 @@ impl SigV4 {
         let authorization = Authorization::parse(authorization)?;
         let host = host(head)?;
         let date = date(headers)?;
-        self.check_scope(&authorization, &date)?;
+        let region = self.check_scope(&authorization, &date)?;
         check_signed_headers(headers, authorization.signed_headers)?;
         let declared = declared_hash(headers)?;
         check_skew(&date, now)?;
         let issued = self.issued(authorization.access_key_id, headers)?;
         Ok(Claim {
-            region: &self.region,
+            region,
             issued,
             date,
             signature: authorization.signature,
@@ -94,7 +95,8 @@ impl SigV4 {
         })
     }
 
-    fn check_scope(&self, authorization: &Authorization<'_>, date: &AmzDate) -> Result<(), ApiError> {
+    /// The Region that the request is signed for, one of those that this gate expects.
+    fn check_scope(&self, authorization: &Authorization<'_>, date: &AmzDate) -> Result<&Arc<str>, ApiError> {
         let &Authorization { day, region, service, .. } = authorization;
         let message = if day != date.day() {
             format!(
@@ -103,16 +105,16 @@ impl SigV4 {
                 date.day(),
                 date.as_str()
             )
-        } else if region != self.region {
-            format!(
-                "Credential should be scoped to a valid Region, not '{region}'. This gate expects '{0}': set the client's \
-                 Region to '{0}'.",
-                self.region
-            )
         } else if service != SERVICE {
             format!("Credential should be scoped to correct service: '{SERVICE}', not '{service}'.")
+        } else if let Some(known) = self.regions.iter().find(|known| &***known == region) {
+            return Ok(known);
         } else {
-            return Ok(());
+            let regions = self.regions.join("' or '");
+            format!(
+                "Credential should be scoped to a valid Region, not '{region}'. This gate expects '{regions}': set the client's \
+                 Region to '{regions}'."
+            )
         };
         Err(ApiError::invalid_signature(message))
     }
@@ -258,8 +260,8 @@ impl fmt::Debug for Claim<'_> {
 }
 
 impl<'a> Claim<'a> {
-    /// The key that signed the request with this body.
-    pub(in crate::identity) fn finish(mut self, body: &[u8]) -> Result<&'a Key, ApiError> {
+    /// The key that signed the request with this body, and the Region that it signed for.
+    pub(in crate::identity) fn finish(mut self, body: &[u8]) -> Result<(&'a Key, &'a Arc<str>), ApiError> {
         let hash = digest::digest(&digest::SHA256, body);
         if self.declared.is_some_and(|declared| declared != hash.as_ref()) {
             return Err(ApiError::invalid_signature(format!(
@@ -275,8 +277,8 @@ impl<'a> Claim<'a> {
         let signing_key = daily.get(day, || derive(&key.secret, self.date.day(), self.region, SERVICE));
         // Compares in constant time.
         match hmac::verify(&signing_key, &string_to_sign, &self.signature) {
-            Ok(()) => Ok(key),
-            Err(ring::error::Unspecified) => Err(self.mismatch(&string_to_sign)),
+            Ok(()) => Ok((key, self.region)),
+            Err(aws_lc_rs::error::Unspecified) => Err(self.mismatch(&string_to_sign)),
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) fn caller(account: &str) -> Caller {
         account,
         role: accounts.role(account).unwrap(),
         principal: format!("arn:aws:iam::{account}:role/triage").into(),
+        groups: Arc::default(),
+        region: None,
         proof: Proof::Fixed,
         minimum_enforcement: Enforcement::Strip,
     }

@@ -10,7 +10,7 @@ use super::{
     BodyError, DrainReport, Limits, Listener, RequestBody, RequestIds, Service, Shutdown, Trigger, error_response,
     read_body, run,
 };
-use crate::finding::ApiError;
+use crate::{finding::ApiError, identity::Peer};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::Full;
@@ -70,7 +70,7 @@ struct Steered {
 }
 
 impl Service for Steered {
-    async fn call(self: Rc<Self>, request: Request<RequestBody>, _: SocketAddr) -> Response<Full<Bytes>> {
+    async fn call(self: Rc<Self>, request: Request<RequestBody>, _: Rc<Peer>) -> Response<Full<Bytes>> {
         match request.uri().path() {
             "/ignore" => error_response(&ApiError::access_denied("not read"), &self.ids.next()),
             "/large" => Response::new(Full::new(Bytes::from(vec![b'x'; 64 << 20]))),

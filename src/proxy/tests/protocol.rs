@@ -1,7 +1,7 @@
 //! HTTP/1.1 and HTTP/2, as they should be.
 
 use super::*;
-use crate::{proxy::RunError, upstream::body::read};
+use crate::{net::body::read, proxy::RunError};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 #[tokio::test]
@@ -109,7 +109,7 @@ fn no_worker_begins_when_one_has_no_service() {
 struct Never;
 
 impl Service for Never {
-    async fn call(self: Rc<Self>, _: Request<RequestBody>, _: SocketAddr) -> Response<Full<Bytes>> {
+    async fn call(self: Rc<Self>, _: Request<RequestBody>, _: Rc<Peer>) -> Response<Full<Bytes>> {
         std::future::pending().await
     }
 }

@@ -63,6 +63,8 @@ fn caller(number: u64) -> Caller {
         account: account(number),
         role: Role::Administrator,
         principal: "p".into(),
+        groups: Arc::default(),
+        region: None,
         proof: Proof::Fixed,
         minimum_enforcement: Enforcement::Strip,
     }
