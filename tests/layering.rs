@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("workbench", &["finding", "gate", "policy"]),
     ("proxy", &["finding", "gate", "identity", "net", "policy", "state", "telemetry", "upstream"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "finding"]),
     ("config", &["finding", "identity", "policy"]),
     ("gate", &["finding", "policy"]),
     ("policy", &["finding"]),

@@ -7,7 +7,10 @@ use crate::{
     finding::Accounts,
     identity::{Fixed, Identity, Key, Keys, Kind, Mapping, Mtls, SigV4},
     policy::{self, PolicyText, Rule, Snapshot},
-    proxy::{Doors, DrainReport, Gate, GateSettings, Limits, Listener, PageTokens, Shutdown},
+    proxy::{
+        ClientTls, Doors, DrainReport, GateSettings, Limits, Listener, Live, PageTokens, Prepared, Shutdown,
+        TlsSettings,
+    },
     state::{StateSettings, States},
     upstream::{HttpSettings, Upstream},
 };
@@ -53,6 +56,32 @@ pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
         body_timeout: config.limits.body_timeout,
         concurrency: config.upstream.concurrency.get(),
     })
+}
+
+/// What a configuration that was read again makes of what runs. The way to the backend, look-ups and tokens of pages stay.
+pub(super) fn renewed(config: &Config, running: GateSettings) -> Result<GateSettings, Failure> {
+    let accounts = Arc::new(config.accounts.clone());
+    Ok(GateSettings {
+        snapshot: snapshot(&config.policies, &accounts)?,
+        identity: Arc::new(identity(config, accounts)?),
+        doors: Doors::new(&config.doors),
+        body_limit: config.limits.body,
+        body_timeout: config.limits.body_timeout,
+        ..running
+    })
+}
+
+/// The listener's TLS, if it has any.
+pub(super) fn tls(listen: &config::Listen) -> Result<Option<Prepared>, Failure> {
+    let Some(tls) = &listen.tls else { return Ok(None) };
+    let clients = tls.clients.as_ref().map(|clients| ClientTls {
+        authorities: clients.authorities.pem.as_bytes(),
+        required: clients.required,
+        revoked: clients.revoked.as_ref().map(|revoked| revoked.pem.as_bytes()),
+    });
+    let settings =
+        TlsSettings { certificate: tls.certificate.pem.as_bytes(), key: tls.key.pem.expose().as_bytes(), clients };
+    Prepared::new(&settings).map(Some).map_err(Failure::invalid)
 }
 
 /// Tokens of pages, under the configuration's key or one of this process's own, which all its workers share.
@@ -157,9 +186,9 @@ pub(super) fn limits(config: &config::Limits) -> Limits {
 pub(super) fn run(
     listener: Listener,
     limits: &Limits,
-    settings: &GateSettings,
+    live: &Live,
     shutdown: &Shutdown,
 ) -> Result<DrainReport, Failure> {
-    let make = |_worker| Gate::new(settings.clone()).map(Rc::new).map_err(|_| "the system gives no random numbers");
+    let make = |_worker| live.service().map(Rc::new).map_err(|_| "the system gives no random numbers");
     crate::proxy::run(listener, limits, make, shutdown).map_err(Failure::broke)
 }

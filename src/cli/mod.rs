@@ -22,6 +22,7 @@ mod output;
 mod policies;
 mod prove;
 mod proving;
+mod reload;
 mod schema;
 mod serve;
 mod shared;

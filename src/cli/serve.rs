@@ -1,9 +1,9 @@
 //! `findings-gate serve`
 
-use super::{ConfigArgs, Exit, Failure, Printer, assemble, shared};
+use super::{ConfigArgs, Exit, Failure, Printer, assemble, reload::Reloader, shared};
 use crate::{
     config::{self, Backend, Flags},
-    proxy::{Listener, Shutdown},
+    proxy::{Listener, Live, Shutdown, Tls},
     telemetry::{
         self,
         events::{ConfigurationDoubtful, Drained, Started},
@@ -68,8 +68,14 @@ impl ServeArgs {
 
 /// Serves until it is told to stop.
 pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failure> {
-    let config = config::load(&args.config.config, std::env::vars_os(), &args.flags())?;
-    let settings = assemble::gate(&config)?;
+    let environment: Vec<_> = std::env::vars_os().collect();
+    let (prepared, reads) = config::recorded(|| {
+        let config = config::load(&args.config.config, environment.iter().cloned(), &args.flags())?;
+        let tls = assemble::tls(&config.listen)?;
+        let settings = assemble::gate(&config)?;
+        Ok::<_, Failure>((config, tls, settings))
+    });
+    let (config, tls, settings) = prepared?;
     telemetry::init(&config.log).map_err(Failure::broke)?;
     for warning in config.warnings.iter().chain(&assemble::doubts(&config, &settings.snapshot)) {
         ConfigurationDoubtful { warning }.emit();
@@ -89,9 +95,19 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
         accounts: config.accounts.members().len() + 1,
     }
     .emit();
+    let tls = tls.map(Tls::new);
     // On standard output, for whoever started it with port 0.
-    printer.out(&format!("listening on http://{}\n", listener.address()))?;
-    let report = assemble::run(listener, &assemble::limits(&config.limits), &settings, &shutdown)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    printer.out(&format!("listening on {scheme}://{}\n", listener.address()))?;
+    let listener = match &tls {
+        Some(tls) => listener.tls(tls.clone()),
+        None => listener,
+    };
+    let live = Live::new(settings);
+    let limits = assemble::limits(&config.limits);
+    let (file, flags) = (args.config.config.clone(), args.flags());
+    Reloader { file, environment, flags, started: config, reads, live: live.clone(), tls }.start()?;
+    let report = assemble::run(listener, &limits, &live, &shutdown)?;
     Drained { finished: report.finished, cut: report.cut }.emit();
     Ok(Exit::Fine)
 }

@@ -122,7 +122,7 @@ pub enum Identity {
 }
 
 /// `[upstream]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// `url`, `data` and `ca`
     pub backend: Backend,
@@ -137,7 +137,7 @@ pub struct Upstream {
 }
 
 /// The findings backend.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backend {
     /// `url = "embedded"`
     Embedded {
@@ -154,7 +154,7 @@ pub enum Backend {
 }
 
 /// Certificates, or lists of revoked ones, as PEM.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificates {
     /// Where they were read from.
     pub path: PathBuf,

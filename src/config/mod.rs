@@ -35,6 +35,7 @@ pub use issued::Key;
 pub use load::{Flags, load, log_from, policies_from, policies_named};
 pub use policies::{PolicyPath, is_policy, read_policies, read_properties};
 pub use problem::{ConfigError, Problem};
+pub use read::{Reads, recorded};
 pub use secret::{Secret, SecretBytes};
 pub use settings::{Absent, SETTINGS, Setting, Shape};
 pub use unit::duration;

@@ -103,6 +103,7 @@ fn is_property(path: &Path) -> bool {
 
 fn property_files(path: &Path) -> Result<Vec<PathBuf>, String> {
     let refused = |error: std::io::Error| format!("cannot read `{}`: {}", path.display(), read::reason(&error));
+    read::record(path, None);
     if !std::fs::metadata(path).map_err(refused)?.is_dir() {
         return Ok(if is_property(path) { vec![path.to_owned()] } else { Vec::new() });
     }

@@ -209,14 +209,27 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
+    /// Waits until the caller has shaken hands. Nothing when it takes too long.
+    pub(super) async fn handshake<T>(&mut self, handshake: impl Future<Output = T>) -> Option<T> {
+        let mut handshake = pin!(handshake);
+        self.opening(|cx| handshake.as_mut().poll(cx)).await
+    }
+
     /// Waits for the first bytes. Nothing when the client says too little for too long, or goes away.
     pub(super) async fn protocol(&mut self, socket: &mut Socket) -> Option<Protocol> {
+        let protocol = self.opening(|cx| socket.poll_protocol(cx)).await?.ok()?;
+        self.state.protocol.set(protocol);
+        Some(protocol)
+    }
+
+    /// What must be done before the first request, within the time for that.
+    async fn opening<T>(&mut self, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
         let tally = Rc::clone(&self.state.tally);
         let mut stop = pin!(tally.stop());
         let mut stopping = false;
-        let protocol = poll_fn(|cx| {
-            if let Poll::Ready(protocol) = socket.poll_protocol(cx) {
-                return Poll::Ready(protocol.ok());
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = poll(cx) {
+                return Poll::Ready(Some(done));
             }
             if !stopping && (tally.stopping() || stop.as_mut().poll(cx).is_ready()) {
                 stopping = true;
@@ -227,9 +240,7 @@ impl Watch<'_> {
             }
             self.timer.as_mut().poll(cx).map(|()| None)
         })
-        .await?;
-        self.state.protocol.set(protocol);
-        Some(protocol)
+        .await
     }
 
     /// Drives the connection to its end, or to the end of its time.

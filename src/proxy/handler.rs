@@ -58,7 +58,7 @@ pub struct Gate {
     pub(super) settings: GateSettings,
     pub(super) engine: RefCell<Engine>,
     pub(super) upstream: Upstream,
-    ids: RequestIds,
+    ids: Rc<RequestIds>,
 }
 
 impl Gate {
@@ -67,9 +67,19 @@ impl Gate {
         Ok(Self {
             engine: RefCell::new(Engine::new(settings.snapshot.clone())),
             upstream: settings.upstream.for_worker(),
-            ids: RequestIds::new()?,
+            ids: Rc::new(RequestIds::new()?),
             settings,
         })
+    }
+
+    /// The gate that takes this one's place on its worker. Connections to the backend are kept, verdicts are not.
+    pub(super) fn renewed(&self, settings: GateSettings) -> Self {
+        Self {
+            engine: RefCell::new(Engine::new(settings.snapshot.clone())),
+            upstream: self.upstream.clone(),
+            ids: Rc::clone(&self.ids),
+            settings,
+        }
     }
 
     async fn answer(&self, request: Request<RequestBody>, peer: &Peer, id: &RequestId) -> Response<Full<Bytes>> {
@@ -133,6 +143,7 @@ impl Gate {
                 request_id: id.as_str(),
                 account: caller.account.as_str(),
                 principal: &caller.principal,
+                proof: &caller.proof,
                 operation,
                 code: error.code,
                 reason: &error.message,

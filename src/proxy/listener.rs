@@ -1,5 +1,6 @@
 //! Binding: one socket a worker, all on one address.
 
+use super::Tls;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -15,6 +16,7 @@ pub(super) const BACKLOG: u32 = 1024;
 pub struct Listener {
     pub(super) sockets: Vec<TcpListener>,
     address: SocketAddr,
+    pub(super) tls: Option<Tls>,
 }
 
 /// Why an address could not be bound.
@@ -63,7 +65,13 @@ impl Listener {
         let sockets = (0..workers.get()).map(bind).collect::<io::Result<_>>();
         // Unlike a plain drop, this is allowed inside another runtime.
         runtime.shutdown_background();
-        Ok(Self { sockets: sockets?, address })
+        Ok(Self { sockets: sockets?, address, tls: None })
+    }
+
+    /// The same sockets, spoken to over TLS.
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Where it listens, with the real port.

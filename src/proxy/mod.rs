@@ -20,6 +20,7 @@ mod handler;
 mod import;
 mod limits;
 mod listener;
+mod live;
 mod lookup;
 mod operations;
 mod page_token;
@@ -30,7 +31,9 @@ mod request_id;
 mod rules;
 mod server;
 mod socket;
+mod stream;
 mod tally;
+mod tls;
 mod update;
 mod update_v2;
 
@@ -41,11 +44,13 @@ pub use errors::error_response;
 pub use handler::{DECISION, Gate, GateSettings};
 pub use limits::Limits;
 pub use listener::{BindError, Listener};
+pub use live::{Live, LiveGate};
 pub use operations::{ApiOperation, Bypass, Class, OPERATIONS};
 pub use page_token::PageTokens;
 pub use reasons::{REASONS, Reason, governed, meanwhile, reason};
 pub use request_id::{RequestId, RequestIds};
 pub use server::{RunError, Service, run};
+pub use tls::{ClientTls, Prepared, Tls, TlsError, TlsSettings};
 
 #[cfg(test)]
 mod tests;

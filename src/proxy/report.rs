@@ -76,6 +76,7 @@ impl<'r> Report<'r> {
             request_id: self.id.as_str(),
             account: self.caller.account.as_str(),
             principal: &self.caller.principal,
+            proof: &self.caller.proof,
             operation: operation.name(),
             status,
             findings,

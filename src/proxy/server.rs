@@ -6,9 +6,15 @@ use super::{
     error_response,
     listener::BACKLOG,
     socket::{Protocol, Socket},
+    stream::Stream,
     tally::{Open, Tally},
+    tls::Tls,
 };
-use crate::{finding::ApiError, identity::Peer};
+use crate::{
+    finding::ApiError,
+    identity::{ClientCertificate, Peer},
+    telemetry::events::HandshakeFailed,
+};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body_util::Full;
@@ -91,7 +97,7 @@ where
         for (index, socket) in listener.sockets.into_iter().enumerate() {
             let (ready, is_ready) = mpsc::channel::<()>();
             let (go, may_go) = mpsc::channel::<()>();
-            let (places, shutdown) = (Arc::clone(&places), shutdown.clone());
+            let (places, shutdown, tls) = (Arc::clone(&places), shutdown.clone(), listener.tls.clone());
             let work = move || -> Result<DrainReport, RunError<E>> {
                 let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
                 let local = LocalSet::new();
@@ -99,7 +105,7 @@ where
                     let _inside = runtime.enter();
                     let listener = TcpListener::from_std(socket)?;
                     let service = make_service(index).map_err(RunError::Service)?;
-                    Worker::new(listener, service, limits.clone(), places)?
+                    Worker::new(listener, service, limits.clone(), places, tls)?
                 };
                 // If nobody waits for it any more, `may_go` tells so too.
                 let _ = ready.send(());
@@ -151,6 +157,7 @@ struct Shared<S> {
     http2: http2::Builder<Here>,
     tally: Rc<Tally>,
     places: Arc<Semaphore>,
+    tls: Option<Tls>,
 }
 
 struct Worker<S> {
@@ -159,7 +166,13 @@ struct Worker<S> {
 }
 
 impl<S: Service> Worker<S> {
-    fn new(listener: TcpListener, service: Rc<S>, limits: Limits, places: Arc<Semaphore>) -> io::Result<Self> {
+    fn new(
+        listener: TcpListener,
+        service: Rc<S>,
+        limits: Limits,
+        places: Arc<Semaphore>,
+        tls: Option<Tls>,
+    ) -> io::Result<Self> {
         let ids = RequestIds::new().map_err(|_| io::Error::other("the system gives no random numbers"))?;
         let mut http1 = http1::Builder::new();
         http1
@@ -175,7 +188,7 @@ impl<S: Service> Worker<S> {
             .max_concurrent_streams(limits.streams)
             .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
         let tally = Rc::new(Tally::new());
-        let shared = Rc::new(Shared { service, limits, ids, http1, http2, tally, places });
+        let shared = Rc::new(Shared { service, limits, ids, http1, http2, tally, places, tls });
         Ok(Self { listener, shared })
     }
 
@@ -259,12 +272,35 @@ impl<S: Service> Shared<S> {
     async fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
         // Without it an answer may wait for the acknowledgement of the one before.
         drop(stream.set_nodelay(true));
-        let peer = Rc::new(Peer::new(peer));
         let opened = Instant::now();
         let state = Rc::new(State::new(Rc::clone(&self.tally), opened, &self.limits));
-        let mut socket = Socket::new(stream, Rc::clone(&state));
         let timer = pin!(sleep_until(opened + self.limits.head_timeout));
         let mut watch = Watch { state: Rc::clone(&state), limits: &self.limits, timer };
+        let stream = match &self.tls {
+            None => Stream::Plain(stream),
+            Some(tls) => {
+                let handshake = watch.handshake(Stream::secure(stream, tls.current())).await;
+                let reason = match handshake {
+                    Some(Ok(stream)) => Ok(stream),
+                    Some(Err(error)) => Err(error.to_string()),
+                    None => Err("it took too long".to_owned()),
+                };
+                match reason {
+                    Ok(stream) => stream,
+                    Err(reason) => return HandshakeFailed { peer, reason: &reason }.emit(),
+                }
+            }
+        };
+        let mut peer = Peer::new(peer);
+        if let Some(der) = stream.certificate() {
+            match ClientCertificate::from_der(der) {
+                Ok(certificate) => peer.certificate = Some(certificate.into()),
+                // Without its names it would be taken for a caller that showed none.
+                Err(error) => return HandshakeFailed { peer: peer.address, reason: &error.to_string() }.emit(),
+            }
+        }
+        let peer = Rc::new(peer);
+        let mut socket = Socket::new(stream, Rc::clone(&state));
         match watch.protocol(&mut socket).await {
             None => {}
             Some(Protocol::Http1) => {

@@ -1,6 +1,6 @@
 //! A client's socket as hyper sees it: it remembers what told the protocol, and closes without losing an answer.
 
-use super::connection::State;
+use super::{connection::State, stream::Stream};
 use crate::upstream::gather::poll_write_pieces;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
@@ -11,10 +11,7 @@ use std::{
     rc::Rc,
     task::{Context, Poll, ready},
 };
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// What every HTTP/2 client sends first, and no HTTP/1 request begins with (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,7 +28,7 @@ pub(super) enum Protocol {
 
 /// A client's socket.
 pub(super) struct Socket {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Stream>,
     state: Rc<State>,
     /// The bytes read to tell the protocol, how many there are, and how many hyper has had.
     opening: [u8; 24],
@@ -42,7 +39,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, state: Rc<State>) -> Self {
+    pub(super) fn new(stream: Stream, state: Rc<State>) -> Self {
         let io = TokioIo::new(stream);
         Self { io, state, opening: [0; 24], opened: 0, replayed: 0, finished: false, linger: LINGER_BYTES }
     }
@@ -72,7 +69,7 @@ impl Socket {
         let mut scratch = [MaybeUninit::uninit(); 8192];
         while self.linger > 0 && self.state.lingers() {
             let mut buffer = ReadBuf::uninit(&mut scratch);
-            match ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut buffer)) {
+            match ready!(self.io.inner_mut().poll_drain(cx, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => {
                     self.linger = self.linger.saturating_sub(buffer.filled().len());
                 }

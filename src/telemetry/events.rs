@@ -3,6 +3,7 @@
 //! Every line has the field `event` with a name that stays as it is, so that an alert may rely on it. Fields that callers
 //! or the backend had a hand in are strings, which both formats escape: nobody can forge a line.
 
+use crate::finding::Proof;
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -67,6 +68,82 @@ impl ConfigurationDoubtful<'_> {
     }
 }
 
+/// The configuration was read again, and is what requests are decided by from now on.
+#[derive(Debug, Clone, Copy)]
+pub struct Reloaded<'a> {
+    /// How many policies apply.
+    pub policies: usize,
+    /// The digest of the policies and the accounts.
+    pub digest: &'a str,
+    /// How many accounts there are, the administrator's included.
+    pub accounts: usize,
+}
+
+impl Reloaded<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(
+            event = "reloaded",
+            policies = self.policies,
+            digest = self.digest,
+            accounts = self.accounts,
+            "the configuration was read again and is used from now on"
+        );
+    }
+}
+
+/// The configuration was read again and cannot be used. What was used before is used on.
+#[derive(Debug, Clone, Copy)]
+pub struct ReloadFailed<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl ReloadFailed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(
+            event = "reload_failed",
+            reason = self.reason,
+            "the configuration was read again and cannot be used; the last good one is used on"
+        );
+    }
+}
+
+/// Changes of the configuration's files cannot be noticed at once.
+#[derive(Debug, Clone, Copy)]
+pub struct WatchFailed<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl WatchFailed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            event = "watch_failed",
+            reason = self.reason,
+            "the configuration's files cannot be watched; they are looked at every 30 seconds instead"
+        );
+    }
+}
+
+/// A caller connected and no TLS came of it.
+#[derive(Debug, Clone, Copy)]
+pub struct HandshakeFailed<'a> {
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl HandshakeFailed<'_> {
+    /// Writes the line. Whoever scans ports makes one, so it is no warning.
+    pub fn emit(&self) {
+        info!(event = "handshake_failed", peer = %self.peer, reason = self.reason, "a TLS handshake failed");
+    }
+}
+
 /// A request came from nobody that the gate knows.
 #[derive(Debug, Clone, Copy)]
 pub struct CallerUnknown<'a> {
@@ -103,6 +180,8 @@ pub struct RequestDenied<'a> {
     pub account: &'a str,
     /// The caller's principal.
     pub principal: &'a str,
+    /// How the caller proved who it is, such as `sigv4:AKIAPAYMENTS`.
+    pub proof: &'a Proof,
     /// The operation, or what was asked for in its place.
     pub operation: &'a str,
     /// The error that the caller got, such as `AccessDeniedException`.
@@ -119,6 +198,7 @@ impl RequestDenied<'_> {
             request_id = self.request_id,
             account = self.account,
             principal = self.principal,
+            proof = %self.proof,
             operation = self.operation,
             code = self.code,
             reason = self.reason,
@@ -136,6 +216,8 @@ pub struct RequestServed<'a> {
     pub account: &'a str,
     /// The caller's principal.
     pub principal: &'a str,
+    /// How the caller proved who it is, such as `sigv4:AKIAPAYMENTS`.
+    pub proof: &'a Proof,
     /// The operation.
     pub operation: &'a str,
     /// The HTTP status of the answer.
@@ -158,6 +240,7 @@ impl RequestServed<'_> {
                     request_id = self.request_id,
                     account = self.account,
                     principal = self.principal,
+                    proof = %self.proof,
                     operation = self.operation,
                     status = self.status,
                     findings = self.findings,

@@ -21,11 +21,13 @@ mod policies;
 mod random;
 mod reads;
 mod reads_v2;
+mod reload;
 mod rule_changes;
 mod rules;
 mod start;
 mod state;
 mod stop;
+mod tls;
 mod updates_v2;
 mod upstreams;
 

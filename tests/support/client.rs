@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::{
     collections::HashMap,
+    fmt,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
 };
@@ -103,20 +104,35 @@ pub(crate) fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// What a connection goes over.
+pub(crate) trait Wire: Read + Write + fmt::Debug + Send {}
+
+impl<T: Read + Write + fmt::Debug + Send> Wire for T {}
+
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     address: SocketAddr,
-    stream: BufReader<TcpStream>,
+    tcp: TcpStream,
+    stream: BufReader<Box<dyn Wire>>,
 }
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { address, stream: BufReader::new(stream) }
+        Self::over(address, |tcp| Ok(Box::new(tcp))).unwrap()
+    }
+
+    /// Connects and makes the wire of the connection.
+    pub(crate) fn over(
+        address: SocketAddr,
+        wire: impl FnOnce(TcpStream) -> io::Result<Box<dyn Wire>>,
+    ) -> io::Result<Self> {
+        let tcp = TcpStream::connect(address).unwrap();
+        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        tcp.set_write_timeout(Some(PATIENCE)).unwrap();
+        tcp.set_nodelay(true).unwrap();
+        let wire = wire(tcp.try_clone().unwrap())?;
+        Ok(Self { address, tcp, stream: BufReader::new(wire) })
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
@@ -175,6 +191,6 @@ impl Client {
 
     /// Goes away.
     pub(crate) fn leave(self) {
-        drop(self.stream.get_ref().shutdown(Shutdown::Both));
+        drop(self.tcp.shutdown(Shutdown::Both));
     }
 }

@@ -53,7 +53,7 @@ impl Place {
         self.write(name, &text.replacen(from, to, 1));
     }
 
-    fn private(&self, name: &str) {
+    pub(crate) fn private(&self, name: &str) {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -108,12 +108,19 @@ impl Gate {
         let (closed, _) = mpsc::channel();
         collect(child.stdout.take().unwrap(), out.clone(), closed);
         let mut gate = Self { address: ([127, 0, 0, 1], 0).into(), child, log, ended, place: None };
-        let address = out.wait("the gate to listen", |out| match out.split_once("listening on http://") {
-            Some((_, rest)) => rest.split_once('\n').map(|(address, _)| Some(address.parse().unwrap())),
-            None => out.ends_with(END).then_some(None),
+        let address = out.wait("the gate to listen", |out| {
+            match out.split_once("listening on http").and_then(|(_, rest)| rest.split_once("://")) {
+                Some((_, rest)) => rest.split_once('\n').map(|(address, _)| Some(address.parse().unwrap())),
+                None => out.ends_with(END).then_some(None),
+            }
         });
         gate.address = address.unwrap_or_else(|| panic!("the gate ended; it logged:\n{}", gate.log()));
         gate
+    }
+
+    /// Its files.
+    pub(crate) fn place(&self) -> &Place {
+        self.place.as_ref().unwrap()
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -139,6 +146,16 @@ impl Gate {
         self.log.wait(&format!("a log line with {parts:?}"), |log| {
             log.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
         })
+    }
+
+    /// Waits until something holds.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, mut holds: impl FnMut() -> bool) {
+        let began = std::time::Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < PATIENCE, "it does not come to hold; the gate logged:\n{}", self.log());
+            thread::yield_now();
+        }
     }
 
     /// Sends a signal: `TERM`, `INT`.

@@ -8,6 +8,7 @@
 pub(crate) mod client;
 pub(crate) mod fleet;
 pub(crate) mod gate;
+pub(crate) mod pki;
 pub(crate) mod upstream;
 
 use std::{

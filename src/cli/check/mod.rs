@@ -205,6 +205,7 @@ fn configuration(args: &CheckArgs, vocabulary: Option<&Vocabulary>) -> Result<Ch
     let snapshot = Snapshot::new(loaded.rules().to_vec(), Arc::clone(&accounts), enforcement);
     let snapshot = snapshot.map_err(Failure::invalid)?;
     assemble::identity(&config, Arc::clone(&accounts))?;
+    assemble::tls(&config.listen)?;
     let site = Site { accounts: Some(&accounts), vocabulary, default_enforcement: enforcement };
     let lints = lint(loaded.rules(), &texts, &site);
     Ok(Checked { of: Whole::Configuration { config: Box::new(config), files, snapshot: Arc::new(snapshot) }, lints })

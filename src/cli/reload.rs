@@ -1,0 +1,248 @@
+//! Reading the configuration again while the gate runs.
+//!
+//! All or nothing: what is read is loaded and checked as at the start, policies, accounts, keys, certificates and all, and only if all of it is
+//! good it takes the place of what was. Otherwise the log says why, and the last good configuration stays.
+//!
+//! The directories of all files that were read are watched: editors replace files, and a mounted Kubernetes secret or config map changes by a
+//! symbolic link beside its files. SIGHUP asks for a look, too, and every half minute there is one anyway, for file systems that tell nothing.
+
+use super::{Failure, assemble};
+use crate::{
+    config::{self, Config, Flags, Reads},
+    proxy::{Live, Prepared, Tls},
+    telemetry::events::{ConfigurationDoubtful, ReloadFailed, Reloaded, WatchFailed},
+};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+use tokio::{runtime, sync::Notify, time::timeout};
+
+/// How long it must be quiet before files are read: two that belong together are seldom written at once.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// When to look although nothing was heard.
+const UNASKED: Duration = Duration::from_secs(30);
+
+/// How deep policies may be nested in what is evaluated here: the same as a worker's stack.
+const STACK: usize = 8 * 1024 * 1024;
+
+/// A running gate, and where its configuration comes from.
+pub(super) struct Reloader {
+    pub(super) file: PathBuf,
+    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) flags: Flags,
+    /// What the gate was started with: some of it stays as long as the process runs.
+    pub(super) started: Config,
+    pub(super) reads: Reads,
+    pub(super) live: Live,
+    pub(super) tls: Option<Tls>,
+}
+
+impl Reloader {
+    /// Watches on a thread of its own, for as long as the process runs.
+    pub(super) fn start(self) -> Result<(), Failure> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
+        let watch = move || runtime.block_on(self.run());
+        thread::Builder::new()
+            .name("reload".to_owned())
+            .stack_size(STACK)
+            .spawn(watch)
+            .map(drop)
+            .map_err(Failure::broke)
+    }
+
+    async fn run(mut self) {
+        let bell = Arc::new(Notify::new());
+        let mut watch = Watch::new(&bell);
+        watch.add(&self.reads.paths);
+        let mut hangup = Hangup::new();
+        // Files may have changed between the start and the watch.
+        bell.notify_one();
+        loop {
+            tokio::select! {
+                () = bell.notified() => {}
+                () = hangup.received() => {}
+                () = tokio::time::sleep(UNASKED) => {}
+            }
+            while timeout(QUIET, bell.notified()).await.is_ok() {}
+            let ((outcome, warnings), reads) = config::recorded(|| self.read());
+            watch.add(&reads.paths);
+            if reads.digest == self.reads.digest {
+                continue;
+            }
+            self.reads = reads;
+            match outcome {
+                Ok(()) => {
+                    for warning in &warnings {
+                        ConfigurationDoubtful { warning }.emit();
+                    }
+                    let snapshot = self.live.current().snapshot;
+                    let accounts = snapshot.accounts().members().len() + 1;
+                    Reloaded { policies: snapshot.rules().len(), digest: snapshot.digest(), accounts }.emit();
+                }
+                Err(failure) => ReloadFailed { reason: &in_a_line(&failure) }.emit(),
+            }
+        }
+    }
+
+    /// Reads everything, and puts it in place if all of it is good and it is not what is there already.
+    fn read(&self) -> (Result<(), Failure>, Vec<String>) {
+        let prepared = || {
+            let config = config::load(&self.file, self.environment.iter().cloned(), &self.flags)?;
+            self.refuse_what_stays(&config)?;
+            let tls = assemble::tls(&config.listen)?;
+            let settings = assemble::renewed(&config, self.live.current())?;
+            let warnings =
+                config.warnings.iter().cloned().chain(assemble::doubts(&config, &settings.snapshot)).collect();
+            Ok((tls, settings, warnings))
+        };
+        match prepared() {
+            Ok((tls, settings, warnings)) => {
+                self.install(tls, settings);
+                (Ok(()), warnings)
+            }
+            Err(failure) => (Err(failure), Vec::new()),
+        }
+    }
+
+    fn install(&self, prepared: Option<Prepared>, settings: crate::proxy::GateSettings) {
+        if let (Some(tls), Some(prepared)) = (&self.tls, prepared) {
+            tls.install(prepared);
+        }
+        self.live.replace(settings);
+    }
+
+    /// What needs a restart is not passed over: then nothing of the new configuration is used.
+    fn refuse_what_stays(&self, config: &Config) -> Result<(), Failure> {
+        let (new, old) = (config, &self.started);
+        let connections = |config: &Config| {
+            let limits = &config.limits;
+            let times = (limits.head_timeout, limits.idle_timeout, limits.drain);
+            (limits.headers, limits.header_bytes, limits.connections, times)
+        };
+        let page_key = |config: &Config| config.page_key.as_ref().map(|key| key.expose().to_vec());
+        let stays = [
+            ("listen.address", new.listen.address == old.listen.address),
+            ("listen.workers", new.listen.workers == old.listen.workers),
+            ("listen.tls.certificate (there or not)", new.listen.tls.is_some() == old.listen.tls.is_some()),
+            ("upstream", new.upstream == old.upstream),
+            ("state", new.state == old.state),
+            ("doors.page_key", page_key(new) == page_key(old)),
+            ("limits (of connections)", connections(new) == connections(old)),
+            ("log", format!("{:?}", new.log) == format!("{:?}", old.log)),
+        ];
+        let changed: Vec<&str> = stays.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::invalid(format!(
+            "changes of {} need a restart, so nothing of the new configuration is used: restart the gate, or take them back",
+            changed.join(", ")
+        )))
+    }
+}
+
+/// All that is wrong, on one line.
+fn in_a_line(failure: &Failure) -> String {
+    let Failure::Invalid(diagnostic) = failure else { return failure.to_string() };
+    let mut line = diagnostic.to_string();
+    let problems = diagnostic.related().into_iter().flatten().map(ToString::to_string);
+    // A heading may tell the first problem itself.
+    let untold: Vec<String> = problems.filter(|problem| !line.contains(problem.as_str())).collect();
+    for (number, problem) in untold.iter().enumerate() {
+        let _ = write!(line, "{} {problem}", if number == 0 { ":" } else { ";" });
+    }
+    line
+}
+
+/// What rings a bell when something changes in a directory.
+struct Watch {
+    watcher: Option<RecommendedWatcher>,
+    known: BTreeSet<PathBuf>,
+}
+
+impl Watch {
+    fn new(bell: &Arc<Notify>) -> Self {
+        let bell = Arc::clone(bell);
+        let heard = move |event: notify::Result<Event>| {
+            // What only reads, this gate included, changes nothing.
+            if event.map_or(true, |event| !matches!(event.kind, EventKind::Access(_))) {
+                bell.notify_one();
+            }
+        };
+        let watcher = notify::recommended_watcher(heard).map_err(|error| told(&error)).ok();
+        Self { watcher, known: BTreeSet::new() }
+    }
+
+    /// Watches the directories of these files too. What is gone is watched again when it is there again.
+    fn add(&mut self, paths: &BTreeSet<PathBuf>) {
+        let Some(watcher) = &mut self.watcher else { return };
+        self.known.retain(|directory| directory.is_dir());
+        for directory in paths.iter().flat_map(|path| directories(path)) {
+            if !self.known.contains(&directory) {
+                match watcher.watch(&directory, RecursiveMode::NonRecursive) {
+                    Ok(()) => {
+                        self.known.insert(directory);
+                    }
+                    Err(error) => told(&error),
+                }
+            }
+        }
+    }
+}
+
+fn told(error: &notify::Error) {
+    WatchFailed { reason: &error.to_string() }.emit();
+}
+
+/// The directories in which a change may change what is read from `path`: its own and, behind symbolic links, the file's.
+fn directories(path: &Path) -> Vec<PathBuf> {
+    let of = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = if path.is_dir() { path } else { parent };
+        directory.is_dir().then(|| directory.to_owned())
+    };
+    let mut found: Vec<PathBuf> =
+        of(path).into_iter().chain(path.canonicalize().ok().and_then(|real| of(&real))).collect();
+    found.dedup();
+    found
+}
+
+/// SIGHUP, where there is such a thing.
+#[cfg(unix)]
+struct Hangup(Option<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Hangup {
+    fn new() -> Self {
+        Self(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok())
+    }
+
+    async fn received(&mut self) {
+        match &mut self.0 {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Hangup;
+
+#[cfg(not(unix))]
+impl Hangup {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn received(&mut self) {
+        std::future::pending().await
+    }
+}

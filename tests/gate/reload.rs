@@ -1,0 +1,79 @@
+//! The configuration, read again while the gate runs.
+
+use crate::support::{
+    fleet::{self, PAYMENTS, SEARCH, finding, good, update},
+    gate::{Gate, Place},
+    upstream::Upstream,
+};
+use serde_json::json;
+
+const ALLOW: &str = "@id(\"all\") permit (principal, action, resource);\n";
+const DENY: &str = "@id(\"all\") permit (principal, action, resource);\n\
+                    @id(\"no-workflow\") forbid (principal, action == Action::\"Workflow.Status\", resource);\n";
+
+#[test]
+fn policies_keys_and_accounts_are_used_as_they_are_now() {
+    let upstream = Upstream::accepting();
+    let gate = Gate::start(Place::with_policies(&upstream.url(), ALLOW, ""));
+    let mut client = gate.connect();
+    assert_eq!(client.update(&PAYMENTS, good("a")).processed(), ["a"]);
+
+    gate.place().write("policies/test.cedar", DENY);
+    gate.wait_for_log(&["\"reloaded\"", "\"policies\":2"]);
+    let denied = client.update(&PAYMENTS, good("b"));
+    assert_eq!(denied.unprocessed()[0].1, "AccessDenied");
+
+    // A further file counts, too, and so does one that goes.
+    gate.place().write("policies/more.cedar", "@id(\"more\") permit (principal is Member, action, resource);\n");
+    gate.wait_for_log(&["\"reloaded\"", "\"policies\":3"]);
+    gate.place().write("policies/test.cedar", ALLOW);
+    std::fs::remove_file(gate.place().path("policies/more.cedar")).unwrap();
+    gate.wait_for_log(&["\"reloaded\"", "\"policies\":1"]);
+    assert_eq!(client.update(&PAYMENTS, good("c")).processed(), ["c"]);
+
+    // A key that is gone proves nothing any more, over a connection that is there.
+    let keys = fleet::keys_toml();
+    let (_, without) = keys.split_once(PAYMENTS.id).unwrap();
+    let without = format!("[[key]]\n{}", &without[without.find("[[key]]").unwrap() + "[[key]]\n".len()..]);
+    gate.place().write("keys.toml", &without);
+    gate.wait_until(|| client.update(&PAYMENTS, good("d")).status == 403);
+    client.update(&PAYMENTS, good("d")).is_error(403, "UnrecognizedClientException", PAYMENTS.id);
+
+    let body = update(&[finding(SEARCH.account, "e")], json!({"Workflow": {"Status": "NOTIFIED"}}));
+    assert_eq!(client.update(&SEARCH, &body).processed(), ["e"]);
+    gate.place().write("accounts.toml", "administrator = \"111111111111\"\n");
+    gate.wait_until(|| client.update(&SEARCH, &body).status == 401);
+}
+
+#[test]
+fn what_cannot_be_used_changes_nothing_and_is_told() {
+    let upstream = Upstream::accepting();
+    let gate = Gate::start(Place::with_policies(&upstream.url(), ALLOW, ""));
+    let mut client = gate.connect();
+    for (file, text, told) in [
+        ("policies/test.cedar", "@id(\"x\") permit (principal, action == Action::\"Nope\", resource);", "Nope"),
+        ("accounts.toml", "administrator = \"1\"", "accounts.toml:1:17"),
+        ("keys.toml", "[[key]]\nid = \"x\"\n", "keys.toml"),
+    ] {
+        let good_one = std::fs::read_to_string(gate.place().path(file)).unwrap();
+        gate.place().write(file, text);
+        gate.wait_for_log(&["reload_failed", told]);
+        assert_eq!(client.update(&PAYMENTS, good("a")).processed(), ["a"], "{file}");
+        gate.place().write(file, &good_one);
+    }
+    // What only a restart can change is not half changed.
+    gate.place().edit("findings-gate.toml", "region = \"eu-west-1\"", "region = \"eu-west-2\"");
+    gate.wait_for_log(&["reload_failed", "upstream", "restart"]);
+    gate.goes_on();
+}
+
+#[test]
+fn sighup_asks_for_a_look_and_ends_nothing() {
+    let upstream = Upstream::accepting();
+    let gate = Gate::start(Place::with_policies(&upstream.url(), ALLOW, ""));
+    gate.signal("HUP");
+    gate.goes_on();
+    gate.place().write("policies/test.cedar", DENY);
+    gate.signal("HUP");
+    gate.wait_for_log(&["\"reloaded\"", "\"policies\":2"]);
+}
