@@ -16,6 +16,7 @@ use super::{
     schema::{self, SchemaArgs},
     serve::{self, ServeArgs},
     test::{self, TestArgs},
+    whoami::{self, WhoamiArgs},
 };
 use clap::{Parser, Subcommand};
 
@@ -92,6 +93,9 @@ pub enum Command {
     /// Run a findings backend that speaks Security Hub's API
     #[command(long_about = backend::ABOUT)]
     Backend(BackendArgs),
+    /// Ask a gate whom it takes you for
+    #[command(long_about = whoami::ABOUT)]
+    Whoami(WhoamiArgs),
     /// Lay out policy files
     #[command(long_about = fmt::ABOUT)]
     Fmt(FmtArgs),

@@ -49,6 +49,7 @@ pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
         snapshot: snapshot(&config.policies, &accounts)?,
         identity: Arc::new(identity(config, accounts)?),
         doors: Doors::new(&config.doors),
+        whoami: config.whoami,
         page_tokens: page_tokens(config.page_key.as_ref())?,
         states: states(&config.state),
         upstream: upstream(config)?,
@@ -65,6 +66,7 @@ pub(super) fn renewed(config: &Config, running: GateSettings) -> Result<GateSett
         snapshot: snapshot(&config.policies, &accounts)?,
         identity: Arc::new(identity(config, accounts)?),
         doors: Doors::new(&config.doors),
+        whoami: config.whoami,
         body_limit: config.limits.body,
         body_timeout: config.limits.body_timeout,
         ..running

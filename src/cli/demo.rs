@@ -94,6 +94,7 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
         identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, [REGION]))], accounts.clone())),
         doors: Doors::new(&[Operation::GetFindings]),
         snapshot,
+        whoami: true,
         page_tokens: assemble::page_tokens(None)?,
         states: Some(Arc::new(States::new(look_ups()))),
         upstream: Upstream::embedded(Arc::new(Embedded::new(backend.clone()))),

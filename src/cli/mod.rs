@@ -8,6 +8,7 @@ mod assemble;
 mod backend;
 mod check;
 mod completions;
+mod credentials;
 mod demo;
 mod diff;
 mod embedded;
@@ -29,6 +30,7 @@ mod shared;
 #[cfg(feature = "prove")]
 mod solver;
 mod test;
+mod whoami;
 
 pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
@@ -49,6 +51,7 @@ pub use schema::{SchemaArgs, SchemaFormat};
 pub use serve::ServeArgs;
 pub use shared::{ConfigArgs, Format};
 pub use test::{CoverageArgs, TestArgs, TestFormat};
+pub use whoami::WhoamiArgs;
 
 use clap::{Parser, error::ErrorKind};
 use std::{ffi::OsString, process::ExitCode};
@@ -79,6 +82,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(&args, printer),
         Command::Matrix(args) => matrix::run(&args, printer),
         Command::Explain(args) => explain::run(&args, printer),
+        Command::Whoami(args) => whoami::run(&args, printer),
         Command::ImportIam(args) => import_iam::run(&args, printer),
     }
 }

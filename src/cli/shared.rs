@@ -74,6 +74,11 @@ pub(super) fn upstream(text: &str) -> Result<String, String> {
     text.parse::<Url>().map(|_| text.to_owned()).map_err(|expected| format!("expected `embedded`, or {expected}"))
 }
 
+/// The URL of a gate.
+pub(super) fn endpoint(text: &str) -> Result<http::Uri, String> {
+    text.parse::<Url>().map(|url| url.uri().clone()).map_err(|expected| format!("expected {expected}"))
+}
+
 /// A log level or directives.
 pub(super) fn level(text: &str) -> Result<String, String> {
     text.parse::<Level>().map(|_| text.to_owned()).map_err(|expected| format!("expected {expected}"))

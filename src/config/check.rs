@@ -34,12 +34,25 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     let upstream = upstream::read(&mut settings);
     let state = state(&mut settings);
     let doors = doors(&mut settings);
+    let whoami = settings.text("doors.whoami", |text| match text {
+        "open" => Some(true),
+        "closed" => Some(false),
+        _ => None,
+    });
     let page_key = page_key::read(&mut settings, &mut warnings);
     let limits = limits(&mut settings);
     let log = log(&mut settings);
     settings.problems.into_result()?;
-    let (Some(listen), Some(policies), Some(accounts), Some(upstream), Some(state), Some(limits), Some(log)) =
-        (listen, policies, accounts, upstream, state, limits, log)
+    let (
+        Some(listen),
+        Some(policies),
+        Some(accounts),
+        Some(upstream),
+        Some(state),
+        Some(limits),
+        Some(log),
+        Some(whoami),
+    ) = (listen, policies, accounts, upstream, state, limits, log, whoami)
     else {
         return Err(ConfigError::unexplained());
     };
@@ -68,7 +81,21 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         );
     }
     let file = file.to_owned();
-    Ok(Config { file, listen, policies, accounts, identities, upstream, state, doors, page_key, limits, log, warnings })
+    Ok(Config {
+        file,
+        listen,
+        policies,
+        accounts,
+        identities,
+        upstream,
+        state,
+        doors,
+        whoami,
+        page_key,
+        limits,
+        log,
+        warnings,
+    })
 }
 
 /// `[log]` alone, for verbs that read no file.

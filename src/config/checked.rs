@@ -34,6 +34,8 @@ pub struct Config {
     pub state: StateLookup,
     /// `[doors]`: the operations that are open besides those that always are ([`Operation::is_always_open`]).
     pub doors: Vec<Operation>,
+    /// `doors.whoami`: whether callers may ask the gate who they are.
+    pub whoami: bool,
     /// `doors.page_key`: what the tokens of pages are signed with; a key of each process's own when there is none.
     pub page_key: Option<SecretBytes>,
     /// `[limits]`: what a caller may take.

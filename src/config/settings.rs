@@ -294,6 +294,14 @@ pub const SETTINGS: &[Setting] = &[
         "The operations that are open besides `BatchUpdateFindings`, which always is. All others are refused.",
     ),
     setting(
+        "doors.whoami",
+        Text,
+        Default("closed"),
+        "`closed` or `open`",
+        "Whether a caller may ask the gate whom it takes it for: `GET /findings-gate/whoami`, which `findings-gate whoami` asks. It is no \
+         operation of Security Hub.",
+    ),
+    setting(
         "doors.page_key",
         Text,
         Optional,

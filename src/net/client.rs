@@ -13,6 +13,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use rustls::{ClientConfig, RootCertStore};
 use std::{fmt, sync::OnceLock, time::Duration};
 use tokio::time::timeout;
 
@@ -87,8 +88,16 @@ impl Client {
         if let Some(ca) = &ca {
             let _ = https.set(inner(tls(authorities(Some(ca))?)?, timeout));
         }
-        let http = inner(tls(rustls::RootCertStore::empty())?, timeout);
+        let http = inner(tls(RootCertStore::empty())?, timeout);
         Ok(Self { ca, timeout, limit, https, http })
+    }
+
+    /// A client that speaks TLS in this way.
+    pub fn with_tls(config: ClientConfig, timeout: Duration, limit: usize) -> Result<Self, TrustError> {
+        let https = OnceLock::new();
+        let _ = https.set(inner(config, timeout));
+        let http = inner(tls(RootCertStore::empty())?, timeout);
+        Ok(Self { ca: None, timeout, limit, https, http })
     }
 
     /// Asks for a document.
@@ -131,7 +140,7 @@ impl Client {
 }
 
 /// No connection is kept: it would belong to the runtime that opened it, and requests are few.
-fn inner(tls: rustls::ClientConfig, timeout: Duration) -> Inner {
+fn inner(tls: ClientConfig, timeout: Duration) -> Inner {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);

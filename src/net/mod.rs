@@ -9,4 +9,4 @@ mod client;
 mod trust;
 
 pub use client::{Client, Fetched, RequestError};
-pub use trust::{TrustError, authorities, provider, tls};
+pub use trust::{TrustError, authorities, provider, tls, tls_as};

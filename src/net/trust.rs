@@ -3,7 +3,7 @@
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use std::{fmt, sync::Arc};
 
@@ -16,6 +16,9 @@ pub enum TrustError {
     /// The system trusts nobody.
     #[error("no certificate to trust was found on this system{0}; name a file of them")]
     NoSystemAuthorities(String),
+    /// The certificate to show, or its key, cannot be used.
+    #[error("the certificate to show cannot be used: {0}")]
+    Own(String),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
@@ -53,4 +56,15 @@ pub fn authorities(pem: Option<&[u8]>) -> Result<RootCertStore, TrustError> {
 pub fn tls(authorities: RootCertStore) -> Result<ClientConfig, TrustError> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(authorities).with_no_client_auth())
+}
+
+/// The same, showing a certificate: PEM, the gate's or the command line's own first, and the key of it.
+pub fn tls_as(authorities: RootCertStore, certificate: &[u8], key: &[u8]) -> Result<ClientConfig, TrustError> {
+    let unusable = |what: &str| TrustError::Own(what.to_owned());
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+    let chain = chain.map_err(|_| unusable("the certificate is not PEM"))?;
+    // Not the error's own text, which may show what stands there.
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| unusable("the private key is not PEM"))?;
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(authorities).with_client_auth_cert(chain, key)?)
 }

@@ -36,6 +36,8 @@ pub struct GateSettings {
     pub identity: Arc<Identity>,
     /// Which operations go through.
     pub doors: Doors,
+    /// Whether callers may ask who they are ([`WHOAMI`](super::WHOAMI)).
+    pub whoami: bool,
     /// What decides.
     pub snapshot: Arc<Snapshot>,
     /// What gives and takes the tokens of pages.
@@ -102,6 +104,12 @@ impl Gate {
             Ok(caller) => caller,
             Err(error) => return unknown(&error),
         };
+        if Self::is_whoami(&head) {
+            return match self.whoami(&head, &caller) {
+                Ok(reply) => reply.into_response(id, head.headers),
+                Err(denied) => Self::deny(&caller, "whoami", &denied, id),
+            };
+        }
         let Asked { operation, query } = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
             Ok(asked) => asked,
             Err(error) => {

@@ -36,6 +36,7 @@ mod tally;
 mod tls;
 mod update;
 mod update_v2;
+mod whoami;
 
 pub use body::{BodyError, RequestBody, read_body};
 pub use doors::{Asked, Door, Doors};
@@ -51,6 +52,7 @@ pub use reasons::{REASONS, Reason, governed, meanwhile, reason};
 pub use request_id::{RequestId, RequestIds};
 pub use server::{RunError, Service, run};
 pub use tls::{ClientTls, Prepared, Tls, TlsError, TlsSettings};
+pub use whoami::WHOAMI;
 
 #[cfg(test)]
 mod tests;

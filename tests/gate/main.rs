@@ -30,6 +30,7 @@ mod stop;
 mod tls;
 mod updates_v2;
 mod upstreams;
+mod whoami;
 
 use support::{
     gate::{Gate, Place},

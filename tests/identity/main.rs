@@ -66,7 +66,7 @@ fn the_key_says_who_the_caller_is() {
         role: Role::Member,
         principal: TRIAGE.into(),
         groups: std::sync::Arc::default(),
-        region: None,
+        region: Some("eu-west-1".into()),
         proof: Proof::SigV4 { access_key_id: "AKIDEXAMPLE".into() },
         minimum_enforcement: Enforcement::Strip,
     };

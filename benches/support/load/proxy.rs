@@ -99,6 +99,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
     let snapshot = Snapshot::new(policies.rules().to_vec(), Arc::clone(&accounts), Enforcement::Strip);
     let limits = Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() };
     let settings = GateSettings {
+        whoami: false,
         identity: Arc::new(Identity::new(vec![identity], accounts)),
         doors: Doors::new(&[]),
         snapshot: Arc::new(snapshot.expect("the policies can be served with")),

@@ -49,6 +49,7 @@ fn the_environment_overrides_every_key() {
         ("STATE__RATE", "11"),
         ("STATE__BURST", "12"),
         ("DOORS__OPEN", "[\"GetFindings\"]"),
+        ("DOORS__WHOAMI", "open"),
         ("DOORS__PAGE_KEY", &page_key),
         ("LIMITS__BODY", "4096"),
         ("LIMITS__HEADERS", "10"),
