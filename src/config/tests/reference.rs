@@ -78,3 +78,25 @@ fn the_examples_of_the_reference_are_valid() {
     let [Identity::SigV4 { keys }] = &config.identities[..] else { panic!() };
     assert_eq!(keys.len(), 2);
 }
+
+/// The TOML example of the page on identities that begins with this comment.
+fn of_identities(name: &str) -> &'static str {
+    let page = include_str!("../../../docs/identity.md");
+    let (_, rest) = page.split_once(&format!("```toml\n# {name}\n")).unwrap_or_else(|| panic!("{name}"));
+    rest.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_examples_of_the_page_on_identities_are_valid() {
+    let upstream = SMALLEST.find("[upstream]").unwrap();
+    let head = &SMALLEST[..SMALLEST.find("[[identity]]").unwrap()];
+    let rules = format!("[[identity]]\nkind = \"mtls\"\n{}", of_identities("rules.toml"));
+    for identity in [rules.as_str(), of_identities("mtls.toml")] {
+        let place = Place::new(&format!("{}{head}{identity}{}", of_identities("tls.toml"), &SMALLEST[upstream..]));
+        place.write("tls.crt", "-----BEGIN CERTIFICATE-----").write("clients.crt", "-----BEGIN CERTIFICATE-----");
+        place.write("tls.key", "-----BEGIN PRIVATE KEY-----").private("tls.key");
+        let config = place.load().unwrap();
+        assert!(config.listen.tls.unwrap().clients.is_some());
+        assert!(matches!(&config.identities[..], [Identity::Mtls { .. }]));
+    }
+}
