@@ -22,11 +22,13 @@
 //! | [`state`] | a finding as it is now, looked up for policies that read it |
 //! | [`net`] | connections that the gate itself opens: whom it trusts, plain requests |
 //! | [`proxy`] | listener, limits, doors, handler |
+//! | [`admin`] | the listener for whoever runs the gate: live, ready, metrics, status, reload |
 //! | [`backend`] | the embedded findings backend |
 //! | [`config`] | the configuration file |
 //! | [`telemetry`] | logs |
 //! | [`cli`] | one file a verb |
 
+pub mod admin;
 pub mod backend;
 pub mod cli;
 pub mod config;

@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "admin",
             "backend",
             "config",
             "finding",
@@ -28,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("workbench", &["finding", "gate", "policy"]),
+    ("admin", &["identity", "proxy"]),
     ("proxy", &["finding", "gate", "identity", "net", "policy", "state", "telemetry", "upstream"]),
     ("telemetry", &["config", "finding"]),
     ("config", &["finding", "identity", "policy"]),

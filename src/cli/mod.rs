@@ -3,6 +3,7 @@
 //! [`run`] is the whole program. What it prints goes through one [`Printer`], and what it ends with is one of the codes
 //! of [`Exit`].
 
+mod admin;
 mod args;
 mod assemble;
 mod backend;

@@ -12,17 +12,22 @@ use crate::{
     proxy::{Live, Prepared, Tls},
     telemetry::events::{ConfigurationDoubtful, ReloadFailed, Reloaded, WatchFailed},
 };
+use jiff::Timestamp;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::{
     collections::BTreeSet,
     ffi::OsString,
     fmt::Write as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
-use tokio::{runtime, sync::Notify, time::timeout};
+use tokio::{
+    runtime,
+    sync::{Notify, mpsc, oneshot},
+    time::timeout,
+};
 
 /// How long it must be quiet before files are read: two that belong together are seldom written at once.
 const QUIET: Duration = Duration::from_millis(100);
@@ -32,6 +37,48 @@ const UNASKED: Duration = Duration::from_secs(30);
 
 /// How deep policies may be nested in what is evaluated here: the same as a worker's stack.
 const STACK: usize = 8 * 1024 * 1024;
+
+/// What is known of the configuration that is used, and the way to have it read again. Clones are one.
+#[derive(Clone)]
+pub(super) struct Reload {
+    last: Arc<Mutex<Last>>,
+    requests: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
+}
+
+/// How it went the last time.
+#[derive(Debug, Clone)]
+pub(super) struct Last {
+    /// When what is used was read.
+    pub(super) loaded: Timestamp,
+    /// How many times it was replaced.
+    pub(super) count: u64,
+    /// Why the last try failed, if it did.
+    pub(super) error: Option<String>,
+}
+
+impl Reload {
+    /// How it went the last time.
+    pub(super) fn last(&self) -> Last {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the configuration again, and tells what is wrong with it.
+    pub(super) async fn ask(&self) -> Result<(), String> {
+        let gone = |()| "nothing watches the configuration any more".to_owned();
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(answer).await.map_err(|_| gone(()))?;
+        answered.await.map_err(|_| gone(()))?
+    }
+
+    fn note(&self, error: Option<&String>) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.error = error.cloned();
+        if error.is_none() {
+            last.loaded = Timestamp::now();
+            last.count += 1;
+        }
+    }
+}
 
 /// A running gate, and where its configuration comes from.
 pub(super) struct Reloader {
@@ -47,37 +94,54 @@ pub(super) struct Reloader {
 
 impl Reloader {
     /// Watches on a thread of its own, for as long as the process runs.
-    pub(super) fn start(self) -> Result<(), Failure> {
+    pub(super) fn start(self) -> Result<Reload, Failure> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
-        let watch = move || runtime.block_on(self.run());
-        thread::Builder::new()
-            .name("reload".to_owned())
-            .stack_size(STACK)
-            .spawn(watch)
-            .map(drop)
-            .map_err(Failure::broke)
+        let (requests, asked) = mpsc::channel(1);
+        let last = Last { loaded: Timestamp::now(), count: 0, error: None };
+        let reload = Reload { last: Arc::new(Mutex::new(last)), requests };
+        let noted = reload.clone();
+        // Before the gate says that it listens: from then on, SIGHUP must not end it.
+        let hangup = {
+            let _inside = runtime.enter();
+            Hangup::new()
+        };
+        let watch = move || runtime.block_on(self.run(&noted, asked, hangup));
+        thread::Builder::new().name("reload".to_owned()).stack_size(STACK).spawn(watch).map_err(Failure::broke)?;
+        Ok(reload)
     }
 
-    async fn run(mut self) {
+    async fn run(
+        mut self,
+        noted: &Reload,
+        mut asked: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
+        mut hangup: Hangup,
+    ) {
         let bell = Arc::new(Notify::new());
         let mut watch = Watch::new(&bell);
         watch.add(&self.reads.paths);
-        let mut hangup = Hangup::new();
         // Files may have changed between the start and the watch.
         bell.notify_one();
         loop {
-            tokio::select! {
-                () = bell.notified() => {}
-                () = hangup.received() => {}
-                () = tokio::time::sleep(UNASKED) => {}
-            }
+            let answer = tokio::select! {
+                () = bell.notified() => None,
+                () = hangup.received() => None,
+                answer = asked.recv() => answer,
+                () = tokio::time::sleep(UNASKED) => None,
+            };
             while timeout(QUIET, bell.notified()).await.is_ok() {}
             let ((outcome, warnings), reads) = config::recorded(|| self.read());
             watch.add(&reads.paths);
-            if reads.digest == self.reads.digest {
+            let outcome = outcome.map_err(|failure| in_a_line(&failure));
+            let is_new = reads.digest != self.reads.digest;
+            self.reads = reads;
+            if let Some(answer) = answer {
+                // Whoever asked may have gone.
+                let _ = answer.send(outcome.clone());
+            }
+            if !is_new {
                 continue;
             }
-            self.reads = reads;
+            noted.note(outcome.as_ref().err());
             match outcome {
                 Ok(()) => {
                     for warning in &warnings {
@@ -87,7 +151,7 @@ impl Reloader {
                     let accounts = snapshot.accounts().members().len() + 1;
                     Reloaded { policies: snapshot.rules().len(), digest: snapshot.digest(), accounts }.emit();
                 }
-                Err(failure) => ReloadFailed { reason: &in_a_line(&failure) }.emit(),
+                Err(reason) => ReloadFailed { reason: &reason }.emit(),
             }
         }
     }
@@ -132,6 +196,7 @@ impl Reloader {
             ("listen.address", new.listen.address == old.listen.address),
             ("listen.workers", new.listen.workers == old.listen.workers),
             ("listen.tls.certificate (there or not)", new.listen.tls.is_some() == old.listen.tls.is_some()),
+            ("admin.address", new.admin == old.admin),
             ("upstream", new.upstream == old.upstream),
             ("state", new.state == old.state),
             ("doors.page_key", page_key(new) == page_key(old)),

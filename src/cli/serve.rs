@@ -1,6 +1,6 @@
 //! `findings-gate serve`
 
-use super::{ConfigArgs, Exit, Failure, Printer, assemble, reload::Reloader, shared};
+use super::{ConfigArgs, Exit, Failure, Printer, admin::AdminListener, assemble, reload::Reloader, shared};
 use crate::{
     config::{self, Backend, Flags},
     proxy::{Listener, Live, Shutdown, Tls},
@@ -96,18 +96,23 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     }
     .emit();
     let tls = tls.map(Tls::new);
-    // On standard output, for whoever started it with port 0.
+    // Told on standard output, for whoever started it with port 0.
     let scheme = if tls.is_some() { "https" } else { "http" };
-    printer.out(&format!("listening on {scheme}://{}\n", listener.address()))?;
     let listener = match &tls {
         Some(tls) => listener.tls(tls.clone()),
         None => listener,
     };
     let live = Live::new(settings);
     let limits = assemble::limits(&config.limits);
-    let (file, flags) = (args.config.config.clone(), args.flags());
-    Reloader { file, environment, flags, started: config, reads, live: live.clone(), tls }.start()?;
+    let (admin, file, flags) = (config.admin, args.config.config.clone(), args.flags());
+    let reload = Reloader { file, environment, flags, started: config, reads, live: live.clone(), tls }.start()?;
+    let admin = admin.map(|address| AdminListener::start(address, &live, &reload, &shutdown)).transpose()?;
+    if let Some(admin) = &admin {
+        printer.out(&format!("administered at http://{}\n", admin.address()))?;
+    }
+    printer.out(&format!("listening on {scheme}://{}\n", listener.address()))?;
     let report = assemble::run(listener, &limits, &live, &shutdown)?;
+    drop(admin);
     Drained { finished: report.finished, cut: report.cut }.emit();
     Ok(Exit::Fine)
 }

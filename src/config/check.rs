@@ -28,6 +28,7 @@ const IMPORT: usize = 6_000_000;
 pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, ConfigError> {
     let mut warnings = Vec::new();
     let listen = listen::read(&mut settings, &mut warnings);
+    let admin = settings.text("admin.address", |text| text.parse().ok());
     let policies = policies(&mut settings);
     let accounts = accounts(&mut settings);
     let identities = identity::read(&mut settings, accounts.as_ref(), &mut warnings);
@@ -84,6 +85,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     Ok(Config {
         file,
         listen,
+        admin,
         policies,
         accounts,
         identities,

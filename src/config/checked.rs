@@ -22,6 +22,8 @@ pub struct Config {
     pub file: PathBuf,
     /// `[listen]`: where callers connect.
     pub listen: Listen,
+    /// `admin.address`: where whoever runs the gate asks it; nowhere if there is none.
+    pub admin: Option<SocketAddr>,
     /// `[policies]`: where the policies are.
     pub policies: Policies,
     /// `[accounts]`: the administrator and its members.

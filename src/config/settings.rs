@@ -116,6 +116,14 @@ pub const SETTINGS: &[Setting] = &[
          not revoked; a list that is over counts on.",
     ),
     setting(
+        "admin.address",
+        Text,
+        Optional,
+        "an IP address and a port, such as `127.0.0.1:8081`",
+        "Where whoever runs the gate asks it: `/live`, `/ready`, `/metrics`, `/status`, and `POST /reload` from this machine. Plain HTTP, \
+         and open to whoever reaches it: never an address of callers. Absent: nowhere.",
+    ),
+    setting(
         "policies.path",
         List,
         Invalid,
@@ -377,8 +385,9 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Keys that the configuration's contract names and this version does not have. They are refused, never passed over:
-/// a listener that silently speaks no TLS, or a health port that silently is not there, is a trap.
-pub(super) const RESERVED: &[(&str, &str)] = &[("admin", "the admin listener is not in this version: remove it")];
+/// a record that silently is not kept is a trap.
+pub(super) const RESERVED: &[(&str, &str)] =
+    &[("audit", "records of decisions in a file are not in this version: remove it, and keep the log instead")];
 
 /// What an environment variable that sets a key begins with.
 pub(super) const PREFIX: &str = "FINDINGS_GATE__";

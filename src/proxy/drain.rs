@@ -97,6 +97,11 @@ impl Shutdown {
         Ok((by_hand, shutdown))
     }
 
+    /// Whether a stop was asked for.
+    pub fn is_requested(&self) -> bool {
+        *self.0.borrow() >= Stop::Graceful
+    }
+
     /// Waits for a stop of either kind.
     pub async fn requested(&mut self) {
         self.at_least(Stop::Graceful).await;

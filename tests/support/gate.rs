@@ -84,6 +84,7 @@ pub(crate) struct Gate {
     pub(crate) address: SocketAddr,
     child: Child,
     log: Watched<String>,
+    out: Watched<String>,
     ended: mpsc::Receiver<()>,
     place: Option<Place>,
 }
@@ -107,7 +108,7 @@ impl Gate {
         let out = Watched::<String>::default();
         let (closed, _) = mpsc::channel();
         collect(child.stdout.take().unwrap(), out.clone(), closed);
-        let mut gate = Self { address: ([127, 0, 0, 1], 0).into(), child, log, ended, place: None };
+        let mut gate = Self { address: ([127, 0, 0, 1], 0).into(), child, log, out: out.clone(), ended, place: None };
         let address = out.wait("the gate to listen", |out| {
             match out.split_once("listening on http").and_then(|(_, rest)| rest.split_once("://")) {
                 Some((_, rest)) => rest.split_once('\n').map(|(address, _)| Some(address.parse().unwrap())),
@@ -138,6 +139,14 @@ impl Gate {
     /// Everything logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.change(|log| log.clone())
+    }
+
+    /// Waits for a line of its standard output that has all of these in it.
+    #[track_caller]
+    pub(crate) fn wait_for_output(&self, parts: &[&str]) -> String {
+        self.out.wait(&format!("a line with {parts:?}"), |out| {
+            out.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
+        })
     }
 
     /// Waits for a line of the log that has all of these in it.

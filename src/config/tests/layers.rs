@@ -26,6 +26,7 @@ fn the_environment_overrides_every_key() {
         ("LISTEN__TLS__CLIENT_CA", &ca),
         ("LISTEN__TLS__CLIENT_CERTIFICATE", "required"),
         ("LISTEN__TLS__CLIENT_CRL", &crl),
+        ("ADMIN__ADDRESS", "127.0.0.1:81"),
         ("POLICIES__PATH", "pack:baseline, /etc/policies"),
         ("POLICIES__DEFAULT_ENFORCEMENT", "strip"),
         ("ACCOUNTS__FILE", &accounts),
@@ -123,8 +124,11 @@ fn mistakes_in_the_environment_name_the_variable() {
             "it sets no key of the configuration\n  help: did you mean `FINDINGS_GATE__LISTEN__ADDRESS`?\n",
         ),
         ("FINDINGS_GATE__SECRET", "hunter2", "it sets no key of the configuration\n"),
-        ("FINDINGS_GATE__ADMIN__ADDRESS", "x", "`admin`: the admin listener is not in this version: remove it\n"),
-        ("FINDINGS_GATE__ADMIN__ADDRESS", "x", "`admin`: the admin listener is not in this version: remove it\n"),
+        (
+            "FINDINGS_GATE__AUDIT__FILE",
+            "x",
+            "`audit`: records of decisions in a file are not in this version: remove it, and keep the log instead\n",
+        ),
         (
             "FINDINGS_GATE__LISTEN__ADDRESS",
             "localhost",

@@ -34,12 +34,12 @@ r"gate.toml:2:10: `listen` is an integer: expected a table, written `[listen]`
 "),
     ("[policies]", r#"listen.tls.certificate = "x"
 listen.tls.key = "x"
-[admin]
+[audit]
 address = "127.0.0.1:1"
 [policies]"#,
 r"gate.toml:2:26: `listen.tls.certificate`: cannot read `x`: there is no such file
 gate.toml:3:18: `listen.tls.key`: cannot read `x`: there is no such file
-gate.toml:4:2: `admin`: the admin listener is not in this version: remove it
+gate.toml:4:2: `audit`: records of decisions in a file are not in this version: remove it, and keep the log instead
 "),
     ("[policies]", r#"[listen]
 address = "0.0.0.0:80"

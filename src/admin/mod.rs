@@ -1,0 +1,141 @@
+//! The listener for whoever runs the gate: is it alive, is it ready, what does it count, what does it decide by.
+//!
+//! It has an address of its own, so that nobody who may call the gate may ask this, and no door of it is on the data port. It
+//! speaks plain HTTP, and whatever changes something is taken from this machine only.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /live` | 200 as long as the process answers at all |
+//! | `GET /ready` | 200 when requests would be served, else 503 with the reason |
+//! | `GET /metrics` | what is counted, for Prometheus |
+//! | `GET /status` | version, digest of the policies, accounts, the last reload, as JSON |
+//! | `POST /reload` | reads the configuration again: 200, or 409 with all that is wrong |
+
+use crate::{
+    identity::Peer,
+    proxy::{RequestBody, Service},
+};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE},
+};
+use http_body_util::Full;
+use serde::Serialize;
+use std::{fmt, pin::Pin, rc::Rc, sync::Arc};
+
+/// What the listener shows and does. It knows nothing of how.
+pub struct Views {
+    /// Whether requests would be served; why not otherwise.
+    pub ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// What is counted, and the type of that text.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// The type of the text of [`metrics`](Self::metrics).
+    pub metrics_type: &'static str,
+    /// What the gate decides by, and since when.
+    pub status: Box<dyn Fn() -> Status + Send + Sync>,
+    /// Reads the configuration again; what is wrong with it otherwise.
+    pub reload: Box<dyn Fn() -> Pending + Send + Sync>,
+}
+
+/// A reload that is under way.
+pub type Pending = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// The answer to `GET /status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Of the program.
+    pub version: &'static str,
+    /// Whether requests would be served.
+    pub ready: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_ready: Option<String>,
+    /// When the process began to serve, RFC 3339.
+    pub started: String,
+    /// Digest of the policies and the accounts that decide now.
+    pub digest: String,
+    /// How many policies apply.
+    pub policies: usize,
+    /// How many accounts there are, administrators included.
+    pub accounts: usize,
+    /// When what decides now was loaded, RFC 3339.
+    pub loaded: String,
+    /// How many times it was replaced.
+    pub reloads: u64,
+    /// Why the last try to replace it failed; nothing if it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// The listener's service.
+#[derive(Clone)]
+pub struct Admin(Arc<Views>);
+
+impl Admin {
+    /// A service that shows this.
+    pub fn new(views: Views) -> Self {
+        Self(Arc::new(views))
+    }
+
+    async fn answer(&self, request: &Request<RequestBody>, peer: &Peer) -> Response<Full<Bytes>> {
+        let is_post = matches!(request.uri().path(), "/reload");
+        let expected: &[Method] = if is_post { &[Method::POST] } else { &[Method::GET, Method::HEAD] };
+        if !expected.contains(request.method()) {
+            let allow = if is_post { "POST" } else { "GET, HEAD" };
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("expected {allow}\n"));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+            return response;
+        }
+        match request.uri().path() {
+            "/live" => text(StatusCode::OK, "live\n"),
+            "/ready" => match (self.0.ready)() {
+                Ok(()) => text(StatusCode::OK, "ready\n"),
+                Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+            },
+            "/metrics" => typed(StatusCode::OK, self.0.metrics_type, (self.0.metrics)()),
+            "/status" => match serde_json::to_string_pretty(&(self.0.status)()) {
+                Ok(body) => typed(StatusCode::OK, "application/json", body + "\n"),
+                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+            },
+            "/reload" if !peer.address.ip().to_canonical().is_loopback() => {
+                text(StatusCode::FORBIDDEN, "a reload is taken from this machine only\n")
+            }
+            "/reload" => match (self.0.reload)().await {
+                Ok(()) => text(StatusCode::OK, "reloaded\n"),
+                Err(why) => text(StatusCode::CONFLICT, format!("not reloaded: {why}\n")),
+            },
+            _ => text(StatusCode::NOT_FOUND, "expected /live, /ready, /metrics, /status or /reload\n"),
+        }
+    }
+}
+
+impl Service for Admin {
+    async fn call(self: Rc<Self>, request: Request<RequestBody>, peer: Rc<Peer>) -> Response<Full<Bytes>> {
+        self.answer(&request, &peer).await
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<String>) -> Response<Full<Bytes>> {
+    typed(status, "text/plain; charset=utf-8", body)
+}
+
+fn typed(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into().into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl fmt::Debug for Views {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Views").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Admin")
+    }
+}

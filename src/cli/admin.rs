@@ -1,0 +1,89 @@
+//! The admin listener of a running gate.
+
+use super::{Failure, reload::Reload};
+use crate::{
+    admin::{Admin, Status, Views},
+    proxy::{Limits, Listener, Live, Shutdown, Trigger, run},
+};
+use jiff::Timestamp;
+use std::{convert::Infallible, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
+
+/// A running admin listener. It outlives the gate's own, so that a stop can be watched, and ends when this is dropped.
+pub(super) struct AdminListener {
+    address: SocketAddr,
+    trigger: Trigger,
+}
+
+impl AdminListener {
+    /// Binds `address` and serves it on a thread of its own.
+    pub(super) fn start(address: SocketAddr, live: &Live, reload: &Reload, stop: &Shutdown) -> Result<Self, Failure> {
+        let listener = Listener::bind(address, NonZeroUsize::MIN)
+            .map_err(|error| Failure::broke(error.to_string().replace("listen.address", "admin.address")))?;
+        let address = listener.address();
+        let admin = Admin::new(views(live, reload, stop));
+        let (trigger, shutdown) = Shutdown::by_trigger();
+        let limits = Limits {
+            body: 1024,
+            connections: 64,
+            head_timeout: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(1),
+            ..Limits::default()
+        };
+        let serve = move || {
+            let make = |_worker| Ok::<_, Infallible>(Rc::new(admin.clone()));
+            // The gate goes on without it: what it serves is not less right for that.
+            drop(run(listener, &limits, make, &shutdown));
+        };
+        thread::Builder::new().name("admin".to_owned()).spawn(serve).map_err(Failure::broke)?;
+        Ok(Self { address, trigger })
+    }
+
+    /// Where it listens, with the real port.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for AdminListener {
+    fn drop(&mut self) {
+        self.trigger.graceful();
+    }
+}
+
+fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
+    let started = Timestamp::now();
+    let ready = {
+        let stop = stop.clone();
+        Arc::new(move || if stop.is_requested() { Err("the gate is stopping".to_owned()) } else { Ok(()) })
+    };
+    let status = {
+        let (live, reload, ready) = (live.clone(), reload.clone(), Arc::clone(&ready));
+        move || {
+            let snapshot = live.current().snapshot;
+            let (last, not_ready) = (reload.last(), ready().err());
+            Status {
+                version: env!("CARGO_PKG_VERSION"),
+                ready: not_ready.is_none(),
+                not_ready,
+                started: started.to_string(),
+                digest: snapshot.digest().to_owned(),
+                policies: snapshot.rules().len(),
+                accounts: snapshot.accounts().members().len() + 1,
+                loaded: last.loaded.to_string(),
+                reloads: last.count,
+                last_error: last.error,
+            }
+        }
+    };
+    let reload = reload.clone();
+    Views {
+        ready: Box::new(move || ready()),
+        metrics: Box::new(String::new),
+        metrics_type: "text/plain; version=0.0.4; charset=utf-8",
+        status: Box::new(status),
+        reload: Box::new(move || {
+            let reload = reload.clone();
+            Box::pin(async move { reload.ask().await })
+        }),
+    }
+}

@@ -1,0 +1,92 @@
+//! What whoever runs the gate asks it.
+
+use crate::support::{
+    client::Client,
+    fleet::{PAYMENTS, good},
+    gate::{Gate, Place},
+    upstream::Upstream,
+};
+use serde_json::Value;
+use std::net::SocketAddr;
+
+const ALLOW: &str = "@id(\"all\") permit (principal, action, resource);\n";
+
+fn gate(upstream: &Upstream) -> (Gate, SocketAddr) {
+    let place = Place::with_policies(&upstream.url(), ALLOW, "[admin]\naddress = \"127.0.0.1:0\"\n");
+    let gate = Gate::start(place);
+    let out = gate.wait_for_output(&["administered at http://"]);
+    let address = out.split_once("http://").unwrap().1.trim().parse().unwrap();
+    (gate, address)
+}
+
+fn ask(address: SocketAddr, request: &str) -> (u16, String) {
+    let mut client = Client::connect(address);
+    client.send(format!("{request} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").as_bytes());
+    let answer = client.read();
+    (answer.status, String::from_utf8(answer.body).unwrap())
+}
+
+#[test]
+fn the_gate_is_alive_and_ready_and_tells_what_it_decides_by() {
+    let upstream = Upstream::accepting();
+    let (gate, admin) = gate(&upstream);
+    assert_eq!(ask(admin, "GET /live"), (200, "live\n".to_owned()));
+    assert_eq!(ask(admin, "GET /ready"), (200, "ready\n".to_owned()));
+    let (status, text) = ask(admin, "GET /status");
+    let told: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (status, &told["ready"], &told["policies"], &told["accounts"]),
+        (200, &true.into(), &1.into(), &3.into())
+    );
+    assert_eq!(told["reloads"], 0);
+    for (request, status) in [
+        ("POST /live", 405),
+        ("GET /reload", 405),
+        ("GET /", 404),
+        ("GET /ready/", 404),
+        ("PATCH /findings/batchupdate", 405),
+    ] {
+        assert_eq!(ask(admin, request).0, status, "{request}");
+    }
+    // Nothing of it is on the data port.
+    for path in ["/live", "/ready", "/status", "/metrics"] {
+        assert_eq!(ask(gate.address, &format!("GET {path}")).0, 403, "{path}");
+    }
+}
+
+#[test]
+fn a_reload_is_done_when_it_is_answered() {
+    let upstream = Upstream::accepting();
+    let (gate, admin) = gate(&upstream);
+    let digest = || serde_json::from_str::<Value>(&ask(admin, "GET /status").1).unwrap();
+    let before = digest();
+    gate.place().write("policies/test.cedar", "@id(\"none\") forbid (principal, action, resource);");
+    assert_eq!(ask(admin, "POST /reload"), (200, "reloaded\n".to_owned()));
+    assert_eq!(gate.connect().update(&PAYMENTS, good("a")).unprocessed()[0].1, "AccessDenied");
+    assert_ne!(digest()["digest"], before["digest"]);
+
+    gate.place().write("policies/test.cedar", "@id(\"none\") forbid (principal, action, resurce);");
+    let (status, told) = ask(admin, "POST /reload");
+    assert_eq!(status, 409, "{told}");
+    assert!(told.contains("policies/test.cedar:1:"), "{told}");
+    assert!(digest()["last_error"].as_str().unwrap().contains("policies/test.cedar:1:"));
+    gate.place().write("policies/test.cedar", ALLOW);
+    assert_eq!(ask(admin, "POST /reload").0, 200);
+    assert_eq!(digest()["last_error"], Value::Null);
+    gate.goes_on();
+}
+
+#[test]
+fn a_gate_that_stops_is_not_ready() {
+    let upstream = Upstream::accepting();
+    let (gate, admin) = gate(&upstream);
+    // A request that is under way keeps the gate from ending.
+    let mut busy = gate.connect();
+    busy.send(b"PATCH /findings/batchupdate HTTP/1.1\r\nhost: x\r\n");
+    gate.signal("TERM");
+    gate.wait_until(|| ask(admin, "GET /ready").0 == 503);
+    assert_eq!(ask(admin, "GET /live").0, 200);
+    drop(busy);
+    let (status, _) = gate.ended();
+    assert!(status.success());
+}
