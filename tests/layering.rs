@@ -38,7 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("backend", &["finding"]),
     ("identity", &["finding", "net"]),
     ("state", &["finding"]),
-    ("upstream", &["finding", "net"]),
+    ("upstream", &["finding", "net", "telemetry"]),
     ("finding", &[]),
     ("net", &[]),
 ];

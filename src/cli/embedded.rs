@@ -34,7 +34,7 @@ impl fmt::Debug for Embedded {
 impl InProcess for Embedded {
     fn call(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + '_>> {
         Box::pin(async move {
-            let Call { operation, account, query, body } = call;
+            let Call { operation, account, query, body, .. } = call;
             let input = input(operation, query.as_deref(), body);
             let (status, error_type, body) = match answer(&self.0, operation, account, input).await {
                 Ok(body) => (200, None, body),

@@ -8,6 +8,7 @@ mod account;
 mod asff_filters;
 mod attribute;
 mod body;
+mod caller_template;
 mod change;
 mod change_v2;
 mod criteria;
@@ -44,6 +45,7 @@ pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, 
 pub use asff_filters::{AsffFilters, Comparison};
 pub use attribute::FILTER_ATTRIBUTES;
 pub use body::InvalidBody;
+pub use caller_template::{CallerPart, CallerTemplate, InvalidTemplate};
 pub use change::{Action, ActionSet, Change, Circumstances, Target, Value};
 pub use criteria::Criteria;
 pub use document::{Document, InvalidDocument};

@@ -76,7 +76,7 @@ impl Gate {
             return None;
         }
         let body = request.to_json(findings).into();
-        let call = Call { operation: OPERATION, account: caller.account, query: None, body };
+        let call = Call { operation: OPERATION, account: caller.account, on_behalf: caller.into(), query: None, body };
         let outcome = self.upstream.call(call).await;
         self.changed(findings.iter().map(|(place, _)| &request.identifiers[*place]));
         Some(outcome)

@@ -6,7 +6,7 @@ use crate::{
     gate::{Findings, Knowledge, Known},
     state::{CallError, Found, Unavailable},
     telemetry::events::StateUnavailable,
-    upstream::{Answer, Call, Upstream},
+    upstream::{Answer, Call, Failure, OnBehalf, Upstream},
 };
 use bytes::Bytes;
 
@@ -102,10 +102,11 @@ fn look_up_by(
     account: AccountId,
 ) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
     async move |body| {
-        let call = Call { operation, account, query: None, body };
+        let call = Call { operation, account, on_behalf: OnBehalf::gate(), query: None, body };
         match upstream.call(call).await {
             Ok(answer) if answer.status == 200 => Ok(answer.body),
             Ok(answer) => Err(refused(&answer)),
+            Err(failure @ Failure::RoleThrottled { .. }) => Err(CallError::Throttled(failure.to_string())),
             Err(failure) => Err(CallError::Failed(failure.to_string())),
         }
     }

@@ -105,7 +105,7 @@ impl Gate {
 
     /// Makes the calls, several at once where there are several.
     async fn forward(&self, operation: Operation, caller: &Caller, sent: &[Sent]) -> Vec<Outcome> {
-        let call = |sent: &Sent| Call { operation, account: caller.account, query: None, body: sent.body.clone() };
+        let call = |sent: &Sent| Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: sent.body.clone() };
         if let [only] = sent {
             return vec![self.upstream.call(call(only)).await];
         }

@@ -6,7 +6,7 @@
 use crate::finding::Proof;
 use std::{
     net::SocketAddr,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tracing::{debug, error, info, warn};
 
@@ -427,6 +427,88 @@ impl AnswerWithheld<'_> {
             operation = self.operation,
             reason = self.reason,
             "the findings backend's answer was not passed on"
+        );
+    }
+}
+
+/// The gate has AWS credentials to sign with: for the first time, or again.
+#[derive(Debug, Clone, Copy)]
+pub struct CredentialsObtained<'a> {
+    /// The id of the access key, which is no secret.
+    pub access_key_id: &'a str,
+    /// When they expire, if they do. They are fetched anew before that.
+    pub expiry: Option<SystemTime>,
+}
+
+impl CredentialsObtained<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        let expiry = self.expiry.and_then(|expiry| jiff::Timestamp::try_from(expiry).ok()).map(|at| at.to_string());
+        info!(
+            event = "credentials_obtained",
+            access_key_id = self.access_key_id,
+            expiry = expiry.as_deref(),
+            "has AWS credentials"
+        );
+    }
+}
+
+/// The gate has no AWS credentials, and answers requests with 503: it got none, or the last ones expired.
+#[derive(Debug, Clone, Copy)]
+pub struct CredentialsLost<'a> {
+    /// Why they cannot be fetched.
+    pub reason: &'a str,
+}
+
+impl CredentialsLost<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(
+            event = "credentials_lost",
+            reason = self.reason,
+            "has no AWS credentials: requests to the findings backend cannot be signed"
+        );
+    }
+}
+
+/// The gate's AWS credentials are still good, and cannot be fetched anew.
+#[derive(Debug, Clone, Copy)]
+pub struct CredentialsStale<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl CredentialsStale<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            event = "credentials_stale",
+            reason = self.reason,
+            "AWS credentials cannot be renewed; the last ones are used until they expire"
+        );
+    }
+}
+
+/// STS gave no credentials of a role.
+#[derive(Debug, Clone, Copy)]
+pub struct RoleRefused<'a> {
+    /// The role's ARN.
+    pub role: &'a str,
+    /// The name that its session would have had.
+    pub session: &'a str,
+    /// What STS said, or why it could not be asked.
+    pub reason: &'a str,
+}
+
+impl RoleRefused<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(
+            event = "role_refused",
+            role = self.role,
+            session = self.session,
+            reason = self.reason,
+            "a role could not be assumed"
         );
     }
 }

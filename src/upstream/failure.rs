@@ -36,16 +36,40 @@ pub enum Failure {
         /// What happened.
         reason: String,
     },
+    /// The gate has no AWS credentials to sign with, so nothing was sent.
+    #[error("the gate has no AWS credentials for this request: {reason}. Nothing was sent; whoever runs the gate must act")]
+    Credentials {
+        /// Why, without secrets.
+        reason: String,
+    },
+    /// The gate may not assume the role that requests of this account are made with.
+    #[error(
+        "the gate may not assume the role {role}, which requests of this account are made with. Nothing was sent. The role must \
+         exist, and its trust policy must let the gate's own role do sts:AssumeRole, with sts:TagSession and \
+         sts:SetSourceIdentity where the gate is configured to use them, and with the external id that the gate is configured with"
+    )]
+    RoleDenied {
+        /// Its ARN.
+        role: String,
+    },
+    /// STS takes no more requests for now.
+    #[error("AWS STS throttles the gate, which asked it for credentials of the role {role}. Nothing was sent: try again later")]
+    RoleThrottled {
+        /// Its ARN.
+        role: String,
+    },
 }
 
 impl Failure {
-    /// What the caller is told: 502, 503 or 504. SDKs try again after these.
+    /// What the caller is told: 502, 503 or 504, or 429 of STS, after which SDKs try again; or 403, after which they do not.
     pub fn to_api_error(&self) -> ApiError {
         let message = self.to_string();
         match self {
             Self::Broken { .. } => ApiError::bad_upstream(message),
             Self::Timeout { .. } => ApiError::upstream_timeout(message),
-            Self::Unreachable { .. } => ApiError::unavailable(message),
+            Self::Unreachable { .. } | Self::Credentials { .. } => ApiError::unavailable(message),
+            Self::RoleDenied { .. } => ApiError::access_denied(message),
+            Self::RoleThrottled { .. } => ApiError::of_status(429, message),
         }
     }
 
@@ -54,7 +78,10 @@ impl Failure {
         match self {
             Self::Broken { .. } => true,
             Self::Timeout { sent, .. } => *sent,
-            Self::Unreachable { .. } => false,
+            Self::Unreachable { .. }
+            | Self::Credentials { .. }
+            | Self::RoleDenied { .. }
+            | Self::RoleThrottled { .. } => false,
         }
     }
 }
@@ -76,6 +103,21 @@ mod tests {
             let error = failure.to_api_error();
             assert_eq!((error.status, failure.may_have_happened()), (status, happened));
             assert!(error.message.contains("hub.example:443") && error.message.contains(told), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_signed_was_not_sent() {
+        let role = || "arn:aws:iam::222222222222:role/gate".to_owned();
+        for (failure, status, code, told) in [
+            (Failure::Credentials { reason: "no token".into() }, 503, "ServiceUnavailableException", "no token"),
+            (Failure::RoleDenied { role: role() }, 403, "AccessDeniedException", "trust policy"),
+            (Failure::RoleThrottled { role: role() }, 429, "TooManyRequestsException", "try again later"),
+        ] {
+            let error = failure.to_api_error();
+            assert_eq!((error.status, error.code, failure.may_have_happened()), (status, code, false));
+            assert!(error.message.contains(told) && error.message.contains("Nothing was sent"), "{}", error.message);
+            assert_eq!(error.message.contains(&role()), status != 503);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The client: HTTP/1.1, pooled, over TCP or TLS.
 
 use super::{
-    Answer, Call, Failure, HttpSettings, UpstreamError,
+    Answer, Call, Failure, HttpSettings, Readiness, Signer, UpstreamError,
     connection::{Connection, Interrupted, Payload, Stream},
     pool::Pool,
+    sign::sign,
 };
 use crate::{
     finding::Operation,
@@ -12,6 +13,7 @@ use crate::{
         body::{self, ReadError},
     },
 };
+use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, Uri,
@@ -22,7 +24,7 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{ClientConfig, RootCertStore};
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service as _;
 
@@ -75,11 +77,17 @@ impl HttpUpstream {
         Self { pool: self.fixed.pool(), fixed: Arc::clone(&self.fixed) }
     }
 
+    pub(super) fn readiness(&self) -> Readiness {
+        let signer = self.fixed.settings.signer.as_ref();
+        signer.map_or(Readiness::Ready, |signer| signer.supply.readiness())
+    }
+
     /// A request goes again over another connection only if hyper had not begun to write it when its connection closed: one
     /// that it gives back whole, and no other. It does so at the most once for every connection that was kept.
     pub(super) async fn call(&self, call: Call) -> Result<Answer, Failure> {
         let now = Instant::now();
         let deadline = now + self.fixed.settings.timeout;
+        let credentials = self.fixed.credentials(&call, deadline).await?;
         loop {
             let kept = self.pool.take(now);
             let is_kept = kept.is_some();
@@ -88,7 +96,7 @@ impl HttpUpstream {
                 // Seldom, and large: in a box, so that every other call is a small future.
                 None => Box::pin(self.fixed.connect(deadline)).await?,
             };
-            let request = self.fixed.request(&call, &mut connection)?;
+            let request = self.fixed.request(&call, credentials.as_ref(), &mut connection)?;
             return match connection.send(request, deadline).await {
                 Ok(response) => {
                     let answer = self.fixed.answer(response, &mut connection, deadline).await?;
@@ -118,7 +126,29 @@ impl Fixed {
         Connection::new(Stream(stream), deadline).await.map(Box::new).map_err(|error| self.unreachable(&error))
     }
 
-    fn request(&self, call: &Call, connection: &mut Connection) -> Result<Request<Payload>, Failure> {
+    /// What to sign the call with, if calls are signed.
+    async fn credentials(
+        &self,
+        call: &Call,
+        deadline: Instant,
+    ) -> Result<Option<(&Signer, Credentials)>, Failure> {
+        let Some(signer) = &self.settings.signer else { return Ok(None) };
+        match timeout_at(deadline, signer.supply.of(call)).await {
+            Ok(given) => given.map(|credentials| Some((signer, credentials))),
+            Err(_) => Err(Failure::Credentials {
+                reason: format!("they did not come within {} s (`upstream.timeout`)", self.settings.timeout.as_secs_f32()),
+            }),
+        }
+    }
+
+    /// A request has the headers that are set here, and none of the client's. A signed one has nothing that is for
+    /// another kind of backend.
+    fn request(
+        &self,
+        call: &Call,
+        credentials: Option<&(&Signer, Credentials)>,
+        connection: &mut Connection,
+    ) -> Result<Request<Payload>, Failure> {
         let target = self.targets.iter().find(|target| target.operation == call.operation).expect("all are there");
         let has_body = !call.operation.has_query();
         let uri = match call.query.as_ref().filter(|_| !has_body) {
@@ -133,8 +163,14 @@ impl Fixed {
         if has_body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        headers.insert(ACCOUNT, HeaderValue::from_str(call.account.as_str()).expect("digits"));
-        let mut request = Request::new(connection.payload(if has_body { call.body.clone() } else { Bytes::new() }));
+        let body = if has_body { call.body.clone() } else { Bytes::new() };
+        if let Some((signer, credentials)) = credentials {
+            // Each time anew: a signature is good for five minutes, and a request may have waited.
+            sign((&target.method, &uri, &body), &mut headers, credentials, &signer.region, SystemTime::now())?;
+        } else {
+            headers.insert(ACCOUNT, HeaderValue::from_str(call.account.as_str()).expect("digits"));
+        }
+        let mut request = Request::new(connection.payload(body));
         *request.method_mut() = target.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;

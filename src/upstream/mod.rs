@@ -8,19 +8,22 @@
 
 pub(crate) mod bell;
 mod connection;
+mod credentials;
 mod failure;
 pub(crate) mod gather;
 mod http;
 mod pool;
 mod settings;
+mod sign;
 
-use crate::finding::{AccountId, Operation, outcome};
+use crate::finding::{AccountId, Caller, Operation, Proof, Role, outcome};
 use ::http::HeaderValue;
 use bytes::Bytes;
 use std::{fmt, pin::Pin, sync::Arc};
 
+pub use credentials::{AssumeRoleSettings, AwsSettings, Readiness, Supply};
 pub use failure::Failure;
-pub use settings::{HttpSettings, UpstreamError, Url, UrlError};
+pub use settings::{HttpSettings, Signer, UpstreamError, Url, UrlError};
 
 /// One call to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +32,36 @@ pub struct Call {
     pub operation: Operation,
     /// The account that the caller acts for.
     pub account: AccountId,
+    /// Who asked for it.
+    pub on_behalf: OnBehalf,
     /// The query string, without its `?`, for an operation that has one ([`Operation::has_query`]).
     pub query: Option<String>,
     /// The request's body: JSON that the gate wrote itself. An operation that has a query sends none.
     pub body: Bytes,
+}
+
+/// Who asked for a call: what credentials that carry the caller's name are called after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnBehalf {
+    /// The principal's ARN or name.
+    pub principal: Arc<str>,
+    /// What its account is.
+    pub role: Role,
+    /// How that was proven; nothing for the gate itself.
+    pub proof: Option<Proof>,
+}
+
+impl OnBehalf {
+    /// The gate itself, which looks findings up for several callers at once.
+    pub fn gate() -> Self {
+        Self { principal: "findings-gate".into(), role: Role::Administrator, proof: None }
+    }
+}
+
+impl From<&Caller> for OnBehalf {
+    fn from(caller: &Caller) -> Self {
+        Self { principal: Arc::clone(&caller.principal), role: caller.role, proof: Some(caller.proof.clone()) }
+    }
 }
 
 /// What the backend answered. Errors are answers too.
@@ -92,6 +121,14 @@ impl Upstream {
         match &self.0 {
             Kind::Embedded(backend) => Self(Kind::Embedded(Arc::clone(backend))),
             Kind::Http(http) => Self(Kind::Http(Arc::new(http.with_own_pool()))),
+        }
+    }
+
+    /// Whether requests can be signed now.
+    pub fn readiness(&self) -> Readiness {
+        match &self.0 {
+            Kind::Embedded(_) => Readiness::Ready,
+            Kind::Http(http) => http.readiness(),
         }
     }
 

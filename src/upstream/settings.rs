@@ -1,5 +1,6 @@
 //! Where the backend is and how long it may take, checked before anything is sent.
 
+use super::Supply;
 use crate::net::TrustError;
 use http::{Uri, uri::Scheme};
 use std::{fmt, str::FromStr, time::Duration};
@@ -22,6 +23,17 @@ pub struct HttpSettings {
     /// Time that an unused connection is kept, from when its last call began. Less than the backend keeps its end, so that a request seldom meets a
     /// connection that is just being closed.
     pub idle_timeout: Duration,
+    /// What signs requests. Where nothing does, the backend is told the caller's account in `x-findings-gate-account`.
+    pub signer: Option<Signer>,
+}
+
+/// How requests are signed.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// What gives the credentials.
+    pub supply: Supply,
+    /// The backend's Region.
+    pub region: String,
 }
 
 impl HttpSettings {
@@ -35,6 +47,7 @@ impl HttpSettings {
             response_limit: 8 * 1024 * 1024,
             idle_connections: 64,
             idle_timeout: Duration::from_secs(20),
+            signer: None,
         }
     }
 }

@@ -129,6 +129,7 @@ fn call(body: &str) -> Call {
     Call {
         operation: Operation::BatchUpdateFindings,
         account: "222222222222".parse().unwrap(),
+        on_behalf: OnBehalf::gate(),
         query: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }

@@ -1,0 +1,98 @@
+//! The credentials that requests to the backend are signed with.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `kept` | one set of credentials that is kept fresh: when to fetch it anew, and what holds meanwhile |
+//! | `courier` | the thread that fetches |
+//! | `own` | the gate's own credentials, and whether it has any |
+//! | `roles` | those of a role in the caller's account |
+//! | `names` | what a role's session is called |
+//! | `sts` | the call that gets them, and what its refusals mean |
+//!
+//! All workers share them. Whoever finds credentials that are due has them fetched once, on a thread of its own, and goes on with
+//! those that there are; it waits only where there are none.
+
+mod courier;
+mod kept;
+mod names;
+mod own;
+mod roles;
+mod sts;
+
+use super::{Call, Failure};
+use aws_credential_types::Credentials;
+use std::{fmt, pin::Pin, sync::Arc};
+
+use courier::Courier;
+pub use own::{AwsSettings, Readiness};
+pub use roles::AssumeRoleSettings;
+
+/// Why there are no credentials: what the caller is told, and what whoever runs the gate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refusal {
+    /// For the caller: names no inner workings, which the text of a credential process may have.
+    failure: Failure,
+    /// For the log.
+    detail: String,
+}
+
+type Fetched = Result<Credentials, Refusal>;
+
+/// Where credentials come from.
+trait Source: Send + Sync + 'static {
+    /// Gets new ones.
+    fn fetch(&self) -> Pin<Box<dyn Future<Output = Fetched> + Send + '_>>;
+}
+
+/// What gives the credentials for a call. Clones share them.
+#[derive(Clone)]
+pub struct Supply(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Gateway(Arc<own::Own>),
+    AssumeRole(Arc<roles::Roles>),
+}
+
+impl Supply {
+    /// The gate's own credentials, from the AWS SDK's standard chain. They are fetched from now on, in a thread of their own; that
+    /// there are none is no error yet.
+    pub fn gateway(settings: &AwsSettings) -> std::io::Result<Self> {
+        own::Own::start(settings).map(|own| Self(Kind::Gateway(own)))
+    }
+
+    /// Those of a role for each caller, which the gate's own may assume.
+    pub fn assume_role(settings: &AwsSettings, roles: AssumeRoleSettings) -> std::io::Result<Self> {
+        let own = own::Own::start(settings)?;
+        Ok(Self(Kind::AssumeRole(roles::Roles::new(own, settings, roles))))
+    }
+
+    /// The credentials for a call.
+    pub(super) async fn of(&self, call: &Call) -> Result<Credentials, Failure> {
+        match &self.0 {
+            Kind::Gateway(own) => own.get().await,
+            Kind::AssumeRole(roles) => roles.get(call).await,
+        }
+        .map_err(|refusal| refusal.failure)
+    }
+
+    /// Whether the gate has credentials of its own now.
+    pub(super) fn readiness(&self) -> Readiness {
+        match &self.0 {
+            Kind::Gateway(own) => own.readiness(),
+            Kind::AssumeRole(roles) => roles.own().readiness(),
+        }
+    }
+}
+
+impl fmt::Debug for Supply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Gateway(_) => "Supply(gateway)",
+            Kind::AssumeRole(_) => "Supply(assume-role)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
