@@ -8,11 +8,11 @@ use crate::{
     identity::{Fixed, Identity, Key, Keys, Kind, Mapping, Mtls, SigV4},
     policy::{self, PolicyText, Rule, Snapshot},
     proxy::{
-        ClientTls, Doors, DrainReport, GateSettings, Limits, Listener, Live, PageTokens, Prepared, Shutdown,
-        TlsSettings,
+        ClientTls, Doors, DrainReport, GateSettings, Limits, Listener, Live, PageTokens, Prepared, Route, Routes,
+        Shutdown, TlsSettings,
     },
     state::{StateSettings, States},
-    upstream::{HttpSettings, Upstream},
+    upstream::{AssumeRoleSettings, AwsSettings, HttpSettings, Signer, Supply, Upstream},
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -51,8 +51,7 @@ pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
         doors: Doors::new(&config.doors),
         whoami: config.whoami,
         page_tokens: page_tokens(config.page_key.as_ref())?,
-        states: states(&config.state),
-        upstream: upstream(config)?,
+        routes: routes(config)?,
         body_limit: config.limits.body,
         body_timeout: config.limits.body_timeout,
         concurrency: config.upstream.concurrency.get(),
@@ -102,7 +101,7 @@ pub(super) fn identity(config: &Config, accounts: Arc<Accounts>) -> Result<Ident
             config::Identity::SigV4 { keys } => {
                 let keys = keys.iter().map(key).collect::<Result<Vec<_>, _>>()?;
                 let keys = Keys::new(keys).map_err(Failure::invalid)?;
-                Kind::SigV4(SigV4::new(keys, [&*config.upstream.region]))
+                Kind::SigV4(SigV4::new(keys, regions(&config.upstream)))
             }
             config::Identity::Mtls { rules } => Kind::Mtls(Mtls::new(Mapping::new(rules.clone()))),
             config::Identity::Fixed { account, principal, minimum_enforcement } => {
@@ -150,23 +149,64 @@ pub(super) fn doubts(config: &Config, snapshot: &Snapshot) -> Vec<String> {
     doubts
 }
 
-/// Where decided updates go.
-fn upstream(config: &Config) -> Result<Upstream, Failure> {
+/// The Regions that callers may sign for.
+fn regions(upstream: &config::Upstream) -> Vec<&str> {
+    match &upstream.backend {
+        config::Backend::Embedded { .. } => vec![&upstream.region],
+        config::Backend::Remote { routes, .. } => routes.iter().map(|route| &*route.region).collect(),
+    }
+}
+
+/// Where decided updates go, in each Region.
+fn routes(config: &Config) -> Result<Routes, Failure> {
+    let route = |region: &str, upstream| Route { region: region.into(), upstream, states: states(&config.state) };
     match &config.upstream.backend {
         config::Backend::Embedded { data } => {
             let mut settings = backend::Settings::new(&*config.upstream.region, config.accounts.clone());
             settings.data.clone_from(data);
             let backend = Backend::open(settings).map_err(Failure::broke)?;
-            Ok(Upstream::embedded(Arc::new(Embedded::new(Arc::new(backend)))))
+            let upstream = Upstream::embedded(Arc::new(Embedded::new(Arc::new(backend))));
+            Ok(Routes::new(route(&config.upstream.region, upstream), None))
         }
-        config::Backend::Remote { url, ca } => {
-            let mut settings = HttpSettings::new(url.to_string().parse().map_err(Failure::invalid)?);
-            settings.ca = ca.as_ref().map(|ca| ca.pem.clone().into_bytes());
-            settings.connect_timeout = config.upstream.connect_timeout;
-            settings.timeout = config.upstream.timeout;
-            Upstream::http(settings).map_err(Failure::invalid)
+        config::Backend::Remote { routes, ca, fips, dual_stack } => {
+            let region = config.upstream.sts_region.clone();
+            let supply = supply(&config.upstream.sign, &AwsSettings { region, fips: *fips, dual_stack: *dual_stack })?;
+            let remote = |remote: &config::Route| {
+                let mut settings = HttpSettings::new(remote.url.to_string().parse().map_err(Failure::invalid)?);
+                settings.ca = ca.as_ref().map(|ca| ca.pem.clone().into_bytes());
+                settings.connect_timeout = config.upstream.connect_timeout;
+                settings.timeout = config.upstream.timeout;
+                let signer = |supply: &Supply| Signer { supply: supply.clone(), region: remote.region.clone() };
+                settings.signer = supply.as_ref().map(signer);
+                Ok(route(&remote.region, Upstream::http(settings).map_err(Failure::invalid)?))
+            };
+            let mut made = routes.iter().map(remote).collect::<Result<Vec<_>, Failure>>()?.into_iter();
+            let first = made.next().ok_or_else(|| Failure::broke("no Region has a backend"))?;
+            Ok(Routes::new(first, made))
         }
     }
+}
+
+/// What gives the credentials that requests to the backend are signed with. Fetching begins here.
+fn supply(sign: &config::Sign, aws: &AwsSettings) -> Result<Option<Supply>, Failure> {
+    let supply = match sign {
+        config::Sign::None => return Ok(None),
+        config::Sign::Gateway => Supply::gateway(aws),
+        config::Sign::AssumeRole(role) => {
+            let role = role.as_ref().clone();
+            let settings = AssumeRoleSettings {
+                arn: role.arn,
+                external_id: role.external_id,
+                session_name: role.session_name,
+                source_identity: role.source_identity,
+                tags: role.tags,
+                duration: role.duration,
+                endpoint: role.endpoint.map(|url| url.to_string()),
+            };
+            Supply::assume_role(aws, settings)
+        }
+    };
+    supply.map(Some).map_err(Failure::broke)
 }
 
 /// What a caller may take.

@@ -8,7 +8,7 @@ use crate::{
     gate::{Asked, Decision, Fate, Knowledge, Known, decide},
     identity::{Identity, Key, Keys, Kind, SigV4, sign},
     policy::{Answer, Engine},
-    proxy::{Doors, GateSettings, Limits, Listener, Live, Shutdown, read_body},
+    proxy::{Doors, GateSettings, Limits, Listener, Live, Route, Routes, Shutdown, read_body},
     state::{StateSettings, States},
     upstream::Upstream,
 };
@@ -90,14 +90,18 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
         backend.call(Operation::BatchImportFindings, account, &findings, Timestamp::now()).map_err(Failure::broke)?;
     }
     let annotated = annotate(&backend, accounts.administrator(), MEMBERS[0].0)?;
+    let route = Route {
+        region: REGION.into(),
+        upstream: Upstream::embedded(Arc::new(Embedded::new(backend.clone()))),
+        states: Some(Arc::new(States::new(look_ups()))),
+    };
     let settings = GateSettings {
         identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, [REGION]))], accounts.clone())),
         doors: Doors::new(&[Operation::GetFindings]),
         snapshot,
         whoami: true,
         page_tokens: assemble::page_tokens(None)?,
-        states: Some(Arc::new(States::new(look_ups()))),
-        upstream: Upstream::embedded(Arc::new(Embedded::new(backend.clone()))),
+        routes: Routes::new(route, None),
         body_limit: Limits::default().body,
         body_timeout: Limits::default().body_timeout,
         concurrency: 4,

@@ -38,10 +38,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", value_parser = shared::address)]
     pub listen: Option<String>,
 
-    /// The findings backend: `embedded` or a URL; overrides `upstream.url`
+    /// The findings backend: `aws`, `embedded` or a URL; overrides `upstream.url`
     ///
-    /// `upstream.data` and `upstream.ca` of the configuration file belong to its own `upstream.url`, and do not count
-    /// when this is given.
+    /// `upstream.data`, `upstream.ca`, `upstream.regions`, `upstream.fips` and `upstream.dual_stack` of the configuration
+    /// file belong to its own `upstream.url`, and do not count when this is given.
     #[arg(long, value_name = "URL", value_parser = shared::upstream)]
     pub upstream: Option<String>,
 
@@ -71,12 +71,13 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     let environment: Vec<_> = std::env::vars_os().collect();
     let (prepared, reads) = config::recorded(|| {
         let config = config::load(&args.config.config, environment.iter().cloned(), &args.flags())?;
+        // Before the parts that have something to tell from their start.
+        telemetry::init(&config.log).map_err(Failure::broke)?;
         let tls = assemble::tls(&config.listen)?;
         let settings = assemble::gate(&config)?;
         Ok::<_, Failure>((config, tls, settings))
     });
     let (config, tls, settings) = prepared?;
-    telemetry::init(&config.log).map_err(Failure::broke)?;
     for warning in config.warnings.iter().chain(&assemble::doubts(&config, &settings.snapshot)) {
         ConfigurationDoubtful { warning }.emit();
     }
@@ -84,7 +85,9 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     let (_trigger, shutdown) = Shutdown::by_signal().map_err(Failure::broke)?;
     let upstream = match &config.upstream.backend {
         Backend::Embedded { .. } => "embedded".to_owned(),
-        Backend::Remote { url, .. } => url.to_string(),
+        Backend::Remote { routes, .. } => {
+            routes.iter().map(|route| route.url.to_string()).collect::<Vec<_>>().join(", ")
+        }
     };
     Started {
         address: listener.address(),

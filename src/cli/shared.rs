@@ -66,12 +66,13 @@ pub(super) fn socket(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| AN_ADDRESS)
 }
 
-/// `embedded`, or the URL of a backend.
+/// `aws`, `embedded`, or the URL of a backend.
 pub(super) fn upstream(text: &str) -> Result<String, String> {
-    if text == "embedded" {
+    if matches!(text, "aws" | "embedded") {
         return Ok(text.to_owned());
     }
-    text.parse::<Url>().map(|_| text.to_owned()).map_err(|expected| format!("expected `embedded`, or {expected}"))
+    let url = text.replace("{region}", "eu-west-1").parse::<Url>();
+    url.map(|_| text.to_owned()).map_err(|expected| format!("expected `aws`, `embedded`, or {expected}"))
 }
 
 /// The URL of a gate.

@@ -32,7 +32,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     let policies = policies(&mut settings);
     let accounts = accounts(&mut settings);
     let identities = identity::read(&mut settings, accounts.as_ref(), &mut warnings);
-    let upstream = upstream::read(&mut settings);
+    let upstream = upstream::read(&mut settings, &mut warnings);
     let state = state(&mut settings);
     let doors = doors(&mut settings);
     let whoami = settings.text("doors.whoami", |text| match text {

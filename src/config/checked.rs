@@ -2,7 +2,7 @@
 
 use super::{Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean};
 use crate::{
-    finding::{AccountId, Accounts, Enforcement, Operation},
+    finding::{AccountId, Accounts, CallerTemplate, Enforcement, Operation},
     identity::MappingRule,
 };
 use std::{
@@ -130,8 +130,12 @@ pub enum Identity {
 pub struct Upstream {
     /// `url`, `data` and `ca`
     pub backend: Backend,
-    /// `region`
+    /// `region`: the one of callers whose proof names none.
     pub region: String,
+    /// `sign`
+    pub sign: Sign,
+    /// `sts_region`, or `region`.
+    pub sts_region: String,
     /// `connect_timeout`
     pub connect_timeout: Duration,
     /// `timeout`: of one request to the backend, in all.
@@ -150,11 +154,65 @@ pub enum Backend {
     },
     /// Another process.
     Remote {
-        /// `url`
-        url: Url,
+        /// Where it is in each Region, that of [`Upstream::region`] first.
+        routes: Vec<Route>,
         /// `ca`: who may vouch for it; the machine's authorities when there is none.
         ca: Option<Certificates>,
+        /// `fips`
+        fips: bool,
+        /// `dual_stack`
+        dual_stack: bool,
     },
+}
+
+/// The backend in a Region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The Region.
+    pub region: String,
+    /// Where the backend is.
+    pub url: Url,
+}
+
+/// How requests to the backend are signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sign {
+    /// Not at all.
+    None,
+    /// With the gate's own credentials.
+    Gateway,
+    /// With those of a role for each caller.
+    AssumeRole(Box<AssumeRole>),
+}
+
+impl Sign {
+    /// `none`, `gateway` or `assume-role`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gateway => "gateway",
+            Self::AssumeRole(_) => "assume-role",
+        }
+    }
+}
+
+/// `[upstream.assume_role]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssumeRole {
+    /// `arn`: names the account and nothing else.
+    pub arn: CallerTemplate,
+    /// `external_id`
+    pub external_id: Option<String>,
+    /// `session_name`
+    pub session_name: CallerTemplate,
+    /// `source_identity`
+    pub source_identity: Option<CallerTemplate>,
+    /// `tags`: no key is there twice.
+    pub tags: Vec<(String, CallerTemplate)>,
+    /// `duration`
+    pub duration: Duration,
+    /// `endpoint` of STS.
+    pub endpoint: Option<Url>,
 }
 
 /// Certificates, or lists of revoked ones, as PEM.
@@ -174,6 +232,11 @@ impl Url {
     /// The origin as a URI, with `/` for its path.
     pub fn uri(&self) -> &http::Uri {
         &self.0
+    }
+
+    /// Its host, without the port.
+    pub fn host(&self) -> &str {
+        self.0.host().unwrap_or_default()
     }
 
     /// Whether it is spoken to over TLS.

@@ -28,8 +28,8 @@ mod value;
 
 pub use accounts::read_accounts;
 pub use checked::{
-    Backend, Certificates, ClientAuthorities, Config, Identity, Level, Limits, Listen, ListenTls, Log, LogFormat,
-    Policies, PrivateKey, StateLookup, Upstream, Url,
+    AssumeRole, Backend, Certificates, ClientAuthorities, Config, Identity, Level, Limits, Listen, ListenTls, Log,
+    LogFormat, Policies, PrivateKey, Route, Sign, StateLookup, Upstream, Url,
 };
 pub use issued::Key;
 pub use load::{Flags, load, log_from, policies_from, policies_named};

@@ -193,8 +193,9 @@ pub const SETTINGS: &[Setting] = &[
         "upstream.url",
         Text,
         Invalid,
-        "`embedded`, or `http://` or `https://` with a host and perhaps a port",
-        "The findings backend: Security Hub's endpoint, anything that speaks its API, or the one inside the gate.",
+        "`aws`, `embedded`, or `http://` or `https://` with a host and perhaps a port",
+        "The findings backend: Security Hub's own endpoint in the Region (`aws`), anything that speaks its API, or the one inside \
+         the gate (`embedded`). A host may have `{region}` for the Region's name.",
     ),
     setting(
         "upstream.data",
@@ -208,7 +209,29 @@ pub const SETTINGS: &[Setting] = &[
         Text,
         Invalid,
         "an AWS Region, such as `eu-west-1`",
-        "The Region that callers must sign for.",
+        "The Region that callers must sign for; with `upstream.regions`, the one of callers whose proof names none.",
+    ),
+    setting(
+        "upstream.regions",
+        List,
+        Optional,
+        "a list of AWS Regions with `upstream.region` among them",
+        "The Regions that callers may sign for, each of which has a backend of its own: `upstream.url` is `aws` or has `{region}` in \
+         its host. A request goes to the backend of the Region that it was signed for. Absent: `upstream.region` alone.",
+    ),
+    setting(
+        "upstream.fips",
+        Text,
+        Default("off"),
+        "`on` or `off`",
+        "With `upstream.url = \"aws\"`: whether to use the endpoints that hold to FIPS 140, of Security Hub and STS.",
+    ),
+    setting(
+        "upstream.dual_stack",
+        Text,
+        Default("off"),
+        "`on` or `off`",
+        "With `upstream.url = \"aws\"`: whether to use the endpoints that have IPv6 addresses, too, of Security Hub and STS.",
     ),
     setting(
         "upstream.sign",
@@ -216,7 +239,67 @@ pub const SETTINGS: &[Setting] = &[
         Default("none"),
         "`none`, `gateway` or `assume-role`",
         "How requests to the backend are signed. `none`: not at all; the backend is told the caller's account in \
-         `x-findings-gate-account`.",
+         `x-findings-gate-account`. `gateway`: with the gate's own AWS credentials. `assume-role`: with those of a role for each \
+         caller. See [upstream.md](upstream.md).",
+    ),
+    setting(
+        "upstream.sts_region",
+        Text,
+        Optional,
+        "an AWS Region, such as `eu-west-1`",
+        "The Region whose STS gives credentials. Absent: `upstream.region`.",
+    ),
+    setting(
+        "upstream.assume_role.arn",
+        Text,
+        Optional,
+        "a role's ARN with `{account}` for the account, such as `arn:aws:iam::{account}:role/findings-gate`",
+        "For `assume-role`, and required there: the role that a caller's requests are made with. `{account}` is the account that the \
+         caller acts for; look-ups are made with the administrator's.",
+    ),
+    setting(
+        "upstream.assume_role.external_id",
+        Text,
+        Optional,
+        "2 to 1224 letters, digits and `_+=,.@:/-`",
+        "The external id that the roles' trust policies ask for.",
+    ),
+    setting(
+        "upstream.assume_role.session_name",
+        Text,
+        Default("{principal}"),
+        "letters, digits and `_+=,.@-`, with `{account}`, `{principal}`, `{role}` or `{proof}`",
+        "What a role's session is called, which CloudTrail shows. What is put in is made to fit; then eight hexadecimal digits at its \
+         end tell apart what would read alike.",
+    ),
+    setting(
+        "upstream.assume_role.source_identity",
+        Text,
+        Optional,
+        "letters, digits and `_+=,.@-`, with `{account}`, `{principal}`, `{role}` or `{proof}`",
+        "The session's source identity, which is made like its name and stays with all that is done with it.",
+    ),
+    setting(
+        "upstream.assume_role.tags",
+        List,
+        Default("[]"),
+        "a list of `key=template`, such as `principal={principal}`",
+        "The session's tags, for conditions on `aws:PrincipalTag`. Templates know `{account}`, `{principal}`, `{role}` and `{proof}`.",
+    ),
+    setting(
+        "upstream.assume_role.duration",
+        Text,
+        Default("1h"),
+        "a duration from `15m` to `12h`",
+        "How long a session is good for. Not longer than the role's own limit, and no longer than an hour if the gate's own \
+         credentials are a role's.",
+    ),
+    setting(
+        "upstream.assume_role.endpoint",
+        Text,
+        Optional,
+        "`https://` with a host and perhaps a port, or `http://` with a loopback one",
+        "Where STS is. Absent: its own endpoint in `upstream.sts_region`.",
     ),
     setting(
         "upstream.ca",

@@ -5,6 +5,7 @@ mod layers;
 mod reference;
 mod rules;
 mod told;
+mod upstream;
 
 use super::*;
 use crate::finding::{Enforcement, Operation, Role};
@@ -166,7 +167,7 @@ fn every_key_is_read() {
         ]
         doors.open = ["GetFindings", "BatchImportFindings", "BatchUpdateFindings"]
         [upstream]
-        url = "https://securityhub.eu-west-1.amazonaws.com"
+        url = "https://hub.example"
         ca = "ca.pem"
         region = "us-gov-west-1"
         sign = "none"
@@ -207,8 +208,12 @@ fn every_key_is_read() {
         Identity::Fixed { principal, minimum_enforcement: Enforcement::Reject, .. } if principal == "admin"
     ));
     assert_eq!(config.doors, [Operation::GetFindings, Operation::BatchImportFindings]);
-    let Backend::Remote { url, ca: Some(ca) } = &config.upstream.backend else { panic!() };
-    assert_eq!(url.to_string(), "https://securityhub.eu-west-1.amazonaws.com");
+    let Backend::Remote { routes, ca: Some(ca), fips: false, dual_stack: false } = &config.upstream.backend else {
+        panic!()
+    };
+    let [Route { region, url }] = &routes[..] else { panic!("{routes:?}") };
+    assert_eq!((region.as_str(), url.to_string().as_str()), ("us-gov-west-1", "https://hub.example"));
+    assert_eq!(config.upstream.sign, Sign::None);
     assert_eq!(ca.path, place.at("ca.pem"));
     assert_eq!(config.upstream.concurrency.get(), 8);
     let state = StateLookup {

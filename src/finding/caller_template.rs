@@ -55,8 +55,7 @@ impl FromStr for CallerTemplate {
                 rest = &rest[end..];
                 continue;
             }
-            let (name, behind) =
-                rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).ok_or(InvalidTemplate)?;
+            let (name, behind) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).ok_or(InvalidTemplate)?;
             let part = CallerPart::ALL.into_iter().find(|part| part.name() == name).ok_or(InvalidTemplate)?;
             pieces.push(Piece::Part(part));
             rest = behind;

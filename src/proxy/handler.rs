@@ -1,13 +1,14 @@
 //! The way of a request through the gate: identify, door, parse, decide, forward, merge, reply.
 
-use super::{Asked, Doors, PageTokens, RequestBody, RequestId, RequestIds, Service, error_response, failed, read_body};
+use super::{
+    Asked, Doors, PageTokens, RequestBody, RequestId, RequestIds, Routes, Service, error_response, failed, read_body,
+};
 use crate::{
     finding::{ApiError, AsffFilters, Caller, OcsfFilters, Operation},
     identity::{Identity, Peer},
     policy::{Engine, Snapshot},
-    state::States,
     telemetry::events::{CallerUnknown, RequestDenied},
-    upstream::{Answer, Call, Upstream},
+    upstream::{Answer, Call},
 };
 use bytes::Bytes;
 use http::{
@@ -42,10 +43,8 @@ pub struct GateSettings {
     pub snapshot: Arc<Snapshot>,
     /// What gives and takes the tokens of pages.
     pub page_tokens: PageTokens,
-    /// What looks findings up; nothing where they are not looked up.
-    pub states: Option<Arc<States>>,
-    /// Where to.
-    pub upstream: Upstream,
+    /// Where to, in each Region.
+    pub routes: Routes,
     /// Bytes of a body that are read.
     pub body_limit: usize,
     /// Time for a body to arrive.
@@ -59,7 +58,7 @@ pub struct GateSettings {
 pub struct Gate {
     pub(super) settings: GateSettings,
     pub(super) engine: RefCell<Engine>,
-    pub(super) upstream: Upstream,
+    pub(super) routes: Routes,
     ids: Rc<RequestIds>,
 }
 
@@ -68,7 +67,7 @@ impl Gate {
     pub fn new(settings: GateSettings) -> Result<Self, aws_lc_rs::error::Unspecified> {
         Ok(Self {
             engine: RefCell::new(Engine::new(settings.snapshot.clone())),
-            upstream: settings.upstream.for_worker(),
+            routes: settings.routes.for_worker(),
             ids: Rc::new(RequestIds::new()?),
             settings,
         })
@@ -109,6 +108,9 @@ impl Gate {
                 Ok(reply) => reply.into_response(id, head.headers),
                 Err(denied) => Self::deny(&caller, "whoami", &denied, id),
             };
+        }
+        if let Err(error) = self.routes.check(&caller) {
+            return Self::deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
         }
         let Asked { operation, query } = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
             Ok(asked) => asked,
@@ -166,9 +168,11 @@ impl Gate {
     }
 
     /// Makes one call, of which the answer is the caller's.
-    pub(super) async fn ask(&self, call: Call, id: &RequestId) -> Result<Reply, ApiError> {
+    pub(super) async fn ask(&self, caller: &Caller, call: Call, id: &RequestId) -> Result<Reply, ApiError> {
         let (operation, began) = (call.operation, Instant::now());
         let reply = self
+            .routes
+            .of(caller)
             .upstream
             .call(call)
             .await

@@ -77,8 +77,8 @@ impl Gate {
         }
         let body = request.to_json(findings).into();
         let call = Call { operation: OPERATION, account: caller.account, on_behalf: caller.into(), query: None, body };
-        let outcome = self.upstream.call(call).await;
-        self.changed(findings.iter().map(|(place, _)| &request.identifiers[*place]));
+        let outcome = self.routes.of(caller).upstream.call(call).await;
+        self.changed(caller, findings.iter().map(|(place, _)| &request.identifiers[*place]));
         Some(outcome)
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn known(looked_up: &LookedUp) -> Vec<Known<'_>> {
 impl Gate {
     /// What is known of findings before any is looked up.
     pub(super) fn before_look_up(&self) -> Knowledge<'static> {
-        if self.settings.states.is_none() { Knowledge::Never } else { Knowledge::OfEach(&[]) }
+        if self.routes.look_up() { Knowledge::OfEach(&[]) } else { Knowledge::Never }
     }
 
     /// Looks up those of a request's findings, by their places, about which may be decided otherwise once they are known, unless they
@@ -43,7 +43,7 @@ impl Gate {
         places: &[usize],
         id: &RequestId,
     ) -> LookedUp {
-        let Some(states) = &self.settings.states else { return Vec::new() };
+        let Some(states) = &self.routes.of(caller).states else { return Vec::new() };
         if places.is_empty() {
             return Vec::new();
         }
@@ -61,7 +61,7 @@ impl Gate {
         if missing.is_empty() {
             return looked_up;
         }
-        let found = states.look_up(caller, &asked, self.ask_as_administrator(Operation::GetFindings)).await;
+        let found = states.look_up(caller, &asked, self.ask_as_administrator(caller, Operation::GetFindings)).await;
         for ((place, identifier), found) in missing.into_iter().zip(asked).zip(found) {
             looked_up[place] = Some(as_seen_by(caller, identifier, found));
         }
@@ -70,17 +70,22 @@ impl Gate {
     }
 
     /// The way to the backend for look-ups by this operation. A call may carry what other callers asked for, so all of them are made
-    /// for the one who sees everything.
+    /// for the one who sees everything, in the Region that this caller is in.
     pub(super) fn ask_as_administrator(
         &self,
+        caller: &Caller,
         operation: Operation,
     ) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
-        look_up_by(operation, self.upstream.clone(), self.settings.snapshot.accounts().administrator())
+        look_up_by(
+            operation,
+            self.routes.of(caller).upstream.clone(),
+            self.settings.snapshot.accounts().administrator(),
+        )
     }
 
-    /// The findings were changed, or may have been.
-    pub(super) fn changed<'a>(&self, identifiers: impl IntoIterator<Item = &'a Identifier<'a>>) {
-        if let Some(states) = &self.settings.states {
+    /// The findings were changed by this caller, or may have been.
+    pub(super) fn changed<'a>(&self, caller: &Caller, identifiers: impl IntoIterator<Item = &'a Identifier<'a>>) {
+        if let Some(states) = &self.routes.of(caller).states {
             states.invalidate(identifiers);
         }
     }

@@ -46,7 +46,9 @@ impl Gate {
             query = narrowed;
         }
         let body = query.to_json(continued.map(|continued| continued.token)).into();
-        let reply = self.ask(Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body }, id).await?;
+        let reply = self
+            .ask(caller, Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body }, id)
+            .await?;
         if reply.status != StatusCode::OK {
             return Ok(reply);
         }
@@ -74,8 +76,14 @@ impl Gate {
         if let Some(sealed) = request.next_token.take() {
             request.next_token = Some(self.continued(operation, caller, &sealed)?.token.to_owned());
         }
-        let call = Call { operation, account: caller.account, on_behalf: caller.into(), query: request.to_query(), body: Bytes::new() };
-        let reply = self.ask(call, id).await?;
+        let call = Call {
+            operation,
+            account: caller.account,
+            on_behalf: caller.into(),
+            query: request.to_query(),
+            body: Bytes::new(),
+        };
+        let reply = self.ask(caller, call, id).await?;
         if reply.status != StatusCode::OK {
             return Ok(reply);
         }
@@ -90,7 +98,12 @@ impl Gate {
         let request = RuleArns::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let mut body = Vec::new();
         request.write_json(&mut body);
-        self.ask(Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: body.into() }, id).await
+        self.ask(
+            caller,
+            Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: body.into() },
+            id,
+        )
+        .await
     }
 
     /// What a caller's page token continues.

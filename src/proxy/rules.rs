@@ -30,8 +30,9 @@ impl Gate {
         }
         let mut body = Vec::new();
         request.write_json(&mut body);
-        let call = Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: body.into() };
-        let reply = self.ask(call, id).await.map_err(Denied::decided)?;
+        let call =
+            Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: body.into() };
+        let reply = self.ask(caller, call, id).await.map_err(Denied::decided)?;
         report.served(operation, reply.status.as_u16(), 1, 0, began);
         Ok(Reply { decided: true, ..reply })
     }
@@ -56,8 +57,9 @@ impl Gate {
         } else {
             let mut body = Vec::new();
             request.write_json(rules.iter().copied(), &mut body);
-            let call = Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: body.into() };
-            let reply = self.ask(call, id).await.map_err(Denied::decided)?;
+            let call =
+                Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: body.into() };
+            let reply = self.ask(caller, call, id).await.map_err(Denied::decided)?;
             if reply.status == StatusCode::OK && !denied.is_empty() {
                 let merged = merged(&request, &rules, denied, &reply, id);
                 Reply::decided(merged.map_err(|error| {

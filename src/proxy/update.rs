@@ -65,7 +65,7 @@ impl Gate {
         let sent: Vec<Sent> = groups.iter().map(|group| write(request, group)).collect();
         let outcomes = self.forward(W::OPERATION, caller, &sent).await;
         let forwarded = groups.iter().flat_map(|group| &group.findings);
-        self.changed(forwarded.filter_map(|place| findings.identifier(*place)));
+        self.changed(caller, forwarded.filter_map(|place| findings.identifier(*place)));
         let answers: Vec<GroupAnswer<W::Answer<'_>>> = outcomes
             .iter()
             .zip(&sent)
@@ -105,12 +105,19 @@ impl Gate {
 
     /// Makes the calls, several at once where there are several.
     async fn forward(&self, operation: Operation, caller: &Caller, sent: &[Sent]) -> Vec<Outcome> {
-        let call = |sent: &Sent| Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: sent.body.clone() };
+        let call = |sent: &Sent| Call {
+            operation,
+            account: caller.account,
+            on_behalf: caller.into(),
+            query: None,
+            body: sent.body.clone(),
+        };
+        let upstream = &self.routes.of(caller).upstream;
         if let [only] = sent {
-            return vec![self.upstream.call(call(only)).await];
+            return vec![upstream.call(call(only)).await];
         }
         let spawn = |running: &mut JoinSet<(usize, Outcome)>, at: usize| {
-            let (upstream, call) = (self.upstream.clone(), call(&sent[at]));
+            let (upstream, call) = (upstream.clone(), call(&sent[at]));
             running.spawn_local(async move { (at, Upstream::call(&upstream, call).await) });
         };
         let mut running = JoinSet::new();

@@ -37,7 +37,9 @@ pub enum Failure {
         reason: String,
     },
     /// The gate has no AWS credentials to sign with, so nothing was sent.
-    #[error("the gate has no AWS credentials for this request: {reason}. Nothing was sent; whoever runs the gate must act")]
+    #[error(
+        "the gate has no AWS credentials for this request: {reason}. Nothing was sent; whoever runs the gate must act"
+    )]
     Credentials {
         /// Why, without secrets.
         reason: String,
@@ -53,7 +55,9 @@ pub enum Failure {
         role: String,
     },
     /// STS takes no more requests for now.
-    #[error("AWS STS throttles the gate, which asked it for credentials of the role {role}. Nothing was sent: try again later")]
+    #[error(
+        "AWS STS throttles the gate, which asked it for credentials of the role {role}. Nothing was sent: try again later"
+    )]
     RoleThrottled {
         /// Its ARN.
         role: String,

@@ -127,16 +127,15 @@ impl Fixed {
     }
 
     /// What to sign the call with, if calls are signed.
-    async fn credentials(
-        &self,
-        call: &Call,
-        deadline: Instant,
-    ) -> Result<Option<(&Signer, Credentials)>, Failure> {
+    async fn credentials(&self, call: &Call, deadline: Instant) -> Result<Option<(&Signer, Credentials)>, Failure> {
         let Some(signer) = &self.settings.signer else { return Ok(None) };
         match timeout_at(deadline, signer.supply.of(call)).await {
             Ok(given) => given.map(|credentials| Some((signer, credentials))),
             Err(_) => Err(Failure::Credentials {
-                reason: format!("they did not come within {} s (`upstream.timeout`)", self.settings.timeout.as_secs_f32()),
+                reason: format!(
+                    "they did not come within {} s (`upstream.timeout`)",
+                    self.settings.timeout.as_secs_f32()
+                ),
             }),
         }
     }

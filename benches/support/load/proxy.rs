@@ -8,7 +8,7 @@ use findings_gate::{
     finding::{AccountId, Accounts, Enforcement, Member},
     identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
     policy::{Snapshot, load, pack},
-    proxy::{Doors, Gate, GateSettings, Limits, Listener, PageTokens, Shutdown, run},
+    proxy::{Doors, Gate, GateSettings, Limits, Listener, PageTokens, Route, Routes, Shutdown, run},
     state::{StateSettings, States},
     upstream::{HttpSettings, Upstream},
 };
@@ -98,15 +98,19 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
     let policies = load(&pack("baseline").expect("the pack is embedded")).unwrap_or_else(|error| panic!("{error:?}"));
     let snapshot = Snapshot::new(policies.rules().to_vec(), Arc::clone(&accounts), Enforcement::Strip);
     let limits = Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() };
+    let route = Route {
+        region: "eu-west-1".into(),
+        upstream: Upstream::http(HttpSettings::new(format!("http://{backend}").parse().expect("a URL")))
+            .expect("a backend without TLS"),
+        states: Some(Arc::new(States::new(StateSettings::default()))),
+    };
     let settings = GateSettings {
         whoami: false,
         identity: Arc::new(Identity::new(vec![identity], accounts)),
         doors: Doors::new(&[]),
         snapshot: Arc::new(snapshot.expect("the policies can be served with")),
         page_tokens: PageTokens::random().expect("the system has randomness"),
-        states: Some(Arc::new(States::new(StateSettings::default()))),
-        upstream: Upstream::http(HttpSettings::new(format!("http://{backend}").parse().expect("a URL")))
-            .expect("a backend without TLS"),
+        routes: Routes::new(route, None),
         body_limit: limits.body,
         body_timeout: limits.body_timeout,
         concurrency: 8,

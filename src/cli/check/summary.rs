@@ -3,7 +3,7 @@
 use super::told::Told;
 use crate::{
     cli::assemble,
-    config::{Backend, Config, Identity},
+    config::{Backend, Config, Identity, Route},
     finding::Operation,
     policy::Snapshot,
 };
@@ -39,6 +39,15 @@ struct Upstream {
     data: Option<String>,
     region: String,
     sign: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<OtherRegion>,
+}
+
+/// A further Region.
+#[derive(Debug, Serialize)]
+struct OtherRegion {
+    url: String,
+    region: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,11 +73,20 @@ struct Policies {
     digest: String,
 }
 
+/// The Regions besides the default one.
+fn others(backend: &Backend) -> Vec<OtherRegion> {
+    let Backend::Remote { routes, .. } = backend else { return Vec::new() };
+    let other = |route: &Route| OtherRegion { url: route.url.to_string(), region: route.region.clone() };
+    routes.iter().skip(1).map(other).collect()
+}
+
 impl Summary {
     pub(super) fn of(config: &Config, files: &[String], snapshot: &Snapshot, lints: Vec<Told>) -> Self {
         let (url, data) = match &config.upstream.backend {
             Backend::Embedded { data } => ("embedded".into(), data.as_ref().map(|path| path.display().to_string())),
-            Backend::Remote { url, .. } => (url.to_string(), None),
+            Backend::Remote { routes, .. } => {
+                (routes.first().map_or_else(String::new, |route| route.url.to_string()), None)
+            }
         };
         let always = Operation::ALL.iter().copied().filter(|operation| operation.is_always_open());
         let doors = always.chain(config.doors.iter().copied());
@@ -77,7 +95,13 @@ impl Summary {
             valid: true,
             file: config.file.display().to_string(),
             listen: Listen { address: config.listen.address.to_string(), workers: config.listen.workers.get() },
-            upstream: Upstream { url, data, region: config.upstream.region.clone(), sign: "none" },
+            upstream: Upstream {
+                url,
+                data,
+                region: config.upstream.region.clone(),
+                sign: config.upstream.sign.as_str(),
+                others: others(&config.upstream.backend),
+            },
             doors: doors.map(Operation::name).collect(),
             callers: config.identities.iter().map(Callers::of).collect(),
             accounts: Accounts {
@@ -111,7 +135,11 @@ impl Summary {
             ("embedded", None) => ", findings in memory".into(),
             _ => String::new(),
         };
-        line("upstream", &format!("{}{data}, {}", upstream.url, upstream.region));
+        let sign = if upstream.sign == "none" { String::new() } else { format!(", signed ({})", upstream.sign) };
+        line("upstream", &format!("{}{data}, {}{sign}", upstream.url, upstream.region));
+        for OtherRegion { url, region } in &upstream.others {
+            line("", &format!("{url}, {region}"));
+        }
         line("doors", &self.doors.join(", "));
         for callers in &self.callers {
             line("callers", &callers.human());

@@ -36,9 +36,20 @@ fn the_environment_overrides_every_key() {
         ("IDENTITY__1__ACCOUNT", "222222222222"),
         ("IDENTITY__1__PRINCIPAL", "sidecar"),
         ("IDENTITY__1__MINIMUM_ENFORCEMENT", "refuse"),
-        ("UPSTREAM__URL", "https://localhost:9000"),
+        ("UPSTREAM__URL", "https://{region}.localhost:9000"),
         ("UPSTREAM__REGION", "eu-north-1"),
-        ("UPSTREAM__SIGN", "none"),
+        ("UPSTREAM__REGIONS", "eu-west-1, eu-north-1"),
+        ("UPSTREAM__FIPS", "off"),
+        ("UPSTREAM__DUAL_STACK", "off"),
+        ("UPSTREAM__SIGN", "assume-role"),
+        ("UPSTREAM__STS_REGION", "us-east-1"),
+        ("UPSTREAM__ASSUME_ROLE__ARN", "arn:aws:iam::{account}:role/gate"),
+        ("UPSTREAM__ASSUME_ROLE__EXTERNAL_ID", "gate-7"),
+        ("UPSTREAM__ASSUME_ROLE__SESSION_NAME", "gate-{principal}"),
+        ("UPSTREAM__ASSUME_ROLE__SOURCE_IDENTITY", "{principal}"),
+        ("UPSTREAM__ASSUME_ROLE__TAGS", "role={role}, proof={proof}"),
+        ("UPSTREAM__ASSUME_ROLE__DURATION", "2h"),
+        ("UPSTREAM__ASSUME_ROLE__ENDPOINT", "http://127.0.0.1:5000"),
         ("UPSTREAM__CA", &ca),
         ("UPSTREAM__CONNECT_TIMEOUT", "1s"),
         ("UPSTREAM__TIMEOUT", "2s"),
@@ -81,6 +92,10 @@ fn the_environment_overrides_every_key() {
     assert!(matches!(&config.identities[1], Identity::Fixed { principal, .. } if principal == "sidecar"));
     assert!(matches!(&config.upstream.backend, Backend::Remote { ca: Some(_), .. }));
     assert_eq!(config.upstream.region, "eu-north-1");
+    assert_eq!(config.upstream.sts_region, "us-east-1");
+    let Sign::AssumeRole(role) = &config.upstream.sign else { panic!("{:?}", config.upstream.sign) };
+    assert_eq!((role.external_id.as_deref(), role.duration), (Some("gate-7"), Duration::from_hours(2)));
+    assert!(role.source_identity.is_some() && role.endpoint.is_some() && role.tags.len() == 2);
     assert_eq!(config.doors, [Operation::GetFindings]);
     let state = StateLookup {
         lookup: false,

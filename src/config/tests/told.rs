@@ -156,21 +156,21 @@ keys = "keys.toml""#,
 r"keys.toml:2:1: `key.0.id` is the id of `key.0` of `keys.toml` too: an id stands for one key
 "),
     (r#"url = "embedded""#, r#"url = "embeded""#,
-r#"gate.toml:10:7: `upstream.url` is "embeded": expected `embedded`, or `http://` or `https://` with a host and perhaps a port
+r#"gate.toml:10:7: `upstream.url` is "embeded": expected `aws`, `embedded`, or `http://` or `https://` with a host and perhaps a port
   help: did you mean `embedded`?
 "#),
     (r#"url = "embedded""#, r#"url = "https://user:hunter2@host""#,
 r"gate.toml:10:7: `upstream.url` has an `@`: expected a URL without a user name and password
 "),
     (r#"url = "embedded""#, r#"url = "https://host/findings""#,
-r#"gate.toml:10:7: `upstream.url` is "https://host/findings": expected `embedded`, or a URL without a path: the paths are those of Security Hub's API
+r#"gate.toml:10:7: `upstream.url` is "https://host/findings": expected `aws`, `embedded`, or a URL without a path: the paths are those of Security Hub's API
 "#),
     (r#"url = "embedded""#, r#"url = "ftp://host""#,
-r#"gate.toml:10:7: `upstream.url` is "ftp://host": expected `embedded`, or `http://` or `https://` with a host and perhaps a port
+r#"gate.toml:10:7: `upstream.url` is "ftp://host": expected `aws`, `embedded`, or `http://` or `https://` with a host and perhaps a port
 "#),
     (r#"url = "embedded""#, r#"url = "http://host:0"
 data = "x.db""#,
-r#"gate.toml:10:7: `upstream.url` is "http://host:0": expected `embedded`, or `http://` or `https://` with a host and perhaps a port
+r#"gate.toml:10:7: `upstream.url` is "http://host:0": expected `aws`, `embedded`, or `http://` or `https://` with a host and perhaps a port
 gate.toml:11:8: `upstream.data` is for the embedded backend, and `upstream.url` is another one
   help: remove it, or set `upstream.url` to `embedded`
 "#),
@@ -188,13 +188,14 @@ ca = "accounts.toml"
 sign = "gateway""#,
 r#"gate.toml:11:6: `upstream.ca` is for an `https://` backend, and `upstream.url` is `embedded`
   help: remove it
-gate.toml:12:8: `upstream.sign` is "gateway", which is not in this version: expected `none`
+gate.toml:12:8: `upstream.sign` is for a backend that checks signatures, and `upstream.url` is `embedded`
+  help: remove it, or set it to `none`
 "#),
     (r#"url = "embedded""#, r#"sign = "all"
 connect_timeout = "2"
 timeout = "11m"
 concurrency = 101"#,
-r#"gate.toml: `upstream.url` is missing: expected `embedded`, or `http://` or `https://` with a host and perhaps a port
+r#"gate.toml: `upstream.url` is missing: expected `aws`, `embedded`, or `http://` or `https://` with a host and perhaps a port
 gate.toml:10:8: `upstream.sign` is "all": expected `none`, `gateway` or `assume-role`
 gate.toml:11:19: `upstream.connect_timeout` is "2": expected a duration from `10ms` to `1m`
 gate.toml:12:11: `upstream.timeout` is "11m": expected a duration from `10ms` to `10m`
@@ -263,7 +264,7 @@ r"gate.toml:12:1: not valid TOML: duplicate key
     ("[upstream]", r#"[upstream]
 secret_key = "hunter2""#,
 r"gate.toml:10:1: `upstream.secret_key` is no key of the configuration
-  help: known here: url, data, region, sign, ca, connect_timeout, timeout, concurrency
+  help: known here: url, data, region, regions, fips, dual_stack, sign, sts_region, ca, connect_timeout, timeout, concurrency
 "),
 ];
 

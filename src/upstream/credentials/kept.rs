@@ -89,9 +89,7 @@ impl State {
     }
 
     fn usable(&self, now: SystemTime) -> Option<&Current> {
-        self.current
-            .as_ref()
-            .filter(|current| current.credentials.expiry().is_none_or(|expiry| now + SPARE < expiry))
+        self.current.as_ref().filter(|current| current.credentials.expiry().is_none_or(|expiry| now + SPARE < expiry))
     }
 
     /// Takes what a fetch brought. `jitter` is from 0 to 1: where many gates or roles began at once, they go on apart.

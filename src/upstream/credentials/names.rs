@@ -50,7 +50,9 @@ fn filled(template: &CallerTemplate, account: AccountId, by: &OnBehalf) -> Strin
         CallerPart::Account => Cow::Owned(account.to_string()),
         CallerPart::Principal => Cow::Borrowed(&by.principal),
         CallerPart::Role => Cow::Borrowed(by.role.as_str()),
-        CallerPart::Proof => by.proof.as_ref().map_or(Cow::Borrowed("findings-gate"), |proof| Cow::Owned(proof.to_string())),
+        CallerPart::Proof => {
+            by.proof.as_ref().map_or(Cow::Borrowed("findings-gate"), |proof| Cow::Owned(proof.to_string()))
+        }
     })
 }
 
@@ -113,10 +115,16 @@ mod tests {
             assert_eq!(tag(&template.parse().unwrap(), account, &caller), expected);
         }
         let gate = OnBehalf::gate();
-        assert_eq!(tag(&"{principal} {role} {proof}".parse().unwrap(), account, &gate), "findings-gate administrator findings-gate");
+        assert_eq!(
+            tag(&"{principal} {role} {proof}".parse().unwrap(), account, &gate),
+            "findings-gate administrator findings-gate"
+        );
         let long = tag(&"{principal}".parse().unwrap(), account, &by(&"é*".repeat(300)));
         assert_eq!(long.chars().count(), LONGEST_TAG);
         assert!(long.starts_with("é-é-") && long.chars().all(fits_tag), "{long}");
-        assert_eq!(arn(&"arn:aws:iam::{account}:role/gate".parse().unwrap(), account), "arn:aws:iam::222222222222:role/gate");
+        assert_eq!(
+            arn(&"arn:aws:iam::{account}:role/gate".parse().unwrap(), account),
+            "arn:aws:iam::222222222222:role/gate"
+        );
     }
 }

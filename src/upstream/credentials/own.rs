@@ -52,7 +52,7 @@ pub(super) struct Own {
 impl Own {
     /// Begins to fetch them.
     pub(super) fn start(settings: &AwsSettings) -> io::Result<Arc<Self>> {
-        let chain = Arc::new(Chain { settings: settings.clone(), loaded: OnceCell::new() });
+        let chain = Arc::new(Chain::new(settings.clone()));
         Self::start_from(Arc::clone(&chain), chain)
     }
 
@@ -96,7 +96,8 @@ async fn watch(own: Weak<Own>) {
         match there {
             Ok(credentials) => {
                 if had != Some(true) {
-                    CredentialsObtained { access_key_id: credentials.access_key_id(), expiry: credentials.expiry() }.emit();
+                    CredentialsObtained { access_key_id: credentials.access_key_id(), expiry: credentials.expiry() }
+                        .emit();
                 } else if let Some(reason) = stale.as_deref().filter(|_| stale != told) {
                     CredentialsStale { reason }.emit();
                 }
@@ -143,6 +144,10 @@ pub(super) struct Chain {
 }
 
 impl Chain {
+    pub(super) fn new(settings: AwsSettings) -> Self {
+        Self { settings, loaded: OnceCell::new() }
+    }
+
     async fn load(&self) -> &SdkConfig {
         let AwsSettings { region, fips, dual_stack } = &self.settings;
         self.loaded

@@ -7,10 +7,7 @@ use super::{
     own::Own,
     sts::{Question, Sts},
 };
-use crate::{
-    finding::CallerTemplate,
-    upstream::Call,
-};
+use crate::{finding::CallerTemplate, upstream::Call};
 use quick_cache::sync::Cache;
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 

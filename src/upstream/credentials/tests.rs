@@ -1,0 +1,400 @@
+//! Credentials on the way to a request: fetched once for all workers, waited for, and not waited for.
+
+use super::{
+    kept::Kept,
+    own::{Chain, Own},
+    roles::Roles,
+    *,
+};
+use crate::{
+    finding::Operation,
+    upstream::{HttpSettings, OnBehalf, Signer, Upstream},
+};
+use bytes::Bytes;
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    thread,
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::mpsc,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("in time")
+}
+
+fn credentials(id: &str, lifetime: Option<Duration>) -> Credentials {
+    let expiry = lifetime.map(|lifetime| SystemTime::now() + lifetime);
+    Credentials::new(id, "secret", Some("token".to_owned()), expiry, "test")
+}
+
+fn refusal(why: &str) -> Refusal {
+    Refusal { failure: Failure::Credentials { reason: why.to_owned() }, detail: why.to_owned() }
+}
+
+/// The access key's id, and for how long it is good from when it is fetched.
+type Answer = Result<(&'static str, Option<Duration>), Refusal>;
+
+/// Gives what it is told to, one thing a fetch, and only when it is told to.
+struct Told {
+    answers: tokio::sync::Mutex<mpsc::UnboundedReceiver<Answer>>,
+    fetches: AtomicUsize,
+}
+
+impl Told {
+    fn new() -> (Arc<Self>, mpsc::UnboundedSender<Answer>) {
+        let (tell, answers) = mpsc::unbounded_channel();
+        (Arc::new(Self { answers: answers.into(), fetches: AtomicUsize::new(0) }), tell)
+    }
+}
+
+impl Source for Told {
+    fn fetch(&self) -> Pin<Box<dyn Future<Output = Fetched> + Send + '_>> {
+        Box::pin(async {
+            self.fetches.fetch_add(1, SeqCst);
+            let answer = self.answers.lock().await.recv().await.unwrap_or_else(|| Err(refusal("no more")));
+            answer.map(|(id, lifetime)| credentials(id, lifetime))
+        })
+    }
+}
+
+fn settings() -> AwsSettings {
+    AwsSettings { region: "eu-west-1".to_owned(), fips: false, dual_stack: false }
+}
+
+fn call(principal: &str) -> Call {
+    Call {
+        operation: Operation::BatchUpdateFindings,
+        account: "222222222222".parse().unwrap(),
+        on_behalf: OnBehalf { principal: principal.into(), ..OnBehalf::gate() },
+        query: None,
+        body: Bytes::from_static(b"{}"),
+    }
+}
+
+/// Runs `ask` on a thread with a runtime of its own, as a worker does.
+fn on_a_worker<T: Send + 'static>(ask: impl Future<Output = T> + Send + 'static) -> thread::JoinHandle<T> {
+    thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(soon(ask))
+    })
+}
+
+#[test]
+fn workers_that_wait_for_the_same_credentials_have_them_fetched_once() {
+    let (source, tell) = Told::new();
+    let courier = Arc::new(Courier::start().unwrap());
+    let kept = Arc::<Kept>::default();
+    let source: Arc<Told> = source;
+    let ask = || {
+        let (kept, courier, source) = (Arc::clone(&kept), Arc::clone(&courier), Arc::clone(&source));
+        on_a_worker(async move { kept.get(&courier, &(source as Arc<dyn Source>)).await.unwrap() })
+    };
+    let workers: Vec<_> = (0..4).map(|_| ask()).collect();
+    tell.send(Ok(("A", None))).unwrap();
+    for worker in workers {
+        assert_eq!(worker.join().unwrap().access_key_id(), "A");
+    }
+    assert_eq!(ask().join().unwrap().access_key_id(), "A");
+    assert_eq!(source.fetches.load(SeqCst), 1);
+}
+
+#[test]
+fn a_failure_is_every_waiting_workers_and_no_request_asks_again_at_once() {
+    let (source, tell) = Told::new();
+    let courier = Arc::new(Courier::start().unwrap());
+    let kept = Arc::<Kept>::default();
+    let ask = || {
+        let (kept, courier, source) = (Arc::clone(&kept), Arc::clone(&courier), Arc::clone(&source));
+        on_a_worker(async move { kept.get(&courier, &(source as Arc<dyn Source>)).await })
+    };
+    let workers: Vec<_> = (0..3).map(|_| ask()).collect();
+    tell.send(Err(refusal("the metadata service is down"))).unwrap();
+    for worker in workers {
+        assert_eq!(worker.join().unwrap().unwrap_err(), refusal("the metadata service is down"));
+    }
+    // The pause is three quarters of a second at the least; should this thread sleep longer, the fetch is told the same.
+    tell.send(Err(refusal("the metadata service is down"))).unwrap();
+    assert!(ask().join().unwrap().is_err());
+    assert!(source.fetches.load(SeqCst) <= 2);
+}
+
+/// A fetch that panics, or is dropped with its thread, is a failure and not a wait without end.
+#[test]
+fn a_fetch_that_breaks_off_leaves_nobody_waiting() {
+    struct Broken;
+    impl Source for Broken {
+        fn fetch(&self) -> Pin<Box<dyn Future<Output = Fetched> + Send + '_>> {
+            Box::pin(async { panic!("a provider's fault") })
+        }
+    }
+    let courier = Courier::start().unwrap();
+    let kept = Arc::<Kept>::default();
+    let refused = on_a_worker(async move { kept.get(&courier, &(Arc::new(Broken) as Arc<dyn Source>)).await });
+    assert!(refused.join().unwrap().unwrap_err().detail.contains("broken off"));
+}
+
+/// An [`Own`] that is given what a test says.
+fn own() -> (Arc<Own>, mpsc::UnboundedSender<Answer>) {
+    let (source, tell) = Told::new();
+    (Own::start_from(Arc::new(Chain::new(settings())), source).unwrap(), tell)
+}
+
+async fn until(mut is: impl FnMut() -> bool) {
+    soon(async {
+        while !is() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn readiness_falls_and_rises_with_the_credentials_without_any_request() {
+    let (own, tell) = own();
+    let Readiness::NoCredentials(why) = own.readiness() else { panic!("it has none yet") };
+    assert!(why.contains("not been fetched yet"), "{why}");
+    tell.send(Err(refusal("no role is attached"))).unwrap();
+    until(|| matches!(own.readiness(), Readiness::NoCredentials(why) if why.contains("no role is attached"))).await;
+    // Good for two seconds: the last ten are not used.
+    tell.send(Ok(("A", Some(Duration::from_secs(12))))).unwrap();
+    until(|| own.readiness() == Readiness::Ready).await;
+    until(|| own.readiness() != Readiness::Ready).await;
+    tell.send(Ok(("B", None))).unwrap();
+    until(|| own.readiness() == Readiness::Ready).await;
+    assert_eq!(soon(own.get()).await.unwrap().access_key_id(), "B");
+}
+
+/// A backend that remembers each request's text.
+async fn backend() -> (HttpSettings, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = HttpSettings::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+    let (heard, requests) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let heard = heard.clone();
+            tokio::spawn(async move {
+                let mut text = Vec::new();
+                while let Ok(read @ 1..) = stream.read_buf(&mut text).await {
+                    let _ = read;
+                    if text.windows(4).any(|end| end == b"\r\n\r\n") && text.ends_with(b"{}") {
+                        let _ = heard.send(String::from_utf8(std::mem::take(&mut text)).unwrap());
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+                    }
+                }
+            });
+        }
+    });
+    (settings, requests)
+}
+
+#[tokio::test]
+async fn a_signed_request_has_the_signatures_headers_and_no_others() {
+    let (own, tell) = own();
+    tell.send(Ok(("AKIAGATE", None))).unwrap();
+    let (mut settings, mut requests) = backend().await;
+    let host = settings.url.host().to_owned();
+    settings.signer = Some(Signer { supply: Supply(Kind::Gateway(own)), region: "eu-west-1".to_owned() });
+    let upstream = Upstream::http(settings).unwrap();
+    soon(upstream.call(call("triage"))).await.unwrap();
+    assert_eq!(upstream.readiness(), Readiness::Ready);
+    let request = requests.recv().await.unwrap();
+    let mut lines: Vec<_> = request.lines().skip(1).take_while(|line| !line.is_empty()).map(str::to_owned).collect();
+    lines.sort_unstable();
+    let begins = [
+        "authorization: AWS4-HMAC-SHA256 Credential=AKIAGATE/",
+        "content-length: 2",
+        "content-type: application/json",
+        &format!("host: {host}"),
+        "x-amz-date: ",
+        "x-amz-security-token: token",
+    ];
+    assert_eq!(lines.len(), begins.len(), "{lines:?}");
+    for (line, begin) in lines.iter().zip(begins) {
+        assert!(line.starts_with(begin), "{line}");
+    }
+    let signed = "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature=";
+    assert!(lines[0].contains("/eu-west-1/securityhub/aws4_request, ") && lines[0].contains(signed), "{}", lines[0]);
+}
+
+#[tokio::test]
+async fn without_credentials_nothing_is_sent_and_the_caller_hears_why() {
+    let (own, tell) = own();
+    tell.send(Err(Refusal { detail: "stderr of a process: hunter2".to_owned(), ..refusal("a process failed") }))
+        .unwrap();
+    let (mut settings, mut requests) = backend().await;
+    settings.signer = Some(Signer { supply: Supply(Kind::Gateway(own)), region: "eu-west-1".to_owned() });
+    let upstream = Upstream::http(settings).unwrap();
+    let failure = soon(upstream.call(call("triage"))).await.unwrap_err();
+    let error = failure.to_api_error();
+    assert_eq!((error.status, error.code), (503, "ServiceUnavailableException"));
+    assert!(error.message.contains("a process failed") && !error.message.contains("hunter2"), "{}", error.message);
+    assert!(!failure.may_have_happened());
+    assert!(requests.try_recv().is_err());
+    assert!(matches!(upstream.readiness(), Readiness::NoCredentials(_)));
+}
+
+#[tokio::test]
+async fn a_call_waits_for_credentials_no_longer_than_it_may_take() {
+    let (own, _tell) = own();
+    let (mut settings, _requests) = backend().await;
+    settings.timeout = Duration::from_millis(50);
+    settings.signer = Some(Signer { supply: Supply(Kind::Gateway(own)), region: "eu-west-1".to_owned() });
+    let failure = soon(Upstream::http(settings).unwrap().call(call("triage"))).await.unwrap_err();
+    assert!(failure.to_string().contains("within 0.05 s (`upstream.timeout`)"), "{failure}");
+}
+
+/// STS on loopback: answers each request as told, and remembers its form.
+struct FakeSts {
+    url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeSts {
+    async fn start(answer: impl Fn(usize) -> (u16, String) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let (heard, answer) = (Arc::clone(&asked), Arc::new(answer));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (heard, answer) = (Arc::clone(&heard), Arc::clone(&answer));
+                tokio::spawn(async move {
+                    let mut text = Vec::new();
+                    while let Ok(1..) = stream.read_buf(&mut text).await {
+                        let whole = String::from_utf8_lossy(&text).into_owned();
+                        let Some((head, body)) = whole.split_once("\r\n\r\n") else { continue };
+                        let length = head.lines().find_map(|line| {
+                            line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()
+                        });
+                        if body.len() < length.unwrap_or(0) {
+                            continue;
+                        }
+                        let number = {
+                            let mut heard = heard.lock().unwrap();
+                            heard.push(body.to_owned());
+                            heard.len()
+                        };
+                        let (status, body) = answer(number);
+                        let head = format!(
+                            "HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n",
+                            body.len()
+                        );
+                        let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+                        text.clear();
+                    }
+                });
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn given(number: usize) -> (u16, String) {
+    let expiry = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    (
+        200,
+        format!(
+            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+             <AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token{number}</SessionToken>\
+             <Expiration>{}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
+            expiry.strftime("%Y-%m-%dT%H:%M:%SZ")
+        ),
+    )
+}
+
+fn error(status: u16, code: &str) -> (u16, String) {
+    (
+        status,
+        format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code>\
+             <Message>told by STS</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+        ),
+    )
+}
+
+fn roles(sts: &str) -> Arc<Roles> {
+    let (own, tell) = own();
+    tell.send(Ok(("AKIAGATE", None))).unwrap();
+    let settings = AssumeRoleSettings {
+        arn: "arn:aws:iam::{account}:role/gate".parse().unwrap(),
+        external_id: Some("gate-7".to_owned()),
+        session_name: "{principal}".parse().unwrap(),
+        source_identity: Some("{principal}".parse().unwrap()),
+        tags: vec![("role".to_owned(), "{role}".parse().unwrap())],
+        duration: Duration::from_mins(15),
+        endpoint: Some(sts.to_owned()),
+    };
+    Roles::new(own, &tests::settings(), settings)
+}
+
+#[tokio::test]
+async fn each_caller_has_a_session_of_its_own_which_is_kept() {
+    let sts = FakeSts::start(given).await;
+    let roles = roles(&sts.url);
+    let id = async |principal: &str| soon(roles.get(&call(principal))).await.unwrap().access_key_id().to_owned();
+    let first = id("ann").await;
+    assert_eq!([id("ann").await, id("ann").await], [first.clone(), first.clone()]);
+    let second = id("bob").await;
+    assert_ne!(first, second);
+    assert_eq!(id("ann").await, first);
+    let asked = sts.asked();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    for field in [
+        "Action=AssumeRole",
+        "RoleArn=arn%3Aaws%3Aiam%3A%3A222222222222%3Arole%2Fgate",
+        "RoleSessionName=ann",
+        "SourceIdentity=ann",
+        "ExternalId=gate-7",
+        "DurationSeconds=900",
+        "Tags.member.1.Key=role",
+        "Tags.member.1.Value=administrator",
+    ] {
+        assert!(asked[0].split('&').any(|given| given == field), "{field}: {}", asked[0]);
+    }
+}
+
+#[tokio::test]
+async fn what_sts_refuses_is_told_by_its_kind() {
+    for (status, code, expected) in [
+        (403, "AccessDenied", (403, "AccessDeniedException")),
+        (400, "Throttling", (429, "TooManyRequestsException")),
+        (403, "InvalidClientTokenId", (503, "ServiceUnavailableException")),
+        (400, "ValidationError", (503, "ServiceUnavailableException")),
+    ] {
+        let sts = FakeSts::start(move |_| error(status, code)).await;
+        let roles = roles(&sts.url);
+        let refusal = soon(roles.get(&call("ann"))).await.unwrap_err();
+        let told = refusal.failure.to_api_error();
+        assert_eq!((told.status, told.code), expected, "{code}");
+        assert_eq!(refusal.detail, format!("{code}: told by STS"));
+        if code != "InvalidClientTokenId" {
+            assert!(told.message.contains("arn:aws:iam::222222222222:role/gate"), "{}", told.message);
+        }
+        // And the next request does not ask at once.
+        let asked = sts.asked().len();
+        soon(roles.get(&call("ann"))).await.unwrap_err();
+        assert_eq!(sts.asked().len(), asked, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn an_sts_that_is_down_makes_503_and_no_request() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let roles = roles(&format!("http://{free}"));
+    let told = soon(roles.get(&call("ann"))).await.unwrap_err().failure.to_api_error();
+    assert_eq!((told.status, told.code), (503, "ServiceUnavailableException"));
+    assert!(told.message.contains("STS could not be asked"), "{}", told.message);
+}
