@@ -61,7 +61,10 @@ mod tests {
     use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
     use std::time::{Duration, UNIX_EPOCH};
 
-    fn signed(token: Option<&str>, method: Method, uri: &str, body: &str) -> Result<HeaderMap, Failure> {
+    /// 2015-08-30T12:36:00Z, as in AWS's test suite.
+    const NOW: u64 = 1_440_938_160;
+
+    fn signed(token: Option<&str>, method: &Method, uri: &str, body: &str) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("securityhub.eu-west-1.amazonaws.com"));
         if !body.is_empty() {
@@ -69,9 +72,8 @@ mod tests {
         }
         let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
         let credentials = Credentials::new("AKIDEXAMPLE", secret, token.map(str::to_owned), None, "test");
-        // 2015-08-30T12:36:00Z, as in AWS's test suite.
-        let now = UNIX_EPOCH + Duration::from_secs(1_440_938_160);
-        sign((&method, &uri.parse().unwrap(), body.as_bytes()), &mut headers, &credentials, "eu-west-1", now)?;
+        let now = UNIX_EPOCH + Duration::from_secs(NOW);
+        sign((method, &uri.parse().unwrap(), body.as_bytes()), &mut headers, &credentials, "eu-west-1", now)?;
         Ok(headers)
     }
 
@@ -83,7 +85,7 @@ mod tests {
             (None, "", "host;x-amz-date"),
             (Some("token/=="), "", "host;x-amz-date;x-amz-security-token"),
         ] {
-            let headers = signed(token, Method::PATCH, "/findings/batchupdate", body).unwrap();
+            let headers = signed(token, &Method::PATCH, "/findings/batchupdate", body).unwrap();
             let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
             names.retain(|name| *name != "authorization");
             names.sort_unstable();
@@ -102,13 +104,13 @@ mod tests {
     /// The gate's own check of signatures, which is another's work and held against AWS's test suite.
     #[test]
     fn another_implementation_comes_to_the_same_signature() {
-        let now = jiff::Timestamp::from_second(1_440_938_160).unwrap();
+        let now = jiff::Timestamp::from_second(NOW.try_into().unwrap()).unwrap();
         for (method, uri, body) in [
             (Method::PATCH, "/findings/batchupdate", r#"{"Note":{"Text":"é – ✓"}}"#),
             (Method::POST, "/findings", "{}"),
             (Method::GET, "/automationrules/list?NextToken=a%2Fb%3D&MaxResults=1", ""),
         ] {
-            let ours = signed(None, method.clone(), uri, body).unwrap();
+            let ours = signed(None, &method, uri, body).unwrap();
             let mut request = http::Request::builder().method(method).uri(uri);
             if !body.is_empty() {
                 request = request.header(CONTENT_TYPE, "application/json");
@@ -123,7 +125,7 @@ mod tests {
 
     #[test]
     fn credentials_that_no_header_can_carry_are_told_without_them() {
-        let failure = signed(Some("to\nken"), Method::POST, "/findings", "{}").unwrap_err();
+        let failure = signed(Some("to\nken"), &Method::POST, "/findings", "{}").unwrap_err();
         assert!(matches!(failure, Failure::Credentials { .. }), "{failure:?}");
         assert!(!failure.to_string().contains("ken\""), "{failure}");
         assert_eq!(failure.to_api_error().status, 503);

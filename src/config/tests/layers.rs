@@ -5,6 +5,22 @@ use super::*;
 /// Keys that do not go with the others: each has a test of its own.
 const OTHERS: [&str; 2] = ["upstream.data", "identity.*.rule"];
 
+const REGIONS_AND_SIGNING: [(&str, &str); 13] = [
+    ("UPSTREAM__REGION", "eu-north-1"),
+    ("UPSTREAM__REGIONS", "eu-west-1, eu-north-1"),
+    ("UPSTREAM__FIPS", "off"),
+    ("UPSTREAM__DUAL_STACK", "off"),
+    ("UPSTREAM__SIGN", "assume-role"),
+    ("UPSTREAM__STS_REGION", "us-east-1"),
+    ("UPSTREAM__ASSUME_ROLE__ARN", "arn:aws:iam::{account}:role/gate"),
+    ("UPSTREAM__ASSUME_ROLE__EXTERNAL_ID", "gate-7"),
+    ("UPSTREAM__ASSUME_ROLE__SESSION_NAME", "gate-{principal}"),
+    ("UPSTREAM__ASSUME_ROLE__SOURCE_IDENTITY", "{principal}"),
+    ("UPSTREAM__ASSUME_ROLE__TAGS", "role={role}, proof={proof}"),
+    ("UPSTREAM__ASSUME_ROLE__DURATION", "2h"),
+    ("UPSTREAM__ASSUME_ROLE__ENDPOINT", "http://127.0.0.1:5000"),
+];
+
 #[test]
 fn the_environment_overrides_every_key() {
     let place = Place::new(SMALLEST);
@@ -17,7 +33,7 @@ fn the_environment_overrides_every_key() {
     place.private("page.key");
     let at = |name: &str| place.at(name).display().to_string();
     let (accounts, keys, ca, page_key) = (at("other.toml"), at("keys2.toml"), at("ca.pem"), at("page.key"));
-    let set: Vec<(&str, &str)> = vec![
+    let mut set: Vec<(&str, &str)> = vec![
         ("LISTEN__ADDRESS", "0.0.0.0:80"),
         ("LISTEN__WORKERS", "2"),
         ("LISTEN__PLAINTEXT", "allowed"),
@@ -37,19 +53,6 @@ fn the_environment_overrides_every_key() {
         ("IDENTITY__1__PRINCIPAL", "sidecar"),
         ("IDENTITY__1__MINIMUM_ENFORCEMENT", "refuse"),
         ("UPSTREAM__URL", "https://{region}.localhost:9000"),
-        ("UPSTREAM__REGION", "eu-north-1"),
-        ("UPSTREAM__REGIONS", "eu-west-1, eu-north-1"),
-        ("UPSTREAM__FIPS", "off"),
-        ("UPSTREAM__DUAL_STACK", "off"),
-        ("UPSTREAM__SIGN", "assume-role"),
-        ("UPSTREAM__STS_REGION", "us-east-1"),
-        ("UPSTREAM__ASSUME_ROLE__ARN", "arn:aws:iam::{account}:role/gate"),
-        ("UPSTREAM__ASSUME_ROLE__EXTERNAL_ID", "gate-7"),
-        ("UPSTREAM__ASSUME_ROLE__SESSION_NAME", "gate-{principal}"),
-        ("UPSTREAM__ASSUME_ROLE__SOURCE_IDENTITY", "{principal}"),
-        ("UPSTREAM__ASSUME_ROLE__TAGS", "role={role}, proof={proof}"),
-        ("UPSTREAM__ASSUME_ROLE__DURATION", "2h"),
-        ("UPSTREAM__ASSUME_ROLE__ENDPOINT", "http://127.0.0.1:5000"),
         ("UPSTREAM__CA", &ca),
         ("UPSTREAM__CONNECT_TIMEOUT", "1s"),
         ("UPSTREAM__TIMEOUT", "2s"),
@@ -74,6 +77,7 @@ fn the_environment_overrides_every_key() {
         ("LOG__LEVEL", "debug"),
         ("LOG__FORMAT", "human"),
     ];
+    set.extend(REGIONS_AND_SIGNING);
     let names: Vec<String> = set.iter().map(|(name, _)| format!("FINDINGS_GATE__{name}")).collect();
     for setting in SETTINGS.iter().filter(|setting| !OTHERS.contains(&setting.path)) {
         let index_1 = setting.variable().replace("__0__", "__1__");

@@ -186,11 +186,11 @@ r"gate.toml:11:6: `upstream.ca`: `accounts.toml` has no line `-----BEGIN CERTIFI
     (r#"url = "embedded""#, r#"url = "embedded"
 ca = "accounts.toml"
 sign = "gateway""#,
-r#"gate.toml:11:6: `upstream.ca` is for an `https://` backend, and `upstream.url` is `embedded`
+r"gate.toml:11:6: `upstream.ca` is for an `https://` backend, and `upstream.url` is `embedded`
   help: remove it
 gate.toml:12:8: `upstream.sign` is for a backend that checks signatures, and `upstream.url` is `embedded`
   help: remove it, or set it to `none`
-"#),
+"),
     (r#"url = "embedded""#, r#"sign = "all"
 connect_timeout = "2"
 timeout = "11m"

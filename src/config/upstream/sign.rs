@@ -98,21 +98,24 @@ fn assume_role(settings: &mut Settings) -> Option<AssumeRole> {
     let endpoint = optional(settings, "upstream.assume_role.endpoint", |text| text.parse::<Url>().ok().filter(is_safe));
     Some(AssumeRole {
         arn: arn?,
-        external_id: external_id?,
+        external_id: external_id.ok()?,
         session_name: session_name?,
-        source_identity: source_identity?,
+        source_identity: source_identity.ok()?,
         tags: tags?,
         duration: duration?,
-        endpoint: endpoint?,
+        endpoint: endpoint.ok()?,
     })
 }
 
-/// A key that may be absent: nothing means that its problem is noted.
-fn optional<T>(settings: &mut Settings, key: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+/// A key's problem is noted.
+struct Noted;
+
+/// A key that may be absent.
+fn optional<T>(settings: &mut Settings, key: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Noted> {
     if settings.given(key).is_none() {
-        return Some(None);
+        return Ok(None);
     }
-    settings.text(key, parse).map(Some)
+    settings.text(key, parse).map(Some).ok_or(Noted)
 }
 
 /// `arn:aws:iam::{account}:role/findings-gate`: a template that names nothing but the account, and is a role's ARN with one.

@@ -126,7 +126,7 @@ fn refresh_at(expiry: Option<SystemTime>, now: SystemTime, jitter: f64) -> Syste
     let left = expiry.duration_since(now).unwrap_or_default();
     let early = EARLY.min(left / 3);
     // Never later than `early` before the end, and up to a quarter of that earlier.
-    now + (left - early).saturating_sub(early.mul_f64(jitter / 4.0))
+    now + left.saturating_sub(early).saturating_sub(early.mul_f64(jitter / 4.0))
 }
 
 impl Kept {
@@ -269,7 +269,7 @@ mod tests {
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
             state.land(Err(late()), now, 1.0);
             assert_eq!(state.rest(now), seconds * SECOND);
-            assert_eq!(state.look(later(now, seconds * SECOND - SECOND / 10)).0, Look::Refused(late()));
+            assert_eq!(state.look(later(now, (seconds * SECOND).saturating_sub(SECOND / 10))).0, Look::Refused(late()));
             assert_eq!(state.look(later(now, seconds * SECOND)), (Look::Wait, true));
         }
         state.land(Ok(credentials("A", Some(now.wall + SPARE))), now, 1.0);
@@ -281,12 +281,8 @@ mod tests {
     #[test]
     fn the_time_to_fetch_is_spread_and_early_enough() {
         let now = SystemTime::now();
-        for (lifetime, least, most) in [
-            (12 * HOUR, 12 * HOUR - EARLY * 5 / 4, 12 * HOUR - EARLY),
-            (HOUR, HOUR - EARLY * 5 / 4, HOUR - EARLY),
-            (Duration::from_mins(15), Duration::from_secs(525), Duration::from_mins(10)),
-            (Duration::ZERO, Duration::ZERO, Duration::ZERO),
-        ] {
+        for (lifetime, least, most) in [(43_200, 42_450, 42_600), (3_600, 2_850, 3_000), (900, 525, 600), (0, 0, 0)] {
+            let [lifetime, least, most] = [lifetime, least, most].map(Duration::from_secs);
             for (jitter, expected) in [(1.0, least), (0.0, most)] {
                 let refresh = refresh_at(Some(now + lifetime), now, jitter).duration_since(now).unwrap();
                 assert!(refresh.abs_diff(expected) < SECOND, "{lifetime:?} {jitter}: {refresh:?}");

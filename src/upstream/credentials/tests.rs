@@ -263,10 +263,10 @@ impl FakeSts {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::<Mutex<Vec<String>>>::default();
-        let (heard, answer) = (Arc::clone(&asked), Arc::new(answer));
+        let (forms, answer) = (Arc::clone(&asked), Arc::new(answer));
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let (heard, answer) = (Arc::clone(&heard), Arc::clone(&answer));
+                let (forms, answer) = (Arc::clone(&forms), Arc::clone(&answer));
                 tokio::spawn(async move {
                     let mut text = Vec::new();
                     while let Ok(1..) = stream.read_buf(&mut text).await {
@@ -279,9 +279,9 @@ impl FakeSts {
                             continue;
                         }
                         let number = {
-                            let mut heard = heard.lock().unwrap();
-                            heard.push(body.to_owned());
-                            heard.len()
+                            let mut forms = forms.lock().unwrap();
+                            forms.push(body.to_owned());
+                            forms.len()
                         };
                         let (status, body) = answer(number);
                         let head = format!(
