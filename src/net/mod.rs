@@ -6,7 +6,10 @@
 
 pub(crate) mod body;
 mod client;
+mod resolver;
 mod trust;
+
+pub(crate) use resolver::Resolver;
 
 pub use client::{Client, Fetched, RequestError};
 pub use trust::{TrustError, authorities, provider, tls, tls_as};

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     finding::Operation,
     net::{
-        self, TrustError,
+        self, Resolver, TrustError,
         body::{self, ReadError},
     },
 };
@@ -41,7 +41,7 @@ pub(super) struct HttpUpstream {
 /// What is made once and used by every call.
 struct Fixed {
     settings: HttpSettings,
-    connector: HttpsConnector<HttpConnector>,
+    connector: HttpsConnector<HttpConnector<Resolver>>,
     /// What to connect to.
     origin: Uri,
     host: HeaderValue,
@@ -235,8 +235,8 @@ fn root(error: &dyn std::error::Error) -> String {
 }
 
 /// Happy eyeballs, time to connect, TLS where the URL says so.
-fn connector(settings: &HttpSettings) -> Result<HttpsConnector<HttpConnector>, UpstreamError> {
-    let mut tcp = HttpConnector::new();
+fn connector(settings: &HttpSettings) -> Result<HttpsConnector<HttpConnector<Resolver>>, UpstreamError> {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(settings.connect_timeout));

@@ -70,11 +70,16 @@ pub(super) fn read(settings: &mut Settings, backend: Option<&Backend>, warnings:
     assume_role(settings).map(|role| Sign::AssumeRole(Box::new(role)))
 }
 
-/// Whether nobody but the other end hears what is sent there.
+/// Whether nobody but the other end hears what is sent there. Names below `localhost` are this machine to the gate's own client.
 fn is_safe(url: &Url) -> bool {
     let host = url.host();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     url.is_https() || host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The SDK's client asks DNS for names below `localhost`, which may then be anywhere.
+fn is_safe_for_sts(url: &Url) -> bool {
+    is_safe(url) && (url.is_https() || !url.host().ends_with(".localhost"))
 }
 
 fn refuse_section(settings: &mut Settings) {
@@ -95,7 +100,8 @@ fn assume_role(settings: &mut Settings) -> Option<AssumeRole> {
     let source_identity = optional(settings, "upstream.assume_role.source_identity", name);
     let tags = tags(settings);
     let duration = settings.duration("upstream.assume_role.duration", QUARTER..=HALF_DAY);
-    let endpoint = optional(settings, "upstream.assume_role.endpoint", |text| text.parse::<Url>().ok().filter(is_safe));
+    let endpoint =
+        optional(settings, "upstream.assume_role.endpoint", |text| text.parse::<Url>().ok().filter(is_safe_for_sts));
     Some(AssumeRole {
         arn: arn?,
         external_id: external_id.ok()?,
