@@ -1,10 +1,12 @@
 //! AWS's signing test suite: canonical request, string to sign and signature of every case.
 
 use super::{
-    canonical,
+    SigV4, canonical,
     parse::AmzDate,
+    sign,
     signing::{derive, hex, string_to_sign},
 };
+use crate::identity::{Key, Keys};
 use aws_lc_rs::{digest, hmac};
 use http::{Request, request::Parts};
 use std::{fs, path::Path};
@@ -65,5 +67,20 @@ fn the_signing_test_suite_comes_out_the_same() {
     assert_eq!(cases.len(), 31);
     for case in &cases {
         check(case);
+    }
+}
+
+/// A day's signing key is one Region's. (All requests here are of the same day.)
+#[test]
+fn a_key_signs_for_several_regions_in_turn() {
+    let key = Key::new("AKIATEST", "secret", "222222222222".parse().unwrap(), "triage").unwrap();
+    let sigv4 = SigV4::new(Keys::new([key]).unwrap(), ["eu-west-1", "us-east-1"]);
+    let now = jiff::Timestamp::from_second(1_440_938_160).unwrap();
+    for region in ["eu-west-1", "us-east-1", "eu-west-1", "us-east-1"] {
+        let request = Request::builder().method("PATCH").uri("/findings/batchupdate").body(()).unwrap();
+        let (mut head, ()) = request.into_parts();
+        sign(&mut head, b"{}", "gate.example", ("AKIATEST", "secret"), region, now).unwrap();
+        let (key, signed_for) = sigv4.begin(&head, now).unwrap().finish(b"{}").unwrap();
+        assert_eq!((key.id(), &**signed_for), ("AKIATEST", region));
     }
 }

@@ -44,13 +44,15 @@ pub struct SigV4 {
 #[derive(Debug)]
 struct Issued {
     key: Key,
-    daily: DailyKeys,
+    /// For each Region, in the order of [`SigV4::regions`].
+    daily: Box<[DailyKeys]>,
 }
 
 /// A signature whose head was found good; the body decides whether it matches.
 pub(in crate::identity) struct Claim<'a> {
     region: &'a Arc<str>,
-    issued: &'a Issued,
+    key: &'a Key,
+    daily: &'a DailyKeys,
     date: AmzDate,
     signature: [u8; 32],
     /// What `x-amz-content-sha256` says.
@@ -62,8 +64,10 @@ pub(in crate::identity) struct Claim<'a> {
 impl SigV4 {
     /// Callers that sign with one of these keys, for one of these Regions (such as `eu-west-1`).
     pub fn new(keys: Keys, regions: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
-        let issue = |(id, key)| (id, Issued { key, daily: DailyKeys::default() });
-        Self { regions: regions.into_iter().map(Into::into).collect(), issued: keys.0.into_iter().map(issue).collect() }
+        let regions: Vec<_> = regions.into_iter().map(Into::into).collect();
+        let daily = || regions.iter().map(|_| DailyKeys::default()).collect();
+        let issued = keys.0.into_iter().map(|(id, key)| (id, Issued { key, daily: daily() })).collect();
+        Self { regions, issued }
     }
 
     /// Checks everything but the body and the signature.
@@ -80,14 +84,15 @@ impl SigV4 {
         let authorization = Authorization::parse(authorization)?;
         let host = host(head)?;
         let date = date(headers)?;
-        let region = self.check_scope(&authorization, &date)?;
+        let place = self.check_scope(&authorization, &date)?;
         check_signed_headers(headers, authorization.signed_headers)?;
         let declared = declared_hash(headers)?;
         check_skew(&date, now)?;
         let issued = self.issued(authorization.access_key_id, headers)?;
         Ok(Claim {
-            region,
-            issued,
+            region: &self.regions[place],
+            key: &issued.key,
+            daily: &issued.daily[place],
             date,
             signature: authorization.signature,
             declared,
@@ -95,8 +100,8 @@ impl SigV4 {
         })
     }
 
-    /// The Region that the request is signed for, one of those that this gate expects.
-    fn check_scope(&self, authorization: &Authorization<'_>, date: &AmzDate) -> Result<&Arc<str>, ApiError> {
+    /// The place of the Region that the request is signed for, one of those that this gate expects.
+    fn check_scope(&self, authorization: &Authorization<'_>, date: &AmzDate) -> Result<usize, ApiError> {
         let &Authorization { day, region, service, .. } = authorization;
         let message = if day != date.day() {
             format!(
@@ -107,7 +112,7 @@ impl SigV4 {
             )
         } else if service != SERVICE {
             format!("Credential should be scoped to correct service: '{SERVICE}', not '{service}'.")
-        } else if let Some(known) = self.regions.iter().find(|known| &***known == region) {
+        } else if let Some(known) = self.regions.iter().position(|known| &**known == region) {
             return Ok(known);
         } else {
             let regions = self.regions.join("' or '");
@@ -252,10 +257,7 @@ fn check_skew(date: &AmzDate, now: Timestamp) -> Result<(), ApiError> {
 /// Not derived: the canonical request holds the session token.
 impl fmt::Debug for Claim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim")
-            .field("key", &self.issued.key)
-            .field("date", &self.date.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Claim").field("key", self.key).field("date", &self.date.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -272,7 +274,7 @@ impl<'a> Claim<'a> {
         }
         self.canonical.extend_from_slice(&hex(hash.as_ref()));
         let string_to_sign = string_to_sign(&self.date, self.region, SERVICE, &self.canonical);
-        let Issued { key, daily } = self.issued;
+        let Self { key, daily, .. } = self;
         let day = self.date.at.as_second().div_euclid(SECONDS_A_DAY);
         let signing_key = daily.get(day, || derive(&key.secret, self.date.day(), self.region, SERVICE));
         // Compares in constant time.
@@ -284,7 +286,7 @@ impl<'a> Claim<'a> {
 
     #[cold]
     fn mismatch(&self, string_to_sign: &[u8]) -> ApiError {
-        let id = &self.issued.key.id;
+        let id = &self.key.id;
         tracing::debug!(
             access_key_id = %id,
             canonical_request = ?canonical::redacted(&self.canonical),

@@ -22,6 +22,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.endpoint_provider import EndpointProvider
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 from moto.sts.models import sts_backends
@@ -237,11 +238,14 @@ class Signed(unittest.TestCase):
                 request.headers["TE"] = "trailers"
 
             made.meta.events.register("before-sign.securityhub", more)
-            made.meta.events.register("before-send.securityhub", lambda request, **_: request.headers.add_header("Via", "x"))
+            hop_by_hop = {"Via": "1.1 x", "Keep-Alive": "timeout=5", "X-HTTP-Method-Override": "DELETE"}
+            made.meta.events.register("before-send.securityhub", lambda request, **_: request.headers.update(hop_by_hop))
             with contextlib.suppress(ClientError):
                 made.batch_update_findings(FindingIdentifiers=[identifier()], Note={"Text": "x", "UpdatedBy": "y"})
             update(url)
-            for request in self.recorder.take():
+            requests = self.recorder.take()
+            self.assertTrue(requests)
+            for request in requests:
                 self.check(request, (*OWN, None))
 
     def test_a_role_for_each_caller_signs(self):
@@ -405,9 +409,11 @@ class Endpoints(unittest.TestCase):
 
     def test_every_region_that_botocore_knows_has_the_same_endpoint(self):
         """`findings-gate check` tells where it would go; botocore's own resolver is asked the same."""
-        session = botocore.session.Session()
-        partitions = session.get_component("data_loader").load_data("partitions")["partitions"]
-        regions = [region for partition in partitions for region in partition["regions"] if not region.endswith("-global")]
+        loader = botocore.session.Session().get_component("data_loader")
+        partitions = loader.load_data("partitions")
+        rules = loader.load_service_model("securityhub", "endpoint-rule-set-1")
+        resolver = EndpointProvider(rules, partitions)
+        regions = [region for partition in partitions["partitions"] for region in partition["regions"] if not region.endswith("-global")]
         self.assertGreater(len(regions), 35)
         with tempfile.TemporaryDirectory() as place:
             place = pathlib.Path(place)
@@ -426,13 +432,8 @@ class Endpoints(unittest.TestCase):
                 )
                 told = json.loads(told.stdout)["upstream"]
                 ours = {told["region"]: told["url"]} | {other["region"]: other["url"] for other in told["others"]}
-                config = Config(use_fips_endpoint=fips, use_dualstack_endpoint=dual_stack)
                 theirs = {
-                    region: boto3.session.Session()
-                    .client(
-                        "securityhub", region_name=region, aws_access_key_id="x", aws_secret_access_key="y", config=config
-                    )
-                    .meta.endpoint_url
+                    region: resolver.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual_stack).url
                     for region in regions
                 }
                 self.assertEqual(ours, theirs)
