@@ -77,7 +77,7 @@ impl Gate {
     pub(super) fn renewed(&self, settings: GateSettings) -> Self {
         Self {
             engine: RefCell::new(Engine::new(settings.snapshot.clone())),
-            upstream: self.upstream.clone(),
+            routes: self.routes.clone(),
             ids: Rc::clone(&self.ids),
             settings,
         }

@@ -50,8 +50,7 @@ impl Routes {
         self.first.states.is_some()
     }
 
-    /// Refuses a caller that signed for a Region that is not here. Its proof has refused it before, unless the
-    /// configuration was read again with other Regions: the backends stay those of the start.
+    /// Refuses a caller that signed for a Region that is not here. Its proof has refused it before, if it was told of the same Regions.
     pub(super) fn check(&self, caller: &Caller) -> Result<(), ApiError> {
         if self.find(caller).is_some() {
             return Ok(());

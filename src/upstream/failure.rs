@@ -36,9 +36,9 @@ pub enum Failure {
         /// What happened.
         reason: String,
     },
-    /// The gate has no AWS credentials to sign with, so nothing was sent.
+    /// The gate has no AWS credentials to sign with, or the backend does not accept them: nothing was done.
     #[error(
-        "the gate has no AWS credentials for this request: {reason}. Nothing was sent; whoever runs the gate must act"
+        "the gate has no AWS credentials for this request: {reason}. Nothing was done; whoever runs the gate must act"
     )]
     Credentials {
         /// Why, without secrets.
@@ -120,7 +120,7 @@ mod tests {
         ] {
             let error = failure.to_api_error();
             assert_eq!((error.status, error.code, failure.may_have_happened()), (status, code, false));
-            assert!(error.message.contains(told) && error.message.contains("Nothing was sent"), "{}", error.message);
+            assert!(error.message.contains(told) && error.message.contains("Nothing was "), "{}", error.message);
             assert_eq!(error.message.contains(&role()), status != 503);
         }
     }

@@ -3,6 +3,7 @@
 use super::{
     Answer, Call, Failure, HttpSettings, Readiness, Signer, UpstreamError,
     connection::{Connection, Interrupted, Payload, Stream},
+    credentials::is_of_credentials,
     pool::Pool,
     sign::sign,
 };
@@ -101,7 +102,10 @@ impl HttpUpstream {
                 Ok(response) => {
                     let answer = self.fixed.answer(response, &mut connection, deadline).await?;
                     self.pool.put(connection, now);
-                    Ok(answer)
+                    match &credentials {
+                        Some((signer, _)) => accepted(answer, signer, &call),
+                        None => Ok(answer),
+                    }
                 }
                 Err(Interrupted::Unsent(_)) if is_kept => continue,
                 Err(Interrupted::Unsent(error) | Interrupted::Broken(error)) if !connection.has_sent() => {
@@ -222,6 +226,21 @@ impl Fixed {
 
     fn host_name(&self) -> String {
         self.settings.url.authority.clone()
+    }
+}
+
+/// The answer, unless it says that the gate's signature is no good. Nothing was done then, and the caller can do nothing about it.
+fn accepted(answer: Answer, signer: &Signer, call: &Call) -> Result<Answer, Failure> {
+    if !matches!(answer.status, 400..=403) {
+        return Ok(answer);
+    }
+    match answer.error().code {
+        Some(code) if is_of_credentials(&code) => {
+            signer.supply.doubt(call);
+            let reason = format!("the findings backend does not accept the gate's signature ({code})");
+            Err(Failure::Credentials { reason })
+        }
+        _ => Ok(answer),
     }
 }
 

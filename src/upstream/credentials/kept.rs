@@ -20,6 +20,8 @@ const REVIEW: Duration = Duration::from_mins(15);
 /// After a failure, time until the next try; twice as long each time, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// Those that a backend did not accept are fetched anew if they are older than this: it may be the backend that errs.
+const TRUSTED: Duration = Duration::from_secs(30);
 /// Time for one try in all.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -56,6 +58,7 @@ struct State {
 struct Current {
     credentials: Credentials,
     refresh_at: SystemTime,
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -98,7 +101,7 @@ impl State {
         match fetched {
             Ok(credentials) => {
                 let refresh_at = refresh_at(credentials.expiry(), now.wall, jitter);
-                self.current = Some(Current { credentials, refresh_at });
+                self.current = Some(Current { credentials, refresh_at, since: now.steady });
                 self.refused = None;
             }
             Err(why) => {
@@ -107,6 +110,12 @@ impl State {
                 let until = now.steady + pause.mul_f64(0.75 + jitter / 4.0);
                 self.refused = Some(Refused { why, until, times: times.saturating_add(1).min(16) });
             }
+        }
+    }
+
+    fn doubt(&mut self, now: Now) {
+        if let Some(current) = self.current.as_mut().filter(|current| now.steady >= current.since + TRUSTED) {
+            current.refresh_at = current.refresh_at.min(now.wall);
         }
     }
 
@@ -167,6 +176,11 @@ impl Kept {
         // Also when the task is dropped or panics, somebody must be able to begin anew.
         let mut landing = Landing { kept: self, fetched: None };
         landing.fetched = Some(timeout(LIMIT, source.fetch()).await.unwrap_or_else(|_| Err(late())));
+    }
+
+    /// Somebody did not accept them. The next who wants them has them fetched anew.
+    pub(super) fn doubt(&self, now: Now) {
+        self.lock().doubt(now);
     }
 
     /// Whether there are credentials now, and if not, why.
@@ -276,6 +290,20 @@ mod tests {
         assert_eq!(state.look(now), (Look::Wait, true), "what came is as good as expired");
         state.land(Err(late()), now, 1.0);
         assert_eq!(state.rest(now), SECOND);
+    }
+
+    #[test]
+    fn what_a_backend_does_not_accept_is_fetched_anew_once() {
+        let (now, mut state) = (Now::read(), State::default());
+        let (old, new) = (credentials("OLD", None), credentials("NEW", None));
+        state.land(Ok(old.clone()), now, 0.0);
+        state.doubt(later(now, TRUSTED.saturating_sub(SECOND)));
+        assert_eq!(state.look(later(now, TRUSTED)), (Look::Use(old.clone()), false), "they have just come");
+        state.doubt(later(now, TRUSTED));
+        assert_eq!(state.look(later(now, TRUSTED)), (Look::Use(old), true));
+        state.land(Ok(new.clone()), later(now, TRUSTED), 0.0);
+        state.doubt(later(now, TRUSTED + SECOND));
+        assert_eq!(state.look(later(now, TRUSTED + SECOND)), (Look::Use(new), false));
     }
 
     #[test]

@@ -27,6 +27,27 @@ use courier::Courier;
 pub use own::{AwsSettings, Readiness};
 pub use roles::AssumeRoleSettings;
 
+/// What AWS answers to a signature that it does not accept ("Common Error Types" of its API references), under the names of the
+/// query protocol and of the others. It is about the gate, and would tell a caller to look for the fault in credentials of its own.
+const OF_CREDENTIALS: [&str; 11] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// Whether an error's code is about the signature, and not about what is asked for.
+pub(super) fn is_of_credentials(code: &str) -> bool {
+    OF_CREDENTIALS.contains(&code)
+}
+
 /// Why there are no credentials: what the caller is told, and what whoever runs the gate is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Refusal {
@@ -74,6 +95,14 @@ impl Supply {
             Kind::AssumeRole(roles) => roles.get(call).await,
         }
         .map_err(|refusal| refusal.failure)
+    }
+
+    /// The backend did not accept the credentials for a call: they are fetched anew, if they have not just been.
+    pub(super) fn doubt(&self, call: &Call) {
+        match &self.0 {
+            Kind::Gateway(own) => own.doubt(),
+            Kind::AssumeRole(roles) => roles.doubt(call),
+        }
     }
 
     /// Whether the gate has credentials of its own now.

@@ -66,6 +66,10 @@ impl Own {
         self.kept.get(&self.courier, &self.source).await
     }
 
+    pub(super) fn doubt(&self) {
+        self.kept.doubt(Now::read());
+    }
+
     pub(super) fn courier(&self) -> &Courier {
         &self.courier
     }

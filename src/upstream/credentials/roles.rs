@@ -2,7 +2,7 @@
 
 use super::{
     AwsSettings, Fetched, Source,
-    kept::Kept,
+    kept::{Kept, Now},
     names,
     own::Own,
     sts::{Question, Sts},
@@ -61,6 +61,12 @@ impl Roles {
         };
         let source: Arc<dyn Source> = Arc::new(Asking { sts: Arc::clone(&self.sts), question });
         kept.get(self.own.courier(), &source).await
+    }
+
+    pub(super) fn doubt(&self, call: &Call) {
+        if let Some(kept) = self.known.get(&self.question(call)) {
+            kept.doubt(Now::read());
+        }
     }
 
     fn question(&self, call: &Call) -> Question {

@@ -1,7 +1,7 @@
 //! AssumeRole, and what its refusals mean for a caller.
 
 use super::{
-    AssumeRoleSettings, AwsSettings, Failure, Fetched, Refusal,
+    AssumeRoleSettings, AwsSettings, Failure, Fetched, Refusal, is_of_credentials,
     own::{Own, Provided, told},
 };
 use crate::telemetry::events::RoleRefused;
@@ -17,16 +17,6 @@ use aws_sdk_sts::{
 use std::{sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
-/// Codes of a refusal that is about the gate's own credentials and not about the role ("Common Error Types", IAM).
-const OF_THE_GATE: [&str; 7] = [
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "SignatureDoesNotMatch",
-    "IncompleteSignature",
-    "MissingAuthenticationToken",
-];
 /// Codes of a used-up quota.
 const THROTTLED: [&str; 4] = ["Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"];
 
@@ -139,7 +129,7 @@ fn refused(arn: &str, error: &SdkError<AssumeRoleError>) -> Refusal {
     let code = answered.code().unwrap_or("an error without a code");
     let detail = answered.message().map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-    let failure = if OF_THE_GATE.contains(&code) {
+    let failure = if is_of_credentials(code) {
         Failure::Credentials { reason: format!("STS does not accept the gate's own ({code})") }
     } else if status == 429 || THROTTLED.contains(&code) {
         Failure::RoleThrottled { role: arn.to_owned() }

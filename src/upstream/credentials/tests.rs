@@ -173,8 +173,10 @@ async fn readiness_falls_and_rises_with_the_credentials_without_any_request() {
     assert_eq!(soon(own.get()).await.unwrap().access_key_id(), "B");
 }
 
-/// A backend that remembers each request's text.
-async fn backend() -> (HttpSettings, mpsc::UnboundedReceiver<String>) {
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+
+/// A backend that remembers each request's text, and always answers this.
+async fn backend(answer: &'static str) -> (HttpSettings, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = HttpSettings::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
     let (heard, requests) = mpsc::unbounded_channel();
@@ -187,7 +189,7 @@ async fn backend() -> (HttpSettings, mpsc::UnboundedReceiver<String>) {
                     let _ = read;
                     if text.windows(4).any(|end| end == b"\r\n\r\n") && text.ends_with(b"{}") {
                         let _ = heard.send(String::from_utf8(std::mem::take(&mut text)).unwrap());
-                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+                        let _ = stream.write_all(answer.as_bytes()).await;
                     }
                 }
             });
@@ -200,7 +202,7 @@ async fn backend() -> (HttpSettings, mpsc::UnboundedReceiver<String>) {
 async fn a_signed_request_has_the_signatures_headers_and_no_others() {
     let (own, tell) = own();
     tell.send(Ok(("AKIAGATE", None))).unwrap();
-    let (mut settings, mut requests) = backend().await;
+    let (mut settings, mut requests) = backend(OK).await;
     let host = settings.url.host().to_owned();
     settings.signer = Some(Signer { supply: Supply(Kind::Gateway(own)), region: "eu-west-1".to_owned() });
     let upstream = Upstream::http(settings).unwrap();
@@ -230,7 +232,7 @@ async fn without_credentials_nothing_is_sent_and_the_caller_hears_why() {
     let (own, tell) = own();
     tell.send(Err(Refusal { detail: "stderr of a process: hunter2".to_owned(), ..refusal("a process failed") }))
         .unwrap();
-    let (mut settings, mut requests) = backend().await;
+    let (mut settings, mut requests) = backend(OK).await;
     settings.signer = Some(Signer { supply: Supply(Kind::Gateway(own)), region: "eu-west-1".to_owned() });
     let upstream = Upstream::http(settings).unwrap();
     let failure = soon(upstream.call(call("triage"))).await.unwrap_err();
@@ -242,10 +244,40 @@ async fn without_credentials_nothing_is_sent_and_the_caller_hears_why() {
     assert!(matches!(upstream.readiness(), Readiness::NoCredentials(_)));
 }
 
+/// The caller's own signature was good: it must not go looking for a fault in it.
+#[tokio::test]
+async fn a_signature_that_the_backend_does_not_accept_is_the_gates_trouble() {
+    for (answer, told) in [
+        (
+            "HTTP/1.1 403 F\r\nx-amzn-ErrorType: ExpiredTokenException:http://x/\r\nContent-Length: 2\r\n\r\n{}",
+            Some("does not accept the gate's signature (ExpiredTokenException)"),
+        ),
+        (
+            "HTTP/1.1 403 F\r\nContent-Length: 40\r\n\r\n{\"__type\":\"UnrecognizedClientException\"}",
+            Some("does not accept the gate's signature (UnrecognizedClientException)"),
+        ),
+        ("HTTP/1.1 403 F\r\nx-amzn-ErrorType: AccessDeniedException\r\nContent-Length: 2\r\n\r\n{}", None),
+    ] {
+        let (own, tell) = own();
+        tell.send(Ok(("AKIAGATE", None))).unwrap();
+        let (mut settings, _requests) = backend(answer).await;
+        settings.signer = Some(Signer { supply: Supply(Kind::Gateway(own)), region: "eu-west-1".to_owned() });
+        let outcome = soon(Upstream::http(settings).unwrap().call(call("triage"))).await;
+        match told {
+            Some(told) => {
+                let error = outcome.unwrap_err().to_api_error();
+                assert_eq!((error.status, error.code), (503, "ServiceUnavailableException"));
+                assert!(error.message.contains(told), "{}", error.message);
+            }
+            None => assert_eq!(outcome.unwrap().status, 403, "what the gate may do is the answer as it is"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_call_waits_for_credentials_no_longer_than_it_may_take() {
     let (own, _tell) = own();
-    let (mut settings, _requests) = backend().await;
+    let (mut settings, _requests) = backend(OK).await;
     settings.timeout = Duration::from_millis(50);
     settings.signer = Some(Signer { supply: Supply(Kind::Gateway(own)), region: "eu-west-1".to_owned() });
     let failure = soon(Upstream::http(settings).unwrap().call(call("triage"))).await.unwrap_err();
