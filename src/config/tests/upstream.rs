@@ -196,3 +196,42 @@ fn only_the_account_decides_which_role() {
         assert_eq!(place(&upstream).load().is_ok(), fits, "{arn}");
     }
 }
+
+const PAGE: &str = include_str!("../../../docs/upstream.md");
+
+/// The page's blocks in a language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let begin = format!("```{language}\n");
+    PAGE.split(&begin).skip(1).map(|rest| rest.split_once("```").unwrap().0).collect()
+}
+
+#[test]
+fn every_configuration_of_the_page_is_valid() {
+    let blocks = blocks("toml");
+    assert_eq!(blocks.len(), 5);
+    for block in blocks {
+        let upstream = block.split_once("[upstream]\n").unwrap().1;
+        let config = place(upstream).load().unwrap();
+        let expected = if block.starts_with("# none.toml") { "none" } else { "gateway" };
+        let expected = if block.starts_with("# assume-role.toml") { "assume-role" } else { expected };
+        assert_eq!((config.upstream.sign.as_str(), config.warnings), (expected, vec![]), "{block}");
+    }
+}
+
+/// What the page says that a role needs is what the doors of this version need.
+#[test]
+fn the_policies_of_the_page_name_every_operation() {
+    let policies: Vec<serde_json::Value> =
+        blocks("json").into_iter().map(|block| serde_json::from_str(block).unwrap()).collect();
+    let [role, trust] = &policies[..] else { panic!("{policies:?}") };
+    for operation in Operation::ALL
+        .iter()
+        .filter(|operation| operation.is_always_open() || Operation::openable().any(|openable| openable == **operation))
+    {
+        let action = format!("\"securityhub:{}\"", operation.name().trim_end_matches("V2"));
+        assert!(role.to_string().contains(&action), "{action}");
+    }
+    for action in ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity", "sts:ExternalId"] {
+        assert!(trust.to_string().contains(action), "{action}");
+    }
+}

@@ -105,6 +105,14 @@ mod tests {
     }
 
     #[test]
+    fn the_page_shows_a_name_as_it_comes() {
+        let principal = "arn:aws:iam::222222222222:role/triage";
+        let name = name(&"{principal}".parse().unwrap(), "222222222222".parse().unwrap(), &by(principal));
+        let page = include_str!("../../../docs/upstream.md");
+        assert!(page.contains(&format!("`{principal}` becomes `{name}`")), "{name}");
+    }
+
+    #[test]
     fn tags_and_arns_are_filled() {
         let account: AccountId = "222222222222".parse().unwrap();
         let caller = by("arn:aws:iam::222222222222:role/triage");
