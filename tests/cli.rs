@@ -200,7 +200,7 @@ fn misuse_ends_with_64_and_is_told_on_standard_error() {
         (&["check", "--format", "yaml"], "[possible values: human, json, github, sarif]"),
         (&["check", "--config", "a.toml", "extra"], "cannot be used with '[PATH]...'"),
         (&["serve", "--listen", "localhost"], "expected an IP address and a port"),
-        (&["serve", "--upstream", "ftp://host"], "expected `embedded`, or `http://` or `https://`"),
+        (&["serve", "--upstream", "ftp://host"], "expected `aws`, `embedded`, or `http://` or `https://`"),
         (&["serve", "--log-level", "inof"], "did you mean `info`?"),
         (&["backend", "--fault", "slow"], "expected `throttle:1/10`"),
         (&["backend", "--fault", "throttle:2/1"], "expected so many of so many"),
