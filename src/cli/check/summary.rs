@@ -40,7 +40,7 @@ struct Upstream {
     region: String,
     sign: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    others: Vec<OtherRegion>,
+    other_regions: Vec<OtherRegion>,
 }
 
 /// A further Region.
@@ -74,7 +74,7 @@ struct Policies {
 }
 
 /// The Regions besides the default one.
-fn others(backend: &Backend) -> Vec<OtherRegion> {
+fn other_regions(backend: &Backend) -> Vec<OtherRegion> {
     let Backend::Remote { routes, .. } = backend else { return Vec::new() };
     let other = |route: &Route| OtherRegion { url: route.url.to_string(), region: route.region.clone() };
     routes.iter().skip(1).map(other).collect()
@@ -100,7 +100,7 @@ impl Summary {
                 data,
                 region: config.upstream.region.clone(),
                 sign: config.upstream.sign.as_str(),
-                others: others(&config.upstream.backend),
+                other_regions: other_regions(&config.upstream.backend),
             },
             doors: doors.map(Operation::name).collect(),
             callers: config.identities.iter().map(Callers::of).collect(),
@@ -137,7 +137,7 @@ impl Summary {
         };
         let sign = if upstream.sign == "none" { String::new() } else { format!(", signed ({})", upstream.sign) };
         line("upstream", &format!("{}{data}, {}{sign}", upstream.url, upstream.region));
-        for OtherRegion { url, region } in &upstream.others {
+        for OtherRegion { url, region } in &upstream.other_regions {
             line("", &format!("{url}, {region}"));
         }
         line("doors", &self.doors.join(", "));

@@ -6,6 +6,7 @@ Gates are started here, each with a configuration and AWS credentials of its own
 import contextlib
 import http.client
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -38,6 +39,8 @@ KEYS = {
 OWN = ("AKIAGATEGATEGATEGATE", "secret/of+the=gate/0123456789abcdefghijk")
 TOKEN = "token/of+the=gate//0123456789=="
 PATIENCE = 60
+# moto's server would tell every request.
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
 def environment(token=None, **more):
@@ -431,7 +434,7 @@ class Endpoints(unittest.TestCase):
                     [GATE, "check", "--format", "json"], cwd=place, env={"PATH": os.environ["PATH"]}, capture_output=True, check=True
                 )
                 told = json.loads(told.stdout)["upstream"]
-                ours = {told["region"]: told["url"]} | {other["region"]: other["url"] for other in told["others"]}
+                ours = {told["region"]: told["url"]} | {other["region"]: other["url"] for other in told["other_regions"]}
                 theirs = {
                     region: resolver.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual_stack).url
                     for region in regions
