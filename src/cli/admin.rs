@@ -4,6 +4,7 @@ use super::{Failure, reload::Reload};
 use crate::{
     admin::{Admin, Status, Views},
     proxy::{Limits, Listener, Live, Shutdown, Trigger, run},
+    upstream::Readiness,
 };
 use jiff::Timestamp;
 use std::{convert::Infallible, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
@@ -53,8 +54,16 @@ impl Drop for AdminListener {
 fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
     let started = Timestamp::now();
     let ready = {
-        let stop = stop.clone();
-        Arc::new(move || if stop.is_requested() { Err("the gate is stopping".to_owned()) } else { Ok(()) })
+        let (stop, live) = (stop.clone(), live.clone());
+        Arc::new(move || {
+            if stop.is_requested() {
+                return Err("the gate is stopping".to_owned());
+            }
+            match live.current().routes.readiness() {
+                Readiness::Ready => Ok(()),
+                Readiness::NoCredentials(why) => Err(format!("no credentials to sign with: {why}")),
+            }
+        })
     };
     let status = {
         let (live, reload, ready) = (live.clone(), reload.clone(), Arc::clone(&ready));

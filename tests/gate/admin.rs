@@ -90,3 +90,19 @@ fn a_gate_that_stops_is_not_ready() {
     let (status, _) = gate.ended();
     assert!(status.success());
 }
+
+/// Signing with credentials that are not there: nothing would come of a request, so none is to be sent here.
+#[test]
+fn a_gate_that_cannot_sign_is_not_ready() {
+    let upstream = Upstream::accepting();
+    let place = Place::with_policies(&upstream.url(), ALLOW, "[admin]\naddress = \"127.0.0.1:0\"\n");
+    place.edit("findings-gate.toml", "[upstream]", "[upstream]\nsign = \"gateway\"");
+    let gate = Gate::start(place);
+    let out = gate.wait_for_output(&["administered at http://"]);
+    let admin = out.split_once("http://").unwrap().1.trim().parse().unwrap();
+    let (status, told) = ask(admin, "GET /ready");
+    assert_eq!(status, 503);
+    assert!(told.contains("no credentials to sign with"), "{told}");
+    gate.connect().update(&PAYMENTS, good("a")).is_error(503, "ServiceUnavailableException", "credentials");
+    assert!(upstream.received().is_empty());
+}
