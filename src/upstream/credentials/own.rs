@@ -76,7 +76,7 @@ impl Own {
 
     /// What the standard chain found out about how to speak to AWS.
     pub(super) async fn sdk_config(&self) -> &SdkConfig {
-        self.chain.load().await
+        self.chain.config.get_or_init(|| self.chain.load()).await
     }
 
     pub(super) fn readiness(&self) -> Readiness {
@@ -144,34 +144,31 @@ impl ProvideCredentials for Provided {
 /// The standard chain: environment, profile (with SSO, roles and processes), web identity, ECS and EKS, EC2's IMDSv2.
 pub(super) struct Chain {
     settings: AwsSettings,
-    loaded: OnceCell<SdkConfig>,
+    /// For the SDK's other clients.
+    config: OnceCell<SdkConfig>,
 }
 
 impl Chain {
     pub(super) fn new(settings: AwsSettings) -> Self {
-        Self { settings, loaded: OnceCell::new() }
+        Self { settings, config: OnceCell::new() }
     }
 
-    async fn load(&self) -> &SdkConfig {
+    async fn load(&self) -> SdkConfig {
         let AwsSettings { region, fips, dual_stack } = &self.settings;
-        self.loaded
-            .get_or_init(|| async {
-                let mut loader =
-                    aws_config::defaults(BehaviorVersion::v2026_01_12()).region(Region::new(region.clone()));
-                // Where the configuration does not ask for it, the environment may (`AWS_USE_FIPS_ENDPOINT`).
-                if *fips {
-                    loader = loader.use_fips(true);
-                }
-                if *dual_stack {
-                    loader = loader.use_dual_stack(true);
-                }
-                loader.load().await
-            })
-            .await
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).region(Region::new(region.clone()));
+        // Where the configuration does not ask for it, the environment may (`AWS_USE_FIPS_ENDPOINT`).
+        if *fips {
+            loader = loader.use_fips(true);
+        }
+        if *dual_stack {
+            loader = loader.use_dual_stack(true);
+        }
+        loader.load().await
     }
 }
 
 impl Source for Chain {
+    /// With a chain of its own each time: one that is used again goes by the profile files as it read them first.
     fn fetch(&self) -> Pin<Box<dyn Future<Output = Fetched> + Send + '_>> {
         Box::pin(async {
             let Some(provider) = self.load().await.credentials_provider() else {

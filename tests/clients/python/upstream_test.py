@@ -93,14 +93,14 @@ def answer_to(target, body):
 
 @contextlib.contextmanager
 def gate(upstream, env, look_up="off"):
-    """A gate with this `[upstream]`; gives its URL, and what it has logged so far."""
+    """A gate with this `[upstream]`; gives its URL, what it has logged so far, and its admin listener's URL."""
     with tempfile.TemporaryDirectory() as place:
         place = pathlib.Path(place)
         for name in ("accounts.toml", "keys.toml", "extra.cedar"):
             shutil.copy(FIXTURE / name, place)
         (place / "keys.toml").chmod(0o600)
         configuration = (FIXTURE / "findings-gate.toml").read_text()
-        ours = f'[upstream]\nregion = "{REGION}"\n{upstream}\n[state]\nlookup = "{look_up}"\n'
+        ours = f'[upstream]\nregion = "{REGION}"\n{upstream}\n[state]\nlookup = "{look_up}"\n[admin]\naddress = "127.0.0.1:0"\n'
         theirs = f'[upstream]\nurl = "embedded"\nregion = "{REGION}"\n'
         assert theirs in configuration
         (place / "findings-gate.toml").write_text(configuration.replace(theirs, ours))
@@ -108,9 +108,9 @@ def gate(upstream, env, look_up="off"):
         with log.open("wb") as sink:
             process = subprocess.Popen([GATE, "serve"], cwd=place, env=env, stdout=subprocess.PIPE, stderr=sink)
         try:
-            line = process.stdout.readline().decode()
-            assert line.startswith("listening on "), log.read_text()
-            yield line.removeprefix("listening on ").strip(), log.read_text
+            admin, url = (process.stdout.readline().decode().strip() for _ in range(2))
+            assert url.startswith("listening on "), log.read_text()
+            yield url.removeprefix("listening on "), log.read_text, admin.removeprefix("administered at ")
         finally:
             process.terminate()
             process.wait(PATIENCE)
@@ -142,6 +142,15 @@ def update(url, caller="payments", region=REGION):
         FindingIdentifiers=[identifier(region=region)], Note=note
     )
     assert answer["UnprocessedFindings"] == [], answer
+
+
+def ready(admin):
+    connection = http.client.HTTPConnection(admin.removeprefix("http://"), timeout=PATIENCE)
+    connection.request("GET", "/ready")
+    answer = connection.getresponse()
+    told = answer.status, answer.read().decode()
+    connection.close()
+    return told
 
 
 def until(condition):
@@ -220,7 +229,7 @@ class Signed(unittest.TestCase):
     def test_the_gates_own_credentials_sign(self):
         for token in (None, TOKEN):
             upstream = f'url = "http://127.0.0.1:{self.recorder.port}"\nsign = "gateway"'
-            with self.subTest(token=token), gate(upstream, environment(token)) as (url, log):
+            with self.subTest(token=token), gate(upstream, environment(token)) as (url, log, _):
                 for request in self.make_calls(url):
                     self.check(request, (*OWN, token))
                 until(lambda log=log: "credentials_obtained" in log())
@@ -230,7 +239,7 @@ class Signed(unittest.TestCase):
     def test_nothing_of_the_client_leaves(self):
         """Whatever headers a client sends, signed or not, what arrives has the gate's only."""
         upstream = f'url = "http://127.0.0.1:{self.recorder.port}"\nsign = "gateway"'
-        with gate(upstream, environment()) as (url, _):
+        with gate(upstream, environment()) as (url, _, _):
             made = client(url)
 
             def more(request, **_):
@@ -266,7 +275,7 @@ class Signed(unittest.TestCase):
             ]
         )
         for token in (None, TOKEN):
-            with self.subTest(token=token), gate(upstream, environment(token)) as (url, log):
+            with self.subTest(token=token), gate(upstream, environment(token)) as (url, log, _):
                 requests = self.make_calls(url)
                 update(url)
                 requests += self.recorder.take()
@@ -296,7 +305,7 @@ class Signed(unittest.TestCase):
         upstream = (
             f'url = "http://{{region}}.localhost:{self.recorder.port}"\nregions = ["{REGION}", "{OTHER_REGION}"]\nsign = "gateway"'
         )
-        with gate(upstream, environment()) as (url, _):
+        with gate(upstream, environment()) as (url, _, _):
             for region in (REGION, OTHER_REGION, REGION):
                 update(url, region=region)
                 [request] = self.recorder.take()
@@ -312,7 +321,7 @@ class Signed(unittest.TestCase):
             f'url = "http://{{region}}.localhost:{self.recorder.port}"\nregions = ["{REGION}", "{OTHER_REGION}"]\nsign = "gateway"'
         )
         fields = {"UserDefinedFields": {"owner": "payments"}}
-        with gate(upstream, environment(), look_up="on") as (url, _):
+        with gate(upstream, environment(), look_up="on") as (url, _, _):
             for region in (REGION, OTHER_REGION):
                 made = client(url, region=region)
                 made.batch_update_findings(FindingIdentifiers=[identifier()], **fields)
@@ -321,18 +330,31 @@ class Signed(unittest.TestCase):
                 for request in look_ups:
                     self.check(request, (*OWN, None), region, f"{region}.localhost:{self.recorder.port}")
 
-    def test_without_credentials_it_starts_and_says_so(self):
+    def test_without_credentials_it_starts_and_is_not_ready_until_they_come(self):
         upstream = f'url = "http://127.0.0.1:{self.recorder.port}"\nsign = "gateway"'
-        nowhere = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
-        with gate(upstream, environment("", **nowhere)) as (url, log):
-            until(lambda: "credentials_lost" in log())
-            with self.assertRaises(ClientError) as refused:
+        with tempfile.TemporaryDirectory() as place:
+            profile = pathlib.Path(place) / "credentials"
+            later = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": str(profile)}
+            with gate(upstream, environment("", **later)) as (url, log, admin):
+                until(lambda: "credentials_lost" in log())
+                self.assertEqual(ready(admin)[0], 503)
+                self.assertIn("the gate has no AWS credentials", ready(admin)[1])
+                with self.assertRaises(ClientError) as refused:
+                    update(url)
+                error = refused.exception.response
+                self.assertEqual(error["Error"]["Code"], "ServiceUnavailableException")
+                self.assertEqual(error["ResponseMetadata"]["HTTPStatusCode"], 503)
+                self.assertIn("the gate has no AWS credentials", error["Error"]["Message"])
+                self.assertEqual(self.recorder.take(), [])
+
+                made = profile.with_name("new")
+                made.write_text(f"[default]\naws_access_key_id = {OWN[0]}\naws_secret_access_key = {OWN[1]}\n")
+                made.rename(profile)
+                until(lambda: ready(admin) == (200, "ready\n"))
+                self.assertIn("credentials_obtained", log())
                 update(url)
-            error = refused.exception.response
-            self.assertEqual(error["Error"]["Code"], "ServiceUnavailableException")
-            self.assertEqual(error["ResponseMetadata"]["HTTPStatusCode"], 503)
-            self.assertIn("the gate has no AWS credentials", error["Error"]["Message"])
-            self.assertEqual(self.recorder.take(), [])
+                [request] = self.recorder.take()
+                self.check(request, (*OWN, None))
 
     def test_a_role_that_may_not_be_assumed_is_named_to_the_caller(self):
         refuse = Refusing()
@@ -345,7 +367,7 @@ class Signed(unittest.TestCase):
             ]
         )
         try:
-            with gate(upstream, environment()) as (url, log):
+            with gate(upstream, environment()) as (url, log, _):
                 with self.assertRaises(ClientError) as refused:
                     update(url)
                 error = refused.exception.response["Error"]
@@ -378,7 +400,7 @@ class Signed(unittest.TestCase):
             "Description": "x",
             "Resources": [{"Type": "AwsS3Bucket", "Id": "arn:aws:s3:::b"}],
         }
-        with gate(upstream, environment()) as (url, log):
+        with gate(upstream, environment()) as (url, log, _):
             answer = client(url).batch_import_findings(Findings=[finding])
             self.assertEqual((answer["SuccessCount"], answer["FailedFindings"]), (1, []), log())
             [there] = client(url).get_findings()["Findings"]
