@@ -4,6 +4,7 @@ Gates are started here, each with a configuration and AWS credentials of its own
 """
 
 import contextlib
+import datetime
 import http.client
 import json
 import logging
@@ -356,6 +357,72 @@ class Signed(unittest.TestCase):
                 [request] = self.recorder.take()
                 self.check(request, (*OWN, None))
 
+    def test_credentials_come_from_where_sdks_look(self):
+        upstream = f'url = "http://127.0.0.1:{self.recorder.port}"\nsign = "gateway"'
+        nothing = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+        with tempfile.TemporaryDirectory() as place:
+            place = pathlib.Path(place)
+            (place / "token").write_text("a.b.c")
+            process = {"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "of-a-process"}
+            (place / "process").write_text(f"#!/bin/sh\necho '{json.dumps(process)}'\n")
+            (place / "process").chmod(0o700)
+            (place / "config").write_text(f"[default]\ncredential_process = {place / 'process'}\n")
+            container, instance = Metadata(3600), Metadata(3600)
+            role = f"arn:aws:iam::{ADMINISTRATOR}:role/pod"
+            sources = {
+                "container": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{container.url}/credentials"},
+                "instance": {
+                    "AWS_EC2_METADATA_SERVICE_ENDPOINT": instance.url,
+                    "AWS_EC2_METADATA_DISABLED": "false",
+                },
+                "web identity": {
+                    "AWS_WEB_IDENTITY_TOKEN_FILE": str(place / "token"),
+                    "AWS_ROLE_ARN": role,
+                    "AWS_ROLE_SESSION_NAME": "gate",
+                    "AWS_ENDPOINT_URL_STS": self.moto_url,
+                },
+                "process": {"AWS_CONFIG_FILE": str(place / "config")},
+            }
+            given = {
+                "container": lambda: container.given[-1],
+                "instance": lambda: instance.given[-1],
+                "web identity": lambda: next(
+                    (made.access_key_id, made.secret_access_key, made.session_token)
+                    for made in self.assumed(ADMINISTRATOR)
+                    if made.role_arn == role
+                ),
+                "process": lambda: ("AKIAPROCESS", "of-a-process", None),
+            }
+            for source, variables in sources.items():
+                with self.subTest(source), gate(upstream, environment("", **nothing | variables)) as (url, _, _):
+                    update(url)
+                    [request] = self.recorder.take()
+                    self.check(request, given[source]())
+            for server in (container, instance):
+                server.shutdown()
+                server.server_close()
+
+    def test_credentials_are_renewed_before_they_expire_and_no_request_waits_or_fails(self):
+        # Two thirds of it are over when they are renewed, and its last ten seconds are not used.
+        container = Metadata(36)
+        upstream = f'url = "http://127.0.0.1:{self.recorder.port}"\nsign = "gateway"'
+        source = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{container.url}/credentials"}
+        with gate(upstream, environment("", **source)) as (url, log, _):
+
+            def is_renewed():
+                update(url)
+                [request] = self.recorder.take()
+                key = dict(request[2])["authorization"].split("Credential=")[1].split("/")[0]
+                [signed_with] = [given for given in container.given if given[0] == key]
+                self.check(request, signed_with)
+                return signed_with != container.given[0]
+
+            until(is_renewed)
+            self.assertNotIn("credentials_lost", log())
+            self.assertEqual(len(container.given), 2)
+        container.shutdown()
+        container.server_close()
+
     def test_a_role_that_may_not_be_assumed_is_named_to_the_caller(self):
         refuse = Refusing()
         upstream = "\n".join(
@@ -405,6 +472,54 @@ class Signed(unittest.TestCase):
             self.assertEqual((answer["SuccessCount"], answer["FailedFindings"]), (1, []), log())
             [there] = client(url).get_findings()["Findings"]
             self.assertEqual((there["Id"], there["Title"], there["AwsAccountId"]), ("rule/é-1", "é 日本", PAYMENTS))
+
+
+class Metadata(socketserver.ThreadingTCPServer):
+    """Credentials of a container or an instance (IMDSv2), a new set each time and each good for `lifetime` seconds."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            while line := self.rfile.readline():
+                method, target, _ = line.decode().split(" ")
+                headers = http.client.parse_headers(self.rfile)
+                self.rfile.read(int(headers.get("content-length", 0)))
+                answer = self.server.answer(method, target, headers)
+                status, body = ("200 OK", answer) if answer is not None else ("401 Unauthorized", "")
+                head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nx-aws-ec2-metadata-token-ttl-seconds: 21600\r\n\r\n"
+                self.wfile.write((head + body).encode())
+
+    def __init__(self, lifetime):
+        super().__init__(("127.0.0.1", 0), self.Handler)
+        self.lifetime = lifetime
+        self.given = []
+        self.url = "http://127.0.0.1:{}".format(self.server_address[1])
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def answer(self, method, target, headers):
+        if (method, target) == ("PUT", "/latest/api/token"):
+            return "session"
+        if target.startswith("/latest/") and headers["x-aws-ec2-metadata-token"] != "session":
+            return None
+        if target.endswith("/security-credentials/"):
+            return "gate"
+        expiry = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.lifetime)
+        number = len(self.given)
+        self.given.append((f"ASIAGIVEN{number}", f"secret-{number}", f"token-{number}"))
+        key, secret, token = self.given[-1]
+        return json.dumps(
+            {
+                "Code": "Success",
+                "Type": "AWS-HMAC",
+                "LastUpdated": "2026-01-01T00:00:00Z",
+                "AccessKeyId": key,
+                "SecretAccessKey": secret,
+                "Token": token,
+                "Expiration": expiry.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+        )
 
 
 class Refusing(socketserver.ThreadingTCPServer):
