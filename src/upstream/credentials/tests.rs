@@ -1,9 +1,10 @@
 //! Credentials on the way to a request: fetched once for all workers, waited for, and not waited for.
 
+mod roles;
+
 use super::{
     kept::Kept,
     own::{Chain, Own},
-    roles::Roles,
     *,
 };
 use crate::{
@@ -12,10 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
     thread,
     time::{Duration, SystemTime},
 };
@@ -282,151 +280,4 @@ async fn a_call_waits_for_credentials_no_longer_than_it_may_take() {
     settings.signer = Some(Signer { supply: Supply(Kind::Gateway(own)), region: "eu-west-1".to_owned() });
     let failure = soon(Upstream::http(settings).unwrap().call(call("triage"))).await.unwrap_err();
     assert!(failure.to_string().contains("within 0.05 s (`upstream.timeout`)"), "{failure}");
-}
-
-/// STS on loopback: answers each request as told, and remembers its form.
-struct FakeSts {
-    url: String,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl FakeSts {
-    async fn start(answer: impl Fn(usize) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::<Mutex<Vec<String>>>::default();
-        let (forms, answer) = (Arc::clone(&asked), Arc::new(answer));
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let (forms, answer) = (Arc::clone(&forms), Arc::clone(&answer));
-                tokio::spawn(async move {
-                    let mut text = Vec::new();
-                    while let Ok(1..) = stream.read_buf(&mut text).await {
-                        let whole = String::from_utf8_lossy(&text).into_owned();
-                        let Some((head, body)) = whole.split_once("\r\n\r\n") else { continue };
-                        let length = head.lines().find_map(|line| {
-                            line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()
-                        });
-                        if body.len() < length.unwrap_or(0) {
-                            continue;
-                        }
-                        let number = {
-                            let mut forms = forms.lock().unwrap();
-                            forms.push(body.to_owned());
-                            forms.len()
-                        };
-                        let (status, body) = answer(number);
-                        let head = format!(
-                            "HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n",
-                            body.len()
-                        );
-                        let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
-                        text.clear();
-                    }
-                });
-            }
-        });
-        Self { url, asked }
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn given(number: usize) -> (u16, String) {
-    let expiry = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
-    (
-        200,
-        format!(
-            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
-             <AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token{number}</SessionToken>\
-             <Expiration>{}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
-            expiry.strftime("%Y-%m-%dT%H:%M:%SZ")
-        ),
-    )
-}
-
-fn error(status: u16, code: &str) -> (u16, String) {
-    (
-        status,
-        format!(
-            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code>\
-             <Message>told by STS</Message></Error><RequestId>r</RequestId></ErrorResponse>"
-        ),
-    )
-}
-
-fn roles(sts: &str) -> Arc<Roles> {
-    let (own, tell) = own();
-    tell.send(Ok(("AKIAGATE", None))).unwrap();
-    let settings = AssumeRoleSettings {
-        arn: "arn:aws:iam::{account}:role/gate".parse().unwrap(),
-        external_id: Some("gate-7".to_owned()),
-        session_name: "{principal}".parse().unwrap(),
-        source_identity: Some("{principal}".parse().unwrap()),
-        tags: vec![("role".to_owned(), "{role}".parse().unwrap())],
-        duration: Duration::from_mins(15),
-        endpoint: Some(sts.to_owned()),
-    };
-    Roles::new(own, &tests::settings(), settings)
-}
-
-#[tokio::test]
-async fn each_caller_has_a_session_of_its_own_which_is_kept() {
-    let sts = FakeSts::start(given).await;
-    let roles = roles(&sts.url);
-    let id = async |principal: &str| soon(roles.get(&call(principal))).await.unwrap().access_key_id().to_owned();
-    let first = id("ann").await;
-    assert_eq!([id("ann").await, id("ann").await], [first.clone(), first.clone()]);
-    let second = id("bob").await;
-    assert_ne!(first, second);
-    assert_eq!(id("ann").await, first);
-    let asked = sts.asked();
-    assert_eq!(asked.len(), 2, "{asked:?}");
-    for field in [
-        "Action=AssumeRole",
-        "RoleArn=arn%3Aaws%3Aiam%3A%3A222222222222%3Arole%2Fgate",
-        "RoleSessionName=ann",
-        "SourceIdentity=ann",
-        "ExternalId=gate-7",
-        "DurationSeconds=900",
-        "Tags.member.1.Key=role",
-        "Tags.member.1.Value=administrator",
-    ] {
-        assert!(asked[0].split('&').any(|given| given == field), "{field}: {}", asked[0]);
-    }
-}
-
-#[tokio::test]
-async fn what_sts_refuses_is_told_by_its_kind() {
-    for (status, code, expected) in [
-        (403, "AccessDenied", (403, "AccessDeniedException")),
-        (400, "Throttling", (429, "TooManyRequestsException")),
-        (403, "InvalidClientTokenId", (503, "ServiceUnavailableException")),
-        (400, "ValidationError", (503, "ServiceUnavailableException")),
-    ] {
-        let sts = FakeSts::start(move |_| error(status, code)).await;
-        let roles = roles(&sts.url);
-        let refusal = soon(roles.get(&call("ann"))).await.unwrap_err();
-        let told = refusal.failure.to_api_error();
-        assert_eq!((told.status, told.code), expected, "{code}");
-        assert_eq!(refusal.detail, format!("{code}: told by STS"));
-        if code != "InvalidClientTokenId" {
-            assert!(told.message.contains("arn:aws:iam::222222222222:role/gate"), "{}", told.message);
-        }
-        // And the next request does not ask at once.
-        let asked = sts.asked().len();
-        soon(roles.get(&call("ann"))).await.unwrap_err();
-        assert_eq!(sts.asked().len(), asked, "{code}");
-    }
-}
-
-#[tokio::test]
-async fn an_sts_that_is_down_makes_503_and_no_request() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let roles = roles(&format!("http://{free}"));
-    let told = soon(roles.get(&call("ann"))).await.unwrap_err().failure.to_api_error();
-    assert_eq!((told.status, told.code), (503, "ServiceUnavailableException"));
-    assert!(told.message.contains("STS could not be asked"), "{}", told.message);
 }
