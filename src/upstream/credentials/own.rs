@@ -82,10 +82,9 @@ impl Own {
     pub(super) fn readiness(&self) -> Readiness {
         match self.kept.usable(Now::read()) {
             Ok(_) => Readiness::Ready,
-            Err(why) => Readiness::NoCredentials(why.map_or_else(
-                || "the gate's AWS credentials have not been fetched yet".to_owned(),
-                |why| why.failure.to_string(),
-            )),
+            Err(None) => Readiness::NoCredentials("they have not been fetched yet".to_owned()),
+            Err(Some(Refusal { failure: Failure::Credentials { reason }, .. })) => Readiness::NoCredentials(reason),
+            Err(Some(refusal)) => Readiness::NoCredentials(refusal.failure.to_string()),
         }
     }
 }

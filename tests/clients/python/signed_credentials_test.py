@@ -29,7 +29,7 @@ class Credentials(SignedTest):
             with gate(upstream, environment("", **later)) as (url, log, admin):
                 until(lambda: "credentials_lost" in log())
                 self.assertEqual(ready(admin)[0], 503)
-                self.assertIn("the gate has no AWS credentials", ready(admin)[1])
+                self.assertIn("no credentials to sign with: none were found in the environment", ready(admin)[1])
                 with self.assertRaises(ClientError) as refused:
                     update(url)
                 error = refused.exception.response
