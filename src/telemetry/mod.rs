@@ -4,6 +4,7 @@
 //! has the same name and the same fields wherever it comes from. Other lines are for whoever debugs the gate.
 
 pub mod events;
+pub mod metrics;
 
 use crate::config::{Log, LogFormat};
 use std::io::IsTerminal;
