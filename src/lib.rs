@@ -25,7 +25,7 @@
 //! | [`admin`] | the listener for whoever runs the gate: live, ready, metrics, status, reload |
 //! | [`backend`] | the embedded findings backend |
 //! | [`config`] | the configuration file |
-//! | [`telemetry`] | logs |
+//! | [`telemetry`] | logs and metrics |
 //! | [`cli`] | one file a verb |
 
 pub mod admin;

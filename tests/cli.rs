@@ -274,7 +274,7 @@ fn check_prints_json_for_programs() {
         "valid": true,
         "file": "findings-gate.toml",
         "listen": { "address": "127.0.0.1:8080", "workers": 2 },
-        "upstream": { "url": "http://127.0.0.1:9000", "region": "eu-west-1", "sign": "none" },
+        "upstream": { "url": "http://127.0.0.1:9000", "region": "eu-west-1", "sign": "none", "quota": "off" },
         "doors": ["BatchUpdateFindings", "GetFindings"],
         "callers": [{ "kind": "sigv4", "keys": 1, "accounts": 1 }],
         "accounts": { "administrator": "111111111111", "members": 1 },

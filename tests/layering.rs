@@ -37,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("policy", &["finding"]),
     ("backend", &["finding"]),
     ("identity", &["finding", "net"]),
-    ("state", &["finding"]),
+    ("state", &["finding", "upstream"]),
     ("upstream", &["finding", "net", "telemetry"]),
     ("finding", &[]),
     ("net", &[]),

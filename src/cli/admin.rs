@@ -4,6 +4,7 @@ use super::{Failure, reload::Reload};
 use crate::{
     admin::{Admin, Status, Views},
     proxy::{Limits, Listener, Live, Shutdown, Trigger, run},
+    telemetry::metrics::Metrics,
     upstream::Readiness,
 };
 use jiff::Timestamp;
@@ -84,11 +85,12 @@ fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
             }
         }
     };
+    let metrics = live.current().metrics;
     let reload = reload.clone();
     Views {
         ready: Box::new(move || ready()),
-        metrics: Box::new(String::new),
-        metrics_type: "text/plain; version=0.0.4; charset=utf-8",
+        metrics: Box::new(move || metrics.encode()),
+        metrics_type: Metrics::CONTENT_TYPE,
         status: Box::new(status),
         reload: Box::new(move || {
             let reload = reload.clone();

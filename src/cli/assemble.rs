@@ -12,7 +12,11 @@ use crate::{
         Shutdown, TlsSettings,
     },
     state::{StateSettings, States},
-    upstream::{AssumeRoleSettings, AwsSettings, HttpSettings, Signer, Supply, Upstream},
+    telemetry::metrics::Metrics,
+    upstream::{
+        AssumeRoleSettings, AwsSettings, BreakerSettings, ConductSettings, HttpSettings, QuotaOwner, QuotaSettings,
+        Rate, RepeatUpdates, RetrySettings, Signer, Supply, Upstream,
+    },
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -45,20 +49,23 @@ pub(super) fn snapshot(policies: &config::Policies, accounts: &Arc<Accounts>) ->
 /// Everything that the workers share.
 pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
     let accounts = Arc::new(config.accounts.clone());
+    let metrics = Arc::new(Metrics::new());
     Ok(GateSettings {
         snapshot: snapshot(&config.policies, &accounts)?,
         identity: Arc::new(identity(config, accounts)?),
         doors: Doors::new(&config.doors),
         whoami: config.whoami,
         page_tokens: page_tokens(config.page_key.as_ref())?,
-        routes: routes(config)?,
+        routes: routes(config, &metrics)?,
+        metrics,
         body_limit: config.limits.body,
         body_timeout: config.limits.body_timeout,
         concurrency: config.upstream.concurrency.get(),
     })
 }
 
-/// What a configuration that was read again makes of what runs. The way to the backend, look-ups and tokens of pages stay.
+/// What a configuration that was read again makes of what runs. The way to the backend, look-ups, tokens of
+/// pages and what was counted stay.
 pub(super) fn renewed(config: &Config, running: GateSettings) -> Result<GateSettings, Failure> {
     let accounts = Arc::new(config.accounts.clone());
     Ok(GateSettings {
@@ -131,6 +138,12 @@ pub(super) fn states(config: &config::StateLookup) -> Option<Arc<States>> {
 /// What is allowed and probably not meant about policies and configuration together, a sentence each.
 pub(super) fn doubts(config: &Config, snapshot: &Snapshot) -> Vec<String> {
     let mut doubts = Vec::new();
+    if is_aws(&config.upstream.backend) && !keeps_quota(config) {
+        doubts.push(
+            "`quota.enforce` is off, and the backend is AWS: one caller that makes many calls uses up the quota of all that share it"
+                .to_owned(),
+        );
+    }
     if !config.state.lookup {
         doubts.push(
             "`state.lookup` is off: the backend replaces UserDefinedFields, Types and RelatedFindings as a whole, so whoever may \
@@ -158,15 +171,19 @@ fn regions(upstream: &config::Upstream) -> Vec<&str> {
 }
 
 /// Where decided updates go, in each Region.
-fn routes(config: &Config) -> Result<Routes, Failure> {
-    let route = |region: &str, upstream| Route { region: region.into(), upstream, states: states(&config.state) };
+fn routes(config: &Config, metrics: &Metrics) -> Result<Routes, Failure> {
+    let route = |region: &str, host: &str, upstream: Upstream| Route {
+        region: region.into(),
+        upstream: upstream.conducted(conduct(config, host, region), metrics),
+        states: states(&config.state),
+    };
     match &config.upstream.backend {
         config::Backend::Embedded { data } => {
             let mut settings = backend::Settings::new(&*config.upstream.region, config.accounts.clone());
             settings.data.clone_from(data);
             let backend = Backend::open(settings).map_err(Failure::broke)?;
             let upstream = Upstream::embedded(Arc::new(Embedded::new(Arc::new(backend))));
-            Ok(Routes::new(route(&config.upstream.region, upstream), None))
+            Ok(Routes::new(route(&config.upstream.region, "embedded", upstream), None))
         }
         config::Backend::Remote { routes, ca, fips, dual_stack } => {
             let region = config.upstream.sts_region.clone();
@@ -178,13 +195,69 @@ fn routes(config: &Config) -> Result<Routes, Failure> {
                 settings.timeout = config.upstream.timeout;
                 let signer = |supply: &Supply| Signer { supply: supply.clone(), region: remote.region.clone() };
                 settings.signer = supply.as_ref().map(signer);
-                Ok(route(&remote.region, Upstream::http(settings).map_err(Failure::invalid)?))
+                let host = settings.url.host().to_owned();
+                Ok(route(&remote.region, &host, Upstream::http(settings).map_err(Failure::invalid)?))
             };
             let mut made = routes.iter().map(remote).collect::<Result<Vec<_>, Failure>>()?.into_iter();
             let first = made.next().ok_or_else(|| Failure::broke("no Region has a backend"))?;
             Ok(Routes::new(first, made))
         }
     }
+}
+
+/// How calls to the backend at `host` in a Region are made.
+fn conduct(config: &Config, host: &str, region: &str) -> ConductSettings {
+    let config::Conduct { quota, attempts, repeats_updates, retry_budget, breaker } = &config.conduct;
+    let rate = |config::QuotaRate { rate, burst }: config::QuotaRate| Rate { rate, burst };
+    ConductSettings {
+        host: host.to_owned(),
+        region: region.to_owned(),
+        timeout: config.upstream.timeout,
+        quota: keeps_quota(config).then(|| QuotaSettings {
+            owner: quota_owner(&config.upstream.sign),
+            wait: quota.wait,
+            update: rate(quota.update),
+            import: rate(quota.import),
+            get: rate(quota.get),
+            other: rate(quota.other),
+        }),
+        retry: RetrySettings {
+            attempts: *attempts,
+            updates: if *repeats_updates { RepeatUpdates::Idempotent } else { RepeatUpdates::Safe },
+            budget: *retry_budget,
+        },
+        breaker: breaker.map(|config::Breaker { failures, pause }| BreakerSettings { failures, pause }),
+    }
+}
+
+/// Whether calls keep to the quotas.
+pub(super) fn keeps_quota(config: &Config) -> bool {
+    match config.conduct.quota.enforce {
+        config::EnforceQuota::On => true,
+        config::EnforceQuota::Off => false,
+        config::EnforceQuota::Auto => config.upstream.sign != config::Sign::None || is_aws(&config.upstream.backend),
+    }
+}
+
+/// The account whose quota calls count against: the one whose credentials they are signed with. Where they are not signed, the
+/// backend is told the caller's.
+fn quota_owner(sign: &config::Sign) -> QuotaOwner {
+    match sign {
+        config::Sign::None | config::Sign::AssumeRole(_) => QuotaOwner::Caller,
+        config::Sign::Gateway => QuotaOwner::Gate,
+    }
+}
+
+/// Whether the backend's host is one of AWS's, in any of its partitions; interface endpoints in a VPC are.
+fn is_aws(backend: &config::Backend) -> bool {
+    const DOMAINS: [&str; 5] =
+        [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws", ".api.amazonwebservices.com.cn"];
+    let config::Backend::Remote { routes, .. } = backend else { return false };
+    routes.iter().any(|route| {
+        let host = route.url.host().to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        DOMAINS.iter().any(|domain| host.ends_with(domain))
+    })
 }
 
 /// What gives the credentials that requests to the backend are signed with. Fetching begins here.
@@ -233,4 +306,31 @@ pub(super) fn run(
 ) -> Result<DrainReport, Failure> {
     let make = |_worker| live.service().map(Rc::new).map_err(|_| "the system gives no random numbers");
     crate::proxy::run(listener, limits, make, shutdown).map_err(Failure::broke)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_aws_are_known_by_their_domains() {
+        for (url, expected) in [
+            ("https://securityhub.eu-west-1.amazonaws.com", true),
+            ("https://SecurityHub-FIPS.us-gov-west-1.AmazonAWS.com:443", true),
+            ("https://securityhub.eu-west-1.amazonaws.com.", true),
+            ("https://vpce-0123-abcd.securityhub.eu-west-1.vpce.amazonaws.com", true),
+            ("https://securityhub.cn-north-1.amazonaws.com.cn", true),
+            ("https://securityhub.eusc-de-east-1.amazonaws.eu", true),
+            ("https://securityhub.eu-west-1.api.aws", true),
+            ("https://amazonaws.com.example", false),
+            ("https://notamazonaws.com", false),
+            ("http://127.0.0.1:9000", false),
+            ("http://localhost:9000", false),
+        ] {
+            let route = config::Route { region: "eu-west-1".to_owned(), url: url.parse().unwrap() };
+            let backend = config::Backend::Remote { routes: vec![route], ca: None, fips: false, dual_stack: false };
+            assert_eq!(is_aws(&backend), expected, "{url}");
+        }
+        assert!(!is_aws(&config::Backend::Embedded { data: None }));
+    }
 }

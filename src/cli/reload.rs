@@ -198,6 +198,7 @@ impl Reloader {
             ("listen.tls.certificate (there or not)", new.listen.tls.is_some() == old.listen.tls.is_some()),
             ("admin.address", new.admin == old.admin),
             ("upstream", new.upstream == old.upstream),
+            ("quota, retry or breaker", new.conduct == old.conduct),
             ("state", new.state == old.state),
             ("doors.page_key", page_key(new) == page_key(old)),
             ("limits (of connections)", connections(new) == connections(old)),

@@ -6,6 +6,7 @@ use super::{
     load::Settings,
     page_key,
     problem::{Problem, did_you_mean},
+    quota,
     reader::resolved,
     upstream,
 };
@@ -33,6 +34,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     let accounts = accounts(&mut settings);
     let identities = identity::read(&mut settings, accounts.as_ref(), &mut warnings);
     let upstream = upstream::read(&mut settings, &mut warnings);
+    let conduct = quota::read(&mut settings);
     let state = state(&mut settings);
     let doors = doors(&mut settings);
     let whoami = settings.text("doors.whoami", |text| match text {
@@ -57,6 +59,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     else {
         return Err(ConfigError::unexplained());
     };
+    let Some(conduct) = conduct else { return Err(ConfigError::unexplained()) };
     if let Some(Identity::Fixed { account, principal, .. }) = identities.last() {
         warnings.extend(identity::doubtful_principal("the fixed identity", principal, *account));
     }
@@ -90,6 +93,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         accounts,
         identities,
         upstream,
+        conduct,
         state,
         doors,
         whoami,

@@ -1,6 +1,6 @@
 //! The checked configuration: whoever holds one need not doubt any of it.
 
-use super::{Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean};
+use super::{Conduct, Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean};
 use crate::{
     finding::{AccountId, Accounts, CallerTemplate, Enforcement, Operation},
     identity::MappingRule,
@@ -32,6 +32,8 @@ pub struct Config {
     pub identities: Vec<Identity>,
     /// `[upstream]`: the findings backend.
     pub upstream: Upstream,
+    /// `[quota]`, `[retry]` and `[breaker]`: how calls to the backend are made.
+    pub conduct: Conduct,
     /// `[state]`: how findings are looked up.
     pub state: StateLookup,
     /// `[doors]`: the operations that are open besides those that always are ([`Operation::is_always_open`]).

@@ -330,6 +330,120 @@ pub const SETTINGS: &[Setting] = &[
         "How many requests to the backend one request of a caller may have under way at once.",
     ),
     setting(
+        "quota.enforce",
+        Text,
+        Default("auto"),
+        "`auto`, `on` or `off`",
+        "Whether calls to the backend keep to the quotas of this section, with a fair share for each account: see \
+         [quota.md](quota.md). `auto`: where the backend is AWS, that is where its host is one of AWS's or requests to it are signed.",
+    ),
+    setting(
+        "quota.wait",
+        Text,
+        Default("2s"),
+        "a duration from `0s` to `1m`",
+        "How long a call waits for its turn in the quota. A call that would wait longer is answered at once with 429. Never more than \
+         `upstream.timeout` leaves.",
+    ),
+    setting(
+        "quota.update_rate",
+        Integer,
+        Default("10"),
+        "a whole number from 1 to 10000",
+        "How many BatchUpdateFindings calls a second go to the backend for one account. AWS grants 10 in a Region, to all who call; several gates \
+         share them.",
+    ),
+    setting(
+        "quota.update_burst",
+        Integer,
+        Default("30"),
+        "a whole number from 1 to 10000",
+        "How many of them at once, after a time without any. AWS grants 30.",
+    ),
+    setting(
+        "quota.import_rate",
+        Integer,
+        Default("10"),
+        "a whole number from 1 to 10000",
+        "How many BatchImportFindings calls a second go to the backend for one account. AWS grants 10 in a Region, to all who call; several gates \
+         share them.",
+    ),
+    setting(
+        "quota.import_burst",
+        Integer,
+        Default("30"),
+        "a whole number from 1 to 10000",
+        "How many of them at once, after a time without any. AWS grants 30.",
+    ),
+    setting(
+        "quota.get_rate",
+        Integer,
+        Default("3"),
+        "a whole number from 1 to 10000",
+        "How many GetFindings calls a second go to the backend for one account. AWS grants 3 in a Region, to all who call; several gates \
+         share them. Look-ups for policies count, too.",
+    ),
+    setting(
+        "quota.get_burst",
+        Integer,
+        Default("6"),
+        "a whole number from 1 to 10000",
+        "How many of them at once, after a time without any. AWS grants 6.",
+    ),
+    setting(
+        "quota.other_rate",
+        Integer,
+        Default("10"),
+        "a whole number from 1 to 10000",
+        "How many each other operation calls a second go to the backend for one account. AWS grants 10 in a Region, to all who call; several gates \
+         share them.",
+    ),
+    setting(
+        "quota.other_burst",
+        Integer,
+        Default("30"),
+        "a whole number from 1 to 10000",
+        "How many of them at once, after a time without any. AWS grants 30.",
+    ),
+    setting(
+        "retry.attempts",
+        Integer,
+        Default("3"),
+        "a whole number from 1 to 10",
+        "How often a call is tried in all, where trying again may help and does no harm. `1`: never again.",
+    ),
+    setting(
+        "retry.updates",
+        Text,
+        Default("safe"),
+        "`safe` or `idempotent`",
+        "Which updates are tried again. `safe`: those that certainly did not happen. `idempotent`: those that may have happened, too; the \
+         same update twice leaves a finding as once, unless somebody else changed it between the two.",
+    ),
+    setting(
+        "retry.budget",
+        Integer,
+        Default("20"),
+        "a whole number from 0 to 1000",
+        "How many retries there are for a hundred calls, all callers together, besides one a second.",
+    ),
+    setting(
+        "breaker.failures",
+        Integer,
+        Default("10"),
+        "a whole number from 0 to 1000",
+        "After how many failures within half a minute the backend is left alone for a while, if no more calls than that succeeded \
+         meanwhile. `0`: never.",
+    ),
+    setting(
+        "breaker.pause",
+        Text,
+        Default("5s"),
+        "a duration from `100ms` to `10m`",
+        "For how long it is left alone before one call goes to see whether it is well; twice as long each time that one fails, up to \
+         eight times.",
+    ),
+    setting(
         "state.lookup",
         Text,
         Default("on"),

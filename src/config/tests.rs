@@ -2,6 +2,7 @@
 
 mod files;
 mod layers;
+mod quota;
 mod reference;
 mod rules;
 mod told;

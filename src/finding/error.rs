@@ -2,6 +2,7 @@
 
 use super::Operation;
 use serde::Serialize;
+use std::time::Duration;
 
 /// An error that answers a whole call.
 ///
@@ -16,6 +17,8 @@ pub struct ApiError {
     pub code: &'static str,
     /// What is wrong, what was expected, what to do.
     pub message: String,
+    /// After how many seconds to try again, where that is known: the header `Retry-After`.
+    pub retry_after: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -29,7 +32,7 @@ struct Body<'a> {
 
 impl ApiError {
     fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), retry_after: None }
     }
 
     /// 400: the request is not one that Security Hub's API has.
@@ -93,6 +96,11 @@ impl ApiError {
         Self::new(429, "TooManyRequestsException", "Too Many Requests")
     }
 
+    /// 429: the gate itself holds the call back. The message begins with the words of the service.
+    pub fn too_many_requests(message: impl Into<String>) -> Self {
+        Self::new(429, "TooManyRequestsException", message)
+    }
+
     /// 429: the account has as many of something as it may have. That SDKs try again on it is the API model's choice.
     pub fn limit_exceeded(message: impl Into<String>) -> Self {
         Self::new(429, "LimitExceededException", message)
@@ -135,6 +143,13 @@ impl ApiError {
         Self::new(504, "GatewayTimeoutException", message)
     }
 
+    /// The same error, with the time after which to try again, rounded up to seconds.
+    #[must_use]
+    pub fn after(self, retry_after: Duration) -> Self {
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds), ..self }
+    }
+
     /// The same error in the words of an operation. Those on OCSF have names of their own for it, and none for a call from an
     /// account that has no access but that it is denied (API model).
     #[must_use]
@@ -149,7 +164,7 @@ impl ApiError {
             "InvalidAccessException" => (403, "AccessDeniedException"),
             code => (self.status, code),
         };
-        Self { status, code, message: self.message }
+        Self { status, code, ..self }
     }
 
     /// The body: `{"__type":…,"Code":…,"Message":…}`.
@@ -179,6 +194,14 @@ mod tests {
                 let expected = if operation.name().ends_with("FindingsV2") { v2 } else { (error.status, error.code) };
                 assert_eq!(((said.status, said.code), said.message), (expected, error.message.clone()), "{operation}");
             }
+        }
+    }
+
+    #[test]
+    fn the_time_to_wait_is_rounded_up_and_kept_in_other_words() {
+        for (millis, seconds) in [(0, 0), (1, 1), (1000, 1), (1001, 2)] {
+            let error = ApiError::too_many_requests("m").after(Duration::from_millis(millis));
+            assert_eq!(error.in_words_of(Operation::GetFindingsV2).retry_after, Some(seconds));
         }
     }
 

@@ -5,7 +5,7 @@ use crate::finding::ApiError;
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE},
+    header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body_util::Full;
 
@@ -24,6 +24,9 @@ pub fn error_response(error: &ApiError, request_id: &RequestId) -> Response<Full
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(ERROR_TYPE, HeaderValue::from_static(error.code));
     headers.insert(REQUEST_ID, request_id.header_value());
+    if let Some(seconds) = error.retry_after {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
     if matches!(error.status, 408 | 413 | 431) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -44,6 +47,9 @@ mod tests {
         assert_eq!(response.headers()["x-amzn-RequestId"], id.as_str());
         assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
         assert!(!response.headers().contains_key(CONNECTION));
+        assert!(!response.headers().contains_key(RETRY_AFTER));
+        let later = ApiError::unavailable("x").after(std::time::Duration::from_secs(7));
+        assert_eq!(error_response(&later, &id).headers()[RETRY_AFTER], "7");
         for error in [ApiError::request_too_large("x"), ApiError::request_timeout("x")] {
             assert_eq!(error_response(&error, &id).headers()[CONNECTION], "close");
         }

@@ -28,7 +28,7 @@ impl Failed {
         let answer = match outcome {
             Ok(answer) => answer,
             Err(failure) => {
-                let ApiError { status, code, message } = failure.to_api_error();
+                let ApiError { status, code, message, .. } = failure.to_api_error();
                 return Some(Self { status, code: Some(code.to_owned()), message });
             }
         };
@@ -72,6 +72,12 @@ pub(super) fn pass(outcome: Outcome, operation: Operation, message: String) -> R
     let mut reply = Reply::passed(answer, operation)?;
     reply.decided = true;
     Ok(reply)
+}
+
+/// Whether the gate itself held a call back: that is no event of its own. Callers over their quota are told, and may be many; and that
+/// the backend is left alone, the log said when it began.
+pub(super) fn is_own(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(Failure::OverQuota { .. } | Failure::Open { .. }))
 }
 
 /// Logs that a call failed.

@@ -7,7 +7,10 @@ use crate::{
     finding::{ApiError, AsffFilters, Caller, OcsfFilters, Operation},
     identity::{Identity, Peer},
     policy::{Engine, Snapshot},
-    telemetry::events::{CallerUnknown, RequestDenied},
+    telemetry::{
+        events::{CallerUnknown, RequestDenied},
+        metrics::Metrics,
+    },
     upstream::{Answer, Call},
 };
 use bytes::Bytes;
@@ -45,6 +48,8 @@ pub struct GateSettings {
     pub page_tokens: PageTokens,
     /// Where to, in each Region.
     pub routes: Routes,
+    /// What counts the answers.
+    pub metrics: Arc<Metrics>,
     /// Bytes of a body that are read.
     pub body_limit: usize,
     /// Time for a body to arrive.
@@ -83,7 +88,14 @@ impl Gate {
         }
     }
 
-    async fn answer(&self, request: Request<RequestBody>, peer: &Peer, id: &RequestId) -> Response<Full<Bytes>> {
+    /// `asked` becomes the operation once it is known, whatever is answered to it.
+    async fn answer(
+        &self,
+        request: Request<RequestBody>,
+        peer: &Peer,
+        id: &RequestId,
+        asked: &mut Option<Operation>,
+    ) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         // What the head proves wrong is refused before the body costs anything.
         let unknown = |error: &ApiError| {
@@ -118,6 +130,7 @@ impl Gate {
                 return Self::deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
             }
         };
+        *asked = Some(operation);
         let answer = match operation {
             Operation::BatchUpdateFindings => self.batch_update_findings(&caller, &body, id).await,
             Operation::GetFindings => {
@@ -170,21 +183,17 @@ impl Gate {
     /// Makes one call, of which the answer is the caller's.
     pub(super) async fn ask(&self, caller: &Caller, call: Call, id: &RequestId) -> Result<Reply, ApiError> {
         let (operation, began) = (call.operation, Instant::now());
-        let reply = self
-            .routes
-            .of(caller)
-            .upstream
-            .call(call)
-            .await
-            .map_err(|failure| failure.to_api_error())
-            .and_then(|answer| Reply::passed(answer, operation));
+        let outcome = self.routes.of(caller).upstream.call(call).await;
+        let is_own = failed::is_own(&outcome);
+        let reply =
+            outcome.map_err(|failure| failure.to_api_error()).and_then(|answer| Reply::passed(answer, operation));
         // What the backend refuses is between it and the caller; what it fails at, whoever runs the gate must hear of.
         let failure = match &reply {
             Ok(reply) if reply.status.is_server_error() => {
                 Some((reply.status.as_u16(), "the findings backend answered with an error of its own"))
             }
-            Ok(_) => None,
-            Err(error) => Some((error.status, &*error.message)),
+            Err(error) if !is_own => Some((error.status, &*error.message)),
+            Ok(_) | Err(_) => None,
         };
         if let Some((status, reason)) = failure {
             failed::tell(id, operation, status, reason, began);
@@ -196,7 +205,10 @@ impl Gate {
 impl Service for Gate {
     async fn call(self: Rc<Self>, request: Request<RequestBody>, peer: Rc<Peer>) -> Response<Full<Bytes>> {
         let id = self.ids.next();
-        self.answer(request, &peer, &id).await
+        let mut asked = None;
+        let response = self.answer(request, &peer, &id, &mut asked).await;
+        self.settings.metrics.served(asked, response.status().as_u16());
+        response
     }
 }
 

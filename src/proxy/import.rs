@@ -57,7 +57,9 @@ impl Gate {
                 Reply::decided(body)
             }
             Err(Failed { status, message, .. }) => {
-                failed::tell(id, OPERATION, status, &message, began);
+                if !outcome.as_ref().is_some_and(failed::is_own) {
+                    failed::tell(id, OPERATION, status, &message, began);
+                }
                 let passed = outcome.map_or_else(
                     || Err(ApiError::internal("no call failed")),
                     |outcome| failed::pass(outcome, OPERATION, message),

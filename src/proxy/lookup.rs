@@ -108,10 +108,12 @@ fn look_up_by(
 ) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
     async move |body| {
         let call = Call { operation, account, on_behalf: OnBehalf::gate(), query: None, body };
-        match upstream.call(call).await {
+        match upstream.call_for_gate(call).await {
             Ok(answer) if answer.status == 200 => Ok(answer.body),
             Ok(answer) => Err(refused(&answer)),
-            Err(failure @ Failure::RoleThrottled { .. }) => Err(CallError::Throttled(failure.to_string())),
+            Err(failure @ (Failure::OverQuota { .. } | Failure::RoleThrottled { .. })) => {
+                Err(CallError::Throttled(failure.to_string()))
+            }
             Err(failure) => Err(CallError::Failed(failure.to_string())),
         }
     }

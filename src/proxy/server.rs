@@ -367,6 +367,7 @@ impl<S: Service> Shared<S> {
                 status: 431,
                 code: "RequestHeaderFieldsTooLargeException",
                 message: format!("the request has {} headers, this gate reads {most}", request.headers().len()),
+                retry_after: None,
             });
         }
         Rc::clone(&self.service).call(request, peer).await

@@ -71,8 +71,10 @@ impl Gate {
             .zip(&sent)
             .map(|(outcome, sent)| read::<W>(outcome, &sent.body[sent.identifiers.clone()]))
             .collect();
-        for answer in &answers {
-            if let GroupAnswer::Failed { status, message, .. } = answer {
+        for (answer, outcome) in answers.iter().zip(&outcomes) {
+            if let GroupAnswer::Failed { status, message, .. } = answer
+                && !failed::is_own(outcome)
+            {
                 failed::tell(id, W::OPERATION, *status, message, began);
             }
         }

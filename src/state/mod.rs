@@ -9,7 +9,6 @@
 //! |---|---|
 //! | `states.rs` | who asks, who calls, who is told |
 //! | `pending.rs` | the look-ups that are not answered yet, and whose turn it is |
-//! | `bucket.rs` | the quota |
 //! | `mix.rs` | which of them one call asks for |
 //! | `call.rs` | one call: its question, its pages |
 //! | `answer.rs`, `page.rs` | what a page says of the findings that were asked for |
@@ -33,7 +32,6 @@
 //! minutes to appear in GetFindings: until then a look-up gives the old state, also of a change that this gate has forwarded.
 
 mod answer;
-mod bucket;
 mod cache;
 mod call;
 mod found;

@@ -1,7 +1,10 @@
 //! The look-ups that are not answered yet, and whose turn it is.
 
-use super::{Found, Unavailable, bucket::Bucket, mix::Mix};
-use crate::finding::{AccountId, Identifier, MAX_IDENTIFIERS};
+use super::{Found, Unavailable, mix::Mix};
+use crate::{
+    finding::{AccountId, Identifier, MAX_IDENTIFIERS},
+    upstream::pace::Bucket,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound::{Excluded, Unbounded},

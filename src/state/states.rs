@@ -2,13 +2,15 @@
 
 use super::{
     CallError, Found, Unavailable,
-    bucket::Bucket,
     cache::Cache,
     call::{self, BATCH},
     pending::{Answered, Pending, Room, Ticket},
     uids::{Resolved, Uids},
 };
-use crate::finding::{AccountId, Caller, Identifier, MAX_IDENTIFIERS, State};
+use crate::{
+    finding::{AccountId, Caller, Identifier, MAX_IDENTIFIERS, State},
+    upstream::pace::Bucket,
+};
 use bytes::Bytes;
 use std::{
     convert::Infallible,

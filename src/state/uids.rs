@@ -2,10 +2,12 @@
 
 use super::{
     CallError, Unavailable,
-    bucket::Bucket,
     uid_call::{self, BATCH},
 };
-use crate::finding::{AccountId, Caller, Identifier};
+use crate::{
+    finding::{AccountId, Caller, Identifier},
+    upstream::pace::Bucket,
+};
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 use std::{

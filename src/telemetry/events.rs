@@ -348,6 +348,49 @@ impl UpstreamFailed<'_> {
     }
 }
 
+/// The findings backend has failed again and again, and no calls go to it for a while.
+#[derive(Debug, Clone, Copy)]
+pub struct BreakerOpened<'a> {
+    /// The backend's host and port.
+    pub host: &'a str,
+    /// Its Region.
+    pub region: &'a str,
+    /// The failure that was the last straw.
+    pub reason: &'a str,
+    /// For how long none go.
+    pub pause: Duration,
+}
+
+impl BreakerOpened<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(
+            event = "breaker_opened",
+            host = self.host,
+            region = self.region,
+            reason = self.reason,
+            pause_ms = millis(self.pause),
+            "the findings backend is left alone for a while"
+        );
+    }
+}
+
+/// The findings backend is well again, and calls go to it.
+#[derive(Debug, Clone, Copy)]
+pub struct BreakerClosed<'a> {
+    /// The backend's host and port.
+    pub host: &'a str,
+    /// Its Region.
+    pub region: &'a str,
+}
+
+impl BreakerClosed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(event = "breaker_closed", host = self.host, region = self.region, "the findings backend is well again");
+    }
+}
+
 /// Findings could not be looked up, and changes to them that depend on what they are now are denied for that.
 #[derive(Debug, Clone, Copy)]
 pub struct StateUnavailable<'a> {

@@ -85,10 +85,11 @@ impl HttpUpstream {
 
     /// A request goes again over another connection only if hyper had not begun to write it when its connection closed: one
     /// that it gives back whole, and no other. It does so at the most once for every connection that was kept.
-    pub(super) async fn call(&self, call: Call) -> Result<Answer, Failure> {
-        let now = Instant::now();
-        let deadline = now + self.fixed.settings.timeout;
-        let credentials = self.fixed.credentials(&call, deadline).await?;
+    ///
+    /// It has until `deadline`, but no longer than the settings' time from `now` on.
+    pub(super) async fn call(&self, call: &Call, now: Instant, deadline: Instant) -> Result<Answer, Failure> {
+        let deadline = deadline.min(now + self.fixed.settings.timeout);
+        let credentials = self.fixed.credentials(call, deadline).await?;
         loop {
             let kept = self.pool.take(now);
             let is_kept = kept.is_some();
@@ -97,13 +98,13 @@ impl HttpUpstream {
                 // Seldom, and large: in a box, so that every other call is a small future.
                 None => Box::pin(self.fixed.connect(deadline)).await?,
             };
-            let request = self.fixed.request(&call, credentials.as_ref(), &mut connection)?;
+            let request = self.fixed.request(call, credentials.as_ref(), &mut connection)?;
             return match connection.send(request, deadline).await {
                 Ok(response) => {
                     let answer = self.fixed.answer(response, &mut connection, deadline).await?;
                     self.pool.put(connection, now);
                     match &credentials {
-                        Some((signer, _)) => accepted(answer, signer, &call),
+                        Some((signer, _)) => accepted(answer, signer, call),
                         None => Ok(answer),
                     }
                 }
@@ -189,7 +190,7 @@ impl Fixed {
         let (head, body) = response.into_parts();
         let limit = self.settings.response_limit;
         let body = body::read(connection.receive(body, deadline), limit).await.map_err(|error| match error {
-            ReadError::TooLarge => self.broken(format!("its answer is larger than {limit} bytes")),
+            ReadError::TooLarge => Failure::TooLarge { host: self.host_name(), limit },
             ReadError::Transport(Interrupted::Late) => self.late(true),
             ReadError::Transport(Interrupted::Unsent(error) | Interrupted::Broken(error)) => {
                 self.broken(format!("its answer broke off ({})", root(&error)))

@@ -4,25 +4,43 @@
 //! says whether the backend may have made the change. The backend is either another server, by [`Upstream::http`], or a part of
 //! this program that implements [`InProcess`].
 //!
+//! How a call is made is in [`Upstream::conducted`]: at the pace of the backend's quotas, with a fair share for each caller, again
+//! where that may help and does no harm, and not at all while the backend fails again and again. `docs/quota.md` tells it to those
+//! who run a gate.
+//!
 //! Nothing of the client's request goes upstream but what the gate parsed: the call's headers are made here.
 
 pub(crate) mod bell;
+mod breaker;
+mod conduct;
 mod connection;
 mod credentials;
 mod failure;
 pub(crate) mod gather;
 mod http;
+pub(crate) mod pace;
 mod pool;
+mod retry;
 mod settings;
 mod sign;
 
-use crate::finding::{AccountId, Caller, Operation, Proof, Role, outcome};
+use crate::{
+    finding::{AccountId, Caller, Operation, Proof, Role, outcome},
+    telemetry::metrics::Metrics,
+};
 use ::http::HeaderValue;
 use bytes::Bytes;
-use std::{fmt, pin::Pin, sync::Arc};
+use conduct::Conduct;
+use pace::Lane;
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
+pub use breaker::BreakerSettings;
+pub use conduct::ConductSettings;
 pub use credentials::{AssumeRoleSettings, AwsSettings, Readiness, Supply};
 pub use failure::Failure;
+pub use pace::{QuotaOwner, QuotaSettings, Rate};
+pub use retry::{RepeatUpdates, RetrySettings};
 pub use settings::{HttpSettings, Signer, UpstreamError, Url, UrlError};
 
 /// One call to make.
@@ -96,7 +114,11 @@ pub trait InProcess: Send + Sync {
 
 /// The way to the backend. Clones share their connections; a worker takes its own by [`Upstream::for_worker`].
 #[derive(Clone)]
-pub struct Upstream(Kind);
+pub struct Upstream {
+    kind: Kind,
+    /// None: each call is one exchange.
+    conduct: Option<Arc<Conduct>>,
+}
 
 #[derive(Clone)]
 enum Kind {
@@ -107,46 +129,85 @@ enum Kind {
 impl Upstream {
     /// A backend inside this program.
     pub fn embedded(backend: Arc<dyn InProcess>) -> Self {
-        Self(Kind::Embedded(backend))
+        Self { kind: Kind::Embedded(backend), conduct: None }
     }
 
     /// A server. Reads the trusted certificates, and connects to nothing yet.
     pub fn http(settings: HttpSettings) -> Result<Self, UpstreamError> {
-        http::HttpUpstream::new(settings).map(|http| Self(Kind::Http(Arc::new(http))))
+        let http = http::HttpUpstream::new(settings)?;
+        Ok(Self { kind: Kind::Http(Arc::new(http)), conduct: None })
+    }
+
+    /// The same backend, to which calls are made in this way. All that comes of it shares one quota, one budget of retries and one
+    /// circuit breaker, in whatever thread.
+    #[must_use]
+    pub fn conducted(self, settings: ConductSettings, metrics: &Metrics) -> Self {
+        Self { conduct: Some(Arc::new(Conduct::new(settings, metrics))), ..self }
     }
 
     /// The same backend with connections of its own, which live and die with the runtime that opens them.
     #[must_use]
     pub fn for_worker(&self) -> Self {
-        match &self.0 {
-            Kind::Embedded(backend) => Self(Kind::Embedded(Arc::clone(backend))),
-            Kind::Http(http) => Self(Kind::Http(Arc::new(http.with_own_pool()))),
-        }
+        let kind = match &self.kind {
+            Kind::Embedded(backend) => Kind::Embedded(Arc::clone(backend)),
+            Kind::Http(http) => Kind::Http(Arc::new(http.with_own_pool())),
+        };
+        Self { kind, conduct: self.conduct.clone() }
     }
 
     /// Whether requests can be signed now.
     pub fn readiness(&self) -> Readiness {
-        match &self.0 {
+        match &self.kind {
             Kind::Embedded(_) => Readiness::Ready,
             Kind::Http(http) => http.readiness(),
         }
     }
 
-    /// Sends one call and reads the whole answer.
+    /// Makes one call and reads the whole answer.
     ///
-    /// A call is sent once. It is sent again only when it is certain that nothing of it was: it waited for a connection that turned
-    /// out to be closed.
+    /// A call is carried out once, or not at all: it is sent again only when it is certain that the backend did not carry it out.
+    /// Either nothing of it was sent, or the backend refused it for its quota. Where carrying it out twice is as good as once (reads,
+    /// imports, and updates if the settings say so), it is sent again after an error of the backend or a broken exchange, too. Of
+    /// all that, only one thing happens to an upstream that is not [`conducted`](Upstream::conducted): what waited for a connection
+    /// that turned out to be closed goes over another one.
+    ///
+    /// All attempts, the waits between them and the wait for the quota together take no longer than the settings' time.
     pub async fn call(&self, call: Call) -> Result<Answer, Failure> {
-        match &self.0 {
-            Kind::Embedded(backend) => backend.call(call).await,
-            Kind::Http(http) => http.call(call).await,
+        let lane = Lane::Caller(call.account);
+        self.call_in(lane, &call).await
+    }
+
+    /// Makes a call of the gate's own, on behalf of several callers: it takes its turns in the quota beside those of the accounts, and
+    /// as many as they have together.
+    pub async fn call_for_gate(&self, call: Call) -> Result<Answer, Failure> {
+        self.call_in(Lane::Gate, &call).await
+    }
+
+    async fn call_in(&self, lane: Lane, call: &Call) -> Result<Answer, Failure> {
+        if let Some(conduct) = &self.conduct {
+            return conduct.call(&self.kind, call, lane).await;
+        }
+        let now = Instant::now();
+        self.kind.exchange(call, now, now + ANY_TIME).await
+    }
+}
+
+/// Longer than any backend is given by its own settings.
+const ANY_TIME: Duration = Duration::from_hours(24);
+
+impl Kind {
+    /// Sends a call once, and reads the whole answer.
+    async fn exchange(&self, call: &Call, now: Instant, deadline: Instant) -> Result<Answer, Failure> {
+        match self {
+            Self::Embedded(backend) => backend.call(call.clone()).await,
+            Self::Http(http) => http.call(call, now, deadline).await,
         }
     }
 }
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.kind {
             Kind::Embedded(_) => f.write_str("Upstream(embedded)"),
             Kind::Http(http) => f.debug_tuple("Upstream").field(http).finish(),
         }

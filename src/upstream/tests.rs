@@ -1,5 +1,6 @@
 //! The client against real sockets: a backend that answers what it is told, and misbehaves as told.
 
+mod conducted;
 mod kept;
 
 use super::*;

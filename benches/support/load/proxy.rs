@@ -10,7 +10,8 @@ use findings_gate::{
     policy::{Snapshot, load, pack},
     proxy::{Doors, Gate, GateSettings, Limits, Listener, PageTokens, Route, Routes, Shutdown, run},
     state::{StateSettings, States},
-    upstream::{HttpSettings, Upstream},
+    telemetry::metrics::Metrics,
+    upstream::{BreakerSettings, ConductSettings, HttpSettings, RetrySettings, Upstream},
 };
 use std::{
     net::SocketAddr,
@@ -98,10 +99,12 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
     let policies = load(&pack("baseline").expect("the pack is embedded")).unwrap_or_else(|error| panic!("{error:?}"));
     let snapshot = Snapshot::new(policies.rules().to_vec(), Arc::clone(&accounts), Enforcement::Strip);
     let limits = Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() };
+    let metrics = Arc::new(Metrics::new());
     let route = Route {
         region: "eu-west-1".into(),
         upstream: Upstream::http(HttpSettings::new(format!("http://{backend}").parse().expect("a URL")))
-            .expect("a backend without TLS"),
+            .expect("a backend without TLS")
+            .conducted(conduct(backend), &metrics),
         states: Some(Arc::new(States::new(StateSettings::default()))),
     };
     let settings = GateSettings {
@@ -111,6 +114,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
         snapshot: Arc::new(snapshot.expect("the policies can be served with")),
         page_tokens: PageTokens::random().expect("the system has randomness"),
         routes: Routes::new(route, None),
+        metrics,
         body_limit: limits.body,
         body_timeout: limits.body_timeout,
         concurrency: 8,
@@ -130,4 +134,16 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
     let running = Running::thread(thread, move || trigger.graceful());
     let clock = is_ready.recv().expect("the worker came up");
     Proxy { name, address, key, clock, running }
+}
+
+/// As the configuration's defaults are for a backend that is not AWS.
+fn conduct(backend: SocketAddr) -> ConductSettings {
+    ConductSettings {
+        host: backend.to_string(),
+        region: REGION.to_owned(),
+        timeout: Duration::from_secs(30),
+        quota: None,
+        retry: RetrySettings::default(),
+        breaker: Some(BreakerSettings::default()),
+    }
 }

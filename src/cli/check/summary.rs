@@ -39,6 +39,8 @@ struct Upstream {
     data: Option<String>,
     region: String,
     sign: &'static str,
+    /// Whether calls keep to the backend's quotas: `enforced` or `off`.
+    quota: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     other_regions: Vec<OtherRegion>,
 }
@@ -100,6 +102,7 @@ impl Summary {
                 data,
                 region: config.upstream.region.clone(),
                 sign: config.upstream.sign.as_str(),
+                quota: if assemble::keeps_quota(config) { "enforced" } else { "off" },
                 other_regions: other_regions(&config.upstream.backend),
             },
             doors: doors.map(Operation::name).collect(),
@@ -136,7 +139,8 @@ impl Summary {
             _ => String::new(),
         };
         let sign = if upstream.sign == "none" { String::new() } else { format!(", signed ({})", upstream.sign) };
-        line("upstream", &format!("{}{data}, {}{sign}", upstream.url, upstream.region));
+        let quota = if upstream.quota == "enforced" { ", quotas enforced" } else { "" };
+        line("upstream", &format!("{}{data}, {}{sign}{quota}", upstream.url, upstream.region));
         for OtherRegion { url, region } in &upstream.other_regions {
             line("", &format!("{url}, {region}"));
         }

@@ -67,6 +67,27 @@ workers = "two"
 r#"gate.toml:3:11: `listen.address` is 8080: expected an IP address and a port, such as `127.0.0.1:8080`
 gate.toml:4:11: `listen.workers` is "two": expected a whole number from 1 to 1024
 "#),
+    ("[policies]", r#"[quota]
+enforce = "yes"
+wait = "2"
+update_rate = 0
+get_burst = "6"
+[retry]
+attempts = 0
+updates = "always"
+[breaker]
+failures = -1
+pause = "1ms"
+[policies]"#,
+r#"gate.toml:3:11: `quota.enforce` is "yes": expected `auto`, `on` or `off`
+gate.toml:4:8: `quota.wait` is "2": expected a duration from `0s` to `1m`
+gate.toml:5:15: `quota.update_rate` is 0: expected a whole number from 1 to 10000
+gate.toml:6:13: `quota.get_burst` is "6": expected a whole number from 1 to 10000
+gate.toml:8:12: `retry.attempts` is 0: expected a whole number from 1 to 10
+gate.toml:9:11: `retry.updates` is "always": expected `safe` or `idempotent`
+gate.toml:11:12: `breaker.failures` is -1: expected a whole number from 0 to 1000
+gate.toml:12:9: `breaker.pause` is "1ms": expected a duration from `100ms` to `10m`
+"#),
     (r#"["policies"]"#, "[]",
 r"gate.toml:3:8: `policies.path` is empty: expected at least one; without policies every change is denied
 "),

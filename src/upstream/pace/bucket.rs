@@ -11,7 +11,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// A bucket of calls. It is counted in time rather than in calls (the "generic cell rate algorithm"), so nothing is rounded: each
 /// call takes its interval from the time at which the bucket is full again.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// From one call to the next in the long run.
     interval: Duration,
     /// How far ahead of that pace the calls may be: what a full bucket holds, less one call.
@@ -26,18 +26,29 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full bucket.
-    pub(super) fn new(rate: NonZeroU32, burst: NonZeroU32, now: Instant) -> Self {
+    pub(crate) fn new(rate: NonZeroU32, burst: NonZeroU32, now: Instant) -> Self {
         let interval = Duration::from_secs(1) / rate.get();
         Self { interval, ahead: interval * (burst.get() - 1), full: now, paused: None, refusals: 0 }
     }
 
     /// When the next call may be made.
-    pub(super) fn ready(&self, now: Instant) -> Instant {
+    pub(crate) fn ready(&self, now: Instant) -> Instant {
         self.full.checked_sub(self.ahead).map_or(now, |ready| ready.max(now))
     }
 
+    /// When a call may be made before which so many others are, if all are made as soon as they may be.
+    pub(crate) fn ready_after(&self, now: Instant, others: u32) -> Instant {
+        let full = self.full.max(now) + self.interval * others;
+        full.checked_sub(self.ahead).map_or(now, |ready| ready.max(now))
+    }
+
+    /// Whether it is as one that was never used.
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
+        self.full <= now && self.refusals == 0
+    }
+
     /// Takes a call, or says when one may be made.
-    pub(super) fn take(&mut self, now: Instant) -> Result<(), Instant> {
+    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Instant> {
         let ready = self.ready(now);
         if ready > now {
             return Err(ready);
@@ -48,7 +59,7 @@ impl Bucket {
 
     /// Takes the next call that may be made, ahead of everybody who has not taken one yet: it goes out at the time that comes
     /// back. Nothing if that is not before `latest`.
-    pub(super) fn reserve(&mut self, now: Instant, latest: Instant) -> Option<Instant> {
+    pub(crate) fn reserve(&mut self, now: Instant, latest: Instant) -> Option<Instant> {
         let at = self.ready(now);
         if at >= latest {
             return None;
@@ -59,7 +70,7 @@ impl Bucket {
 
     /// The backend refused a call that went out at `sent`: the bucket is empty, and nothing goes out for a pause. Calls that
     /// went out before a pause say nothing new.
-    pub(super) fn refused(&mut self, sent: Instant, now: Instant) {
+    pub(crate) fn refused(&mut self, sent: Instant, now: Instant) {
         if self.paused.is_some_and(|paused| sent <= paused) {
             return;
         }
@@ -70,7 +81,7 @@ impl Bucket {
     }
 
     /// The backend took a call that went out at `sent`.
-    pub(super) fn accepted(&mut self, sent: Instant) {
+    pub(crate) fn accepted(&mut self, sent: Instant) {
         if self.paused.is_none_or(|paused| sent > paused) {
             self.refusals = 0;
         }
@@ -101,6 +112,23 @@ mod tests {
         assert_eq!(granted(&mut bucket, now + 1000 * MS), 3);
         assert_eq!(granted(&mut bucket, now + 1000 * MS), 0);
         assert_eq!(granted(&mut bucket, now + 3600 * 1000 * MS), 6);
+    }
+
+    #[test]
+    fn it_tells_when_each_of_those_in_line_may_go() {
+        let now = Instant::now();
+        let mut bucket = bucket(10, 3, now);
+        assert!(bucket.is_fresh(now));
+        for (others, millis) in [(0, 0), (2, 0), (3, 100), (5, 300)] {
+            assert_eq!(bucket.ready_after(now, others), now + millis * MS, "after {others}");
+        }
+        assert_eq!(granted(&mut bucket, now), 3);
+        assert!(!bucket.is_fresh(now) && bucket.is_fresh(now + 300 * MS));
+        for (others, millis) in [(0, 100), (1, 200), (9, 1000)] {
+            assert_eq!(bucket.ready_after(now, others), now + millis * MS, "after {others}");
+        }
+        bucket.refused(now, now);
+        assert!(!bucket.is_fresh(now + 3_600_000 * MS), "a refusal is remembered until a call is accepted");
     }
 
     #[test]
