@@ -91,6 +91,32 @@ fn a_gate_that_stops_is_not_ready() {
     assert!(status.success());
 }
 
+#[test]
+fn what_was_counted_is_there_to_be_read_and_stays_over_a_reload() {
+    let upstream = Upstream::accepting();
+    let (gate, admin) = gate(&upstream);
+    for _ in 0..2 {
+        assert_eq!(gate.connect().update(&PAYMENTS, good("f")).processed(), ["f"]);
+        assert_eq!(ask(gate.address, "GET /nothing").0, 403);
+        assert_eq!(ask(admin, "POST /reload").0, 200);
+    }
+    let (status, text) = ask(admin, "GET /metrics");
+    assert_eq!(status, 200);
+    for line in [
+        "# TYPE findings_gate_requests counter",
+        r#"findings_gate_requests_total{operation="BatchUpdateFindings",status="200"} 2"#,
+        r#"findings_gate_requests_total{operation="none",status="403"} 2"#,
+        r#"findings_gate_upstream_calls_total{region="eu-west-1",operation="BatchUpdateFindings",outcome="success"} 2"#,
+        r#"findings_gate_breaker_state{region="eu-west-1"} 0"#,
+    ] {
+        assert!(text.lines().any(|written| written == line), "{line} is not in\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+    for secret in [PAYMENTS.account, PAYMENTS.id, "\"f\""] {
+        assert!(!text.contains(secret), "{secret} in\n{text}");
+    }
+}
+
 /// Signing with credentials that are not there: nothing would come of a request, so none is to be sent here.
 #[test]
 fn a_gate_that_cannot_sign_is_not_ready() {

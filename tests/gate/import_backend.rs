@@ -94,7 +94,7 @@ fn what_cannot_be_looked_up_is_denied_and_nothing_else_is() {
         }
     });
     let off = accepting();
-    for (upstream, more, lookups) in [(&fails, "", 1), (&off, "[state]\nlookup = \"off\"\n", 0)] {
+    for (upstream, more, lookups) in [(&fails, "", 3), (&off, "[state]\nlookup = \"off\"\n", 0)] {
         let policies = r#"
             @id("everybody") permit (principal, action, resource);
             @id("sure") @enforce("refuse")
@@ -162,6 +162,8 @@ fn a_call_that_fails_as_a_whole_is_passed_as_it_is() {
             "is not known",
         ),
     ] {
+        // An import may be sent twice, and is, where that may help; each of the two bodies three times.
+        let again = matches!(reply, Reply::Close(_)) || [429, 500, 503].contains(&status);
         let upstream = Upstream::start(move |_| reply.clone());
         let gate = gate_before(&upstream, POLICIES);
         for body in [&import, &stripped] {
@@ -170,7 +172,7 @@ fn a_call_that_fails_as_a_whole_is_passed_as_it_is() {
             assert!(response.json()["Message"].as_str().unwrap().contains(message), "{response:?}");
             assert!(response.headers.contains_key("x-findings-gate-decision"), "{response:?}");
         }
-        assert_eq!(upstream.take().len(), 2, "nothing is sent twice");
+        assert_eq!(upstream.take().len(), if again { 6 } else { 2 }, "{status} {message}");
         gate.wait_for_log(&["upstream_failed", "BatchImportFindings", &format!("\"status\":{status}")]);
     }
 }

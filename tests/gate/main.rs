@@ -19,6 +19,7 @@ mod import;
 mod import_backend;
 mod json;
 mod policies;
+mod quota;
 mod random;
 mod reads;
 mod reads_v2;
