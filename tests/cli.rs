@@ -104,6 +104,10 @@ fn each_verb_has_help_that_teaches() {
              --accounts | --vocabulary | --deny-warnings | docs/lints.md",
         ),
         ("backend", "belongs behind the gate | --listen | --data | --accounts | --region | --quotas | --fault | slow:"),
+        (
+            "token",
+            "Nothing is sent | --gate | --region | --endpoint | --header | --json | x-findings-gate-sts-token | 15 minutes",
+        ),
         ("fmt", "What policies say never changes | --check | [PATH]... | 2 --check found"),
         ("schema", "editor extensions | --format | cedar | json | --out"),
         ("completions", "same definitions as `--help` | bash | zsh | fish | elvish | powershell"),
@@ -151,6 +155,7 @@ fn the_verbs_are_listed_in_their_order_and_introduced_in_one_way() {
         "check",
         "demo",
         "backend",
+        "token",
         "fmt",
         "test",
         "mutate",

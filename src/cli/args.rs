@@ -16,6 +16,7 @@ use super::{
     schema::{self, SchemaArgs},
     serve::{self, ServeArgs},
     test::{self, TestArgs},
+    token::{self, TokenArgs},
     whoami::{self, WhoamiArgs},
 };
 use clap::{Parser, Subcommand};
@@ -96,6 +97,9 @@ pub enum Command {
     /// Ask a gate whom it takes you for
     #[command(long_about = whoami::ABOUT)]
     Whoami(WhoamiArgs),
+    /// Make a token that says to a gate who you are in AWS
+    #[command(long_about = token::ABOUT)]
+    Token(TokenArgs),
     /// Lay out policy files
     #[command(long_about = fmt::ABOUT)]
     Fmt(FmtArgs),

@@ -5,7 +5,7 @@ use crate::{
     backend::{self, Backend},
     config::{self, Config},
     finding::Accounts,
-    identity::{Fixed, Identity, Key, Keys, Kind, Mapping, Mtls, SigV4},
+    identity::{Fixed, Identity, Key, Keys, Kind, Mapping, Mtls, SigV4, Sts, StsSettings},
     policy::{self, PolicyText, Rule, Snapshot},
     proxy::{
         ClientTls, Doors, DrainReport, GateSettings, Limits, Listener, Live, PageTokens, Prepared, Route, Routes,
@@ -111,6 +111,15 @@ pub(super) fn identity(config: &Config, accounts: Arc<Accounts>) -> Result<Ident
                 Kind::SigV4(SigV4::new(keys, regions(&config.upstream)))
             }
             config::Identity::Mtls { rules } => Kind::Mtls(Mtls::new(Mapping::new(rules.clone()))),
+            config::Identity::Sts { gate, hosts, ca, minimum_enforcement } => {
+                let settings = StsSettings {
+                    gate: gate.clone(),
+                    hosts: hosts.clone(),
+                    ca: ca.as_ref().map(|ca| ca.pem.clone().into_bytes()),
+                    minimum_enforcement: *minimum_enforcement,
+                };
+                Kind::Sts(Box::new(Sts::new(settings).map_err(Failure::invalid)?))
+            }
             config::Identity::Fixed { account, principal, minimum_enforcement } => {
                 Kind::Fixed(Fixed::new(*account, &**principal).minimum_enforcement(*minimum_enforcement))
             }

@@ -31,6 +31,7 @@ mod shared;
 #[cfg(feature = "prove")]
 mod solver;
 mod test;
+mod token;
 mod whoami;
 
 pub use args::{Cli, Command};
@@ -52,6 +53,7 @@ pub use schema::{SchemaArgs, SchemaFormat};
 pub use serve::ServeArgs;
 pub use shared::{ConfigArgs, Format};
 pub use test::{CoverageArgs, TestArgs, TestFormat};
+pub use token::TokenArgs;
 pub use whoami::WhoamiArgs;
 
 use clap::{Parser, error::ErrorKind};
@@ -71,6 +73,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(&args, printer),
         Command::Fmt(args) => fmt::run(&args, printer),
+        Command::Token(args) => token::run(&args, printer),
         Command::Schema(args) => schema::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
         Command::Man(args) => man::run(&args, printer),

@@ -3,7 +3,7 @@
 use super::{Conduct, Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean};
 use crate::{
     finding::{AccountId, Accounts, CallerTemplate, Enforcement, Operation},
-    identity::MappingRule,
+    identity::{GateName, MappingRule, StsHost},
 };
 use std::{
     fmt,
@@ -115,6 +115,17 @@ pub enum Identity {
     Mtls {
         /// `rule`: at least one.
         rules: Vec<MappingRule>,
+    },
+    /// `kind = "sts"`
+    Sts {
+        /// `gate`
+        gate: GateName,
+        /// `hosts`: at least one.
+        hosts: Vec<StsHost>,
+        /// `ca`: who may vouch for them; the machine's authorities when there is none.
+        ca: Option<Certificates>,
+        /// `minimum_enforcement`
+        minimum_enforcement: Enforcement,
     },
     /// `kind = "fixed"`: every request is this caller's. Always the last identity.
     Fixed {

@@ -168,6 +168,29 @@ pub const SETTINGS: &[Setting] = &[
         "For `mtls`, and required there: whom the names in a certificate stand for, see \"Rules of an identity\".",
     ),
     setting(
+        "identity.*.gate",
+        Text,
+        Optional,
+        "a name of 1 to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`, `:` and `/`, such as `findings.example.com`",
+        "For `sts`, and required there: this gate's name, which callers sign into their tokens. A token that was made for another \
+         name is refused, so gates that do not trust each other need names that differ.",
+    ),
+    setting(
+        "identity.*.hosts",
+        List,
+        Optional,
+        "a list of hosts, such as `[\"sts.eu-west-1.amazonaws.com\"]`",
+        "For `sts`: where STS is. A token for another host is refused. Default: the endpoint of `upstream.region` and \
+         `sts.amazonaws.com`. `http://` only with a loopback address, for tests.",
+    ),
+    setting(
+        "identity.*.ca",
+        Text,
+        Optional,
+        "the path of a PEM file with certificates",
+        "For `sts`: the authorities that may vouch for `hosts`. Absent: those of the machine.",
+    ),
+    setting(
         "identity.*.account",
         Text,
         Optional,
@@ -186,7 +209,7 @@ pub const SETTINGS: &[Setting] = &[
         Text,
         Default("strip"),
         "`strip`, `reject` or `refuse`",
-        "For `fixed`: what a denial does to this caller at the least. `refuse` is for a client that overlooks \
+        "For `fixed` and `sts`: what a denial does to these callers at the least. `refuse` is for clients that overlook \
          `UnprocessedFindings`.",
     ),
     setting(

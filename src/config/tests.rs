@@ -5,6 +5,7 @@ mod layers;
 mod quota;
 mod reference;
 mod rules;
+mod sts;
 mod told;
 mod upstream;
 

@@ -158,6 +158,13 @@ pub enum Proof {
         /// Its first URI, else its first DNS name, else its subject.
         name: Arc<str>,
     },
+    /// A presigned GetCallerIdentity, which STS answered.
+    Sts {
+        /// STS's id of the principal: of a user `AIDA…`, of a role's session `AROA…:SESSION`. CloudTrail has the same.
+        user_id: Arc<str>,
+        /// The name of the role's session; nothing for who is no session.
+        session: Option<Arc<str>>,
+    },
     /// Everything on this listener is this caller.
     Fixed,
 }
@@ -167,6 +174,7 @@ impl fmt::Display for Proof {
         match self {
             Self::SigV4 { access_key_id } => write!(f, "sigv4:{access_key_id}"),
             Self::Mtls { name } => write!(f, "mtls:{name}"),
+            Self::Sts { user_id, .. } => write!(f, "sts:{user_id}"),
             Self::Fixed => f.write_str("fixed"),
         }
     }

@@ -4,6 +4,7 @@ use super::{
     Fixed, Mtls, Peer,
     identified::Identified,
     sigv4::{self, SigV4},
+    sts::{self, Sts},
 };
 use crate::finding::{Accounts, ApiError, Caller, Proof};
 use http::request::Parts;
@@ -20,6 +21,8 @@ pub enum Kind {
     /// A signature by an issued key. Its proof is present when the request has an `Authorization` header of an AWS
     /// scheme, or a presigned query (which is then refused).
     SigV4(SigV4),
+    /// A presigned GetCallerIdentity. Its proof is present when the request has a header `x-findings-gate-sts-token`.
+    Sts(Box<Sts>),
 }
 
 /// The proofs that a listener accepts, and the accounts that they may speak for.
@@ -43,6 +46,7 @@ pub struct Pending<'a> {
 enum Claim<'a> {
     Proven(Caller),
     SigV4(sigv4::Claim<'a>),
+    Sts(sts::Claim<'a>),
 }
 
 impl Kind {
@@ -54,6 +58,9 @@ impl Kind {
             Self::SigV4(_) => {
                 "an AWS Signature Version 4 in the header `Authorization` (give the client an access key that the gate's owner \
                  issued, and let it sign its requests)"
+            }
+            Self::Sts(_) => {
+                "a presigned STS GetCallerIdentity in the header `x-findings-gate-sts-token` (as `findings-gate token` makes it)"
             }
         }
     }
@@ -83,7 +90,11 @@ impl Identity {
                     None => continue,
                 },
                 Kind::SigV4(sigv4) if sigv4::is_present(head) => Claim::SigV4(sigv4.begin(head, now())?),
-                Kind::SigV4(_) => continue,
+                Kind::Sts(sts) if sts::is_present(head) => match sts.begin(head, now())? {
+                    sts::Begun::Known(identified) => proven(identified)?,
+                    sts::Begun::Unknown(claim) => Claim::Sts(claim),
+                },
+                Kind::SigV4(_) | Kind::Sts(_) => continue,
             };
             return Ok(Pending { accounts, claim });
         }
@@ -106,7 +117,6 @@ impl Identity {
 impl Pending<'_> {
     /// Checks what the body decides, and what somebody else must be asked about. `body` is the body as it was received, before any
     /// parsing.
-    #[expect(clippy::unused_async, reason = "proofs that ask an issuer wait for it")]
     pub async fn finish(self, body: &[u8]) -> Result<Caller, ApiError> {
         match self.claim {
             Claim::Proven(caller) => Ok(caller),
@@ -122,6 +132,7 @@ impl Pending<'_> {
                 };
                 identified.caller(self.accounts)
             }
+            Claim::Sts(claim) => claim.finish().await?.caller(self.accounts),
         }
     }
 }

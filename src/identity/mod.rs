@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`SigV4`] | an AWS Signature Version 4, made with a key that the gate's owner issued ([`Keys`]) |
 //! | [`Mtls`] | a client certificate, whose names [`Mapping`] rules turn into an account and a principal |
+//! | [`Sts`] | a presigned STS GetCallerIdentity, made for this gate; STS says who signed it |
 //! | [`Fixed`] | none: everything on the listener is one caller |
 //!
 //! A proof gives an account and a principal; the account's role is the accounts file's word, and an account outside the
@@ -25,6 +26,7 @@ mod mapping;
 mod mtls;
 mod peer;
 mod sigv4;
+mod sts;
 
 pub use certificate::{ClientCertificate, UnreadableCertificate};
 pub use fixed::Fixed;
@@ -34,3 +36,7 @@ pub use mapping::{InvalidPattern, Mapping, MappingRule, Pattern, Template, Unmap
 pub use mtls::{CERTIFICATE_ATTRIBUTES, Mtls};
 pub use peer::Peer;
 pub use sigv4::{SigV4, SignError, sign};
+pub use sts::{
+    GATE_ID as STS_GATE_ID, GateName, InvalidGateName, InvalidStsHost, PresignError, Sts, StsHost, StsSettings,
+    TOKEN as STS_TOKEN, presign as sts_presign, token as sts_token,
+};

@@ -29,6 +29,7 @@ mod rules;
 mod start;
 mod state;
 mod stop;
+mod sts;
 mod tls;
 mod updates_v2;
 mod upstreams;

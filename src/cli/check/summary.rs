@@ -57,6 +57,7 @@ struct OtherRegion {
 enum Callers {
     SigV4 { keys: usize, accounts: usize },
     Mtls { rules: usize },
+    Sts { gate: String, hosts: Vec<String> },
     Fixed { account: String, principal: String },
 }
 
@@ -166,6 +167,9 @@ impl Callers {
                 Self::SigV4 { keys: keys.len(), accounts: accounts.len() }
             }
             Identity::Mtls { rules } => Self::Mtls { rules: rules.len() },
+            Identity::Sts { gate, hosts, .. } => {
+                Self::Sts { gate: gate.to_string(), hosts: hosts.iter().map(ToString::to_string).collect() }
+            }
             Identity::Fixed { account, principal, .. } => {
                 Self::Fixed { account: account.to_string(), principal: principal.clone() }
             }
@@ -178,6 +182,7 @@ impl Callers {
                 format!("sigv4: {} of {}", counted(*keys, "key"), counted(*accounts, "account"))
             }
             Self::Mtls { rules } => format!("mtls: {}", counted(*rules, "rule")),
+            Self::Sts { gate, hosts } => format!("sts: for {gate}, by {}", hosts.join(" or ")),
             Self::Fixed { account, principal } => format!("fixed: {principal} of account {account}"),
         }
     }

@@ -4,6 +4,7 @@ mod fixed;
 mod mtls;
 mod rules;
 mod sigv4;
+mod sts;
 
 use super::{
     Identity,
@@ -40,13 +41,14 @@ pub(super) fn read(settings: &mut Settings, accounts: Option<&Accounts>, warning
         let identity = match kind.text() {
             Some("sigv4") => sigv4::read(&mut reading, index),
             Some("mtls") => mtls::read(&mut reading, index),
+            Some("sts") => sts::read(&mut reading, index),
             Some("fixed") => fixed::read(&mut reading, index),
-            Some(later @ ("jwt" | "sts" | "header")) => {
+            Some(later @ ("jwt" | "header")) => {
                 let message = format!("`{path}` is \"{later}\", which is not in this version");
                 reading
                     .settings
                     .problems
-                    .add(Problem::new(kind.origin, message).help("expected `sigv4`, `mtls` or `fixed`"));
+                    .add(Problem::new(kind.origin, message).help("expected `sigv4`, `mtls`, `sts` or `fixed`"));
                 continue;
             }
             text => {

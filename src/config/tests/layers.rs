@@ -3,7 +3,7 @@
 use super::*;
 
 /// Keys that do not go with the others: each has a test of its own.
-const OTHERS: [&str; 2] = ["upstream.data", "identity.*.rule"];
+const OTHERS: [&str; 5] = ["upstream.data", "identity.*.rule", "identity.*.gate", "identity.*.hosts", "identity.*.ca"];
 
 const REGIONS_AND_SIGNING: [(&str, &str); 13] = [
     ("UPSTREAM__REGION", "eu-north-1"),

@@ -118,7 +118,7 @@ r#"gate.toml:7:8: `identity.0.kind` is "sigv5": expected `sigv4`, `mtls`, `jwt`,
 "#),
     (r#"kind = "sigv4""#, r#"kind = "jwt""#,
 r#"gate.toml:7:8: `identity.0.kind` is "jwt", which is not in this version
-  help: expected `sigv4`, `mtls` or `fixed`
+  help: expected `sigv4`, `mtls`, `sts` or `fixed`
 "#),
     (r#"kind = "sigv4""#, "",
 r"gate.toml: `identity.0.kind` is missing: expected `sigv4`, `mtls`, `jwt`, `sts`, `header` or `fixed`

@@ -23,7 +23,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub(super) use parse::is_present;
+pub(super) use parse::{AmzDate, is_present};
 pub use sign::{SignError, sign};
 pub(super) use verify::Claim;
 use verify::SERVICE;

@@ -105,15 +105,15 @@ fn scope(credential: &str) -> Result<(&str, &str, &str, &str), ApiError> {
 
 /// `X-Amz-Date`: `20150830T123600Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct AmzDate {
+pub(in crate::identity) struct AmzDate {
     text: [u8; Self::LENGTH],
-    pub(super) at: Timestamp,
+    pub(in crate::identity) at: Timestamp,
 }
 
 impl AmzDate {
     const LENGTH: usize = 16;
 
-    pub(super) fn parse(value: &[u8]) -> Option<Self> {
+    pub(in crate::identity) fn parse(value: &[u8]) -> Option<Self> {
         let text: [u8; Self::LENGTH] = value.try_into().ok()?;
         if (text[8], text[15]) != (b'T', b'Z') {
             return None;
@@ -130,7 +130,7 @@ impl AmzDate {
     }
 
     /// `20150830T123600Z`.
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::identity) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
