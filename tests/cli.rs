@@ -155,6 +155,8 @@ fn the_verbs_are_listed_in_their_order_and_introduced_in_one_way() {
         "check",
         "demo",
         "backend",
+        "whoami",
+        "keys",
         "token",
         "fmt",
         "test",

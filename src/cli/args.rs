@@ -9,6 +9,7 @@ use super::{
     explain::{self, ExplainArgs},
     fmt::{self, FmtArgs},
     import_iam::{self, ImportIamArgs},
+    keys::{self, KeysArgs},
     man::{self, ManArgs},
     matrix::{self, MatrixArgs},
     mutate::{self, MutateArgs},
@@ -97,6 +98,9 @@ pub enum Command {
     /// Ask a gate whom it takes you for
     #[command(long_about = whoami::ABOUT)]
     Whoami(WhoamiArgs),
+    /// Issue, list and revoke the keys that callers sign with
+    #[command(long_about = keys::ABOUT)]
+    Keys(KeysArgs),
     /// Make a token that says to a gate who you are in AWS
     #[command(long_about = token::ABOUT)]
     Token(TokenArgs),
@@ -144,7 +148,8 @@ mod tests {
     #[test]
     fn examples_fit_on_a_terminal() {
         let program = Cli::command();
-        for command in std::iter::once(&program).chain(program.get_subcommands()) {
+        let nested = program.get_subcommands().flat_map(clap::Command::get_subcommands);
+        for command in std::iter::once(&program).chain(program.get_subcommands()).chain(nested) {
             let after = command.get_after_help().unwrap().to_string();
             assert!(after.starts_with("Examples:\n  "), "{}", command.get_name());
             for line in after.lines().filter(|line| line.starts_with(' ')) {

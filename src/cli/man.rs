@@ -60,7 +60,9 @@ pub(super) fn run(args: &ManArgs, printer: &mut Printer) -> Result<Exit, Failure
 fn pages() -> Vec<Command> {
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
-    let verbs: Vec<Command> = program.get_subcommands().cloned().collect();
+    // What a verb has below it has pages of its own: `findings-gate-keys-add`.
+    let verbs = program.get_subcommands().flat_map(|verb| std::iter::once(verb).chain(verb.get_subcommands()));
+    let verbs: Vec<Command> = verbs.filter(|verb| verb.get_name() != "help").cloned().collect();
     // What `--version` prints is the program's.
     let verbs = verbs.into_iter().map(|verb| verb.version(env!("CARGO_PKG_VERSION")));
     std::iter::once(program.clone()).chain(verbs).collect()

@@ -17,6 +17,7 @@ mod explain;
 mod files;
 mod fmt;
 mod import_iam;
+mod keys;
 mod man;
 mod matrix;
 mod mutate;
@@ -43,6 +44,7 @@ pub use diff::{DiffArgs, DiffFormat, FailOn};
 pub use explain::{Call, ExplainArgs};
 pub use fmt::FmtArgs;
 pub use import_iam::ImportIamArgs;
+pub use keys::{AddArgs, KeysArgs, KeysCommand, ListArgs, RevokeArgs};
 pub use man::ManArgs;
 pub use matrix::{MatrixArgs, MatrixFormat};
 pub use mutate::MutateArgs;
@@ -73,6 +75,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(&args, printer),
         Command::Fmt(args) => fmt::run(&args, printer),
+        Command::Keys(args) => keys::run(&args, printer),
         Command::Token(args) => token::run(&args, printer),
         Command::Schema(args) => schema::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),

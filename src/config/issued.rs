@@ -2,7 +2,7 @@
 
 use super::{
     accounts,
-    problem::{Origin, Problem, Problems},
+    problem::{ConfigError, Origin, Problem, Problems},
     read,
     secret::Secret,
     value::{self, Kind, Table, Value},
@@ -56,15 +56,26 @@ pub(super) fn read(
         }
     };
     warn_if_open(path, warnings);
-    let source = problems.open_confidential(path, &text);
-    let entries = value::parse(&source, &text, problems)?;
+    keys(path, &text, 1, warnings, problems)
+}
+
+/// The keys in the text of a keys file, of which there are at least so many.
+fn keys(
+    path: &Path,
+    text: &str,
+    least: usize,
+    warnings: &mut Vec<String>,
+    problems: &mut Problems,
+) -> Option<Vec<(Key, Origin)>> {
+    let source = problems.open_confidential(path, text);
+    let entries = value::parse(&source, text, problems)?;
     let mut table = Table::new("", entries, Origin::File(source, 0..0));
     let before = problems.count();
     let items = table.take_list("key", problems);
     let origin = table.origin().clone();
     table.finish(&["key"], problems);
-    if problems.count() == before && (items.is_empty() || items.len() > MOST_KEYS) {
-        let message = format!("there are {} keys: expected 1 to {MOST_KEYS} `[[key]]` tables", items.len());
+    if problems.count() == before && !(least..=MOST_KEYS).contains(&items.len()) {
+        let message = format!("there are {} keys: expected {least} to {MOST_KEYS} `[[key]]` tables", items.len());
         problems.add(Problem::new(origin, message));
     }
     let read = |(index, item): (usize, Value)| {
@@ -73,6 +84,26 @@ pub(super) fn read(
     };
     let keys: Vec<_> = items.into_iter().take(MOST_KEYS).enumerate().filter_map(read).collect();
     (problems.count() == before).then_some(keys)
+}
+
+/// A key in the text of a keys file.
+#[derive(Debug, Clone)]
+pub struct IssuedKey {
+    /// The key.
+    pub key: Key,
+    /// Where its table begins in the text, in bytes.
+    pub place: usize,
+}
+
+/// The keys in the text of the keys file at `path`, in its order, checked as `serve` checks them; none is fine.
+pub fn issued_keys(path: &Path, text: &str) -> Result<Vec<IssuedKey>, ConfigError> {
+    let mut problems = Problems::default();
+    // Whoever edits the file is told of doubts when the gate reads it.
+    let keys = keys(path, text, 0, &mut Vec::new(), &mut problems);
+    problems.into_result()?;
+    let place = |origin: &Origin| if let Origin::File(_, span) = origin { span.start } else { 0 };
+    let keys = keys.ok_or_else(ConfigError::unexplained)?;
+    Ok(keys.into_iter().map(|(key, origin)| IssuedKey { key, place: place(&origin) }).collect())
 }
 
 const KNOWN: &[&str] = &["id", "secret", "secret_file", "session_token", "account", "principal", "minimum_enforcement"];

@@ -69,8 +69,8 @@ pub(super) fn read(settings: &mut Settings, accounts: Option<&Accounts>, warning
 }
 
 /// A principal that is an ARN names an account. If that is another one than the account that the caller acts for, policies
-/// that name the principal judge somebody else.
-pub(super) fn doubtful_principal(here: &str, principal: &str, account: AccountId) -> Option<String> {
+/// that name the principal judge somebody else. `here` is the begin of the sentence that says so.
+pub fn doubtful_principal(here: &str, principal: &str, account: AccountId) -> Option<String> {
     let named = principal.strip_prefix("arn:")?.split(':').nth(3).and_then(AccountId::parse)?;
     (named != account)
         .then(|| format!("{here} acts for account {account}, and its principal `{principal}` is one of {named}"))
