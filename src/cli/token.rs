@@ -1,9 +1,10 @@
 //! `findings-gate token`
 
-use super::{Exit, Failure, Printer};
+use super::{
+    Exit, Failure, Printer,
+    credentials::{Ambient, ambient},
+};
 use crate::identity::{GateName, STS_TOKEN, StsHost, sts_presign, sts_token};
-use aws_config::BehaviorVersion;
-use aws_credential_types::{Credentials, provider::ProvideCredentials};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -20,7 +21,7 @@ Whoever has the token is you at that gate for 15 minutes: keep it out of logs an
 const EXAMPLES: &str = "\
 Examples:
   findings-gate token --gate findings.example.com
-  AWS_PROFILE=triage findings-gate token --gate findings.example.com \\
+  findings-gate token --gate findings.example.com --profile triage \\
       --region eu-west-1 --json
   # The header stays out of the list of processes
   findings-gate token --gate findings.example.com --header \\
@@ -40,7 +41,11 @@ pub struct TokenArgs {
     #[arg(long, value_name = "NAME")]
     pub gate: GateName,
 
-    /// The Region whose STS the gate asks; by default that of the environment or the profile
+    /// The AWS profile whose credentials sign
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+
+    /// The Region whose STS the gate asks; that of the profile or the environment otherwise
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
 
@@ -57,9 +62,18 @@ pub struct TokenArgs {
     pub json: bool,
 }
 
+/// A token that was made.
+pub(super) struct Made {
+    /// As the header has it: a secret.
+    pub(super) token: String,
+    host: StsHost,
+    region: String,
+    expires: Timestamp,
+}
+
 /// What `--json` prints.
-#[derive(Debug, Serialize)]
-struct Made<'a> {
+#[derive(Serialize)]
+struct Shown<'a> {
     version: u32,
     header: &'a str,
     token: &'a str,
@@ -72,78 +86,61 @@ struct Made<'a> {
 /// Makes a token and prints it.
 pub(super) fn run(args: &TokenArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
-    let (credentials, region) = runtime.block_on(ambient(args.region.as_deref()))?;
-    // Region names come into the host's name.
-    let is_region =
-        |region: &str| region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if region.is_empty() || !is_region(&region) {
+    let ambient = runtime.block_on(ambient(args.profile.as_deref()))?;
+    let made = make(&args.gate, ambient, args.region.as_deref(), args.endpoint.as_ref())?;
+    if args.json {
+        printer.json(&Shown {
+            version: 1,
+            header: STS_TOKEN.as_str(),
+            token: &made.token,
+            gate: args.gate.as_str(),
+            endpoint: made.host.to_string(),
+            region: &made.region,
+            expires: shown(made.expires),
+        })?;
+    } else if args.header {
+        printer.out(&format!("{STS_TOKEN}: {}\n", made.token))?;
+    } else {
+        printer.out(&format!("{}\n", made.token))?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// Makes a token for a gate, of credentials that are at hand. The Region is theirs unless one is given, and STS is asked at that Region's
+/// endpoint unless another host is given.
+pub(super) fn make(
+    gate: &GateName,
+    Ambient { credentials, region: ambient }: Ambient,
+    region: Option<&str>,
+    endpoint: Option<&StsHost>,
+) -> Result<Made, Failure> {
+    let region = region.map(str::to_owned).or(ambient).ok_or_else(|| {
+        Failure::broke("no AWS Region is set: name one with `--region`, or set `AWS_REGION` or the profile's `region`")
+    })?;
+    // It becomes a part of the host's name.
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if region.is_empty() || !region.bytes().all(fits) {
         return Err(Failure::broke(format!("`{region}` is no AWS Region: expected one such as `eu-west-1`")));
     }
-    let host = match &args.endpoint {
+    let host = match endpoint {
         Some(host) => host.clone(),
         None => StsHost::of_region(&region).into_iter().next().ok_or_else(|| Failure::broke("no STS host is known"))?,
     };
     let now = Timestamp::now();
     let end = now.saturating_add(LIFE).map_err(Failure::broke)?;
     // Credentials that end before make a token that ends with them.
-    let expires =
-        credentials.expiry().and_then(|expiry| Timestamp::try_from(expiry).ok()).map_or(end, |expiry| expiry.min(end));
+    let expiry = credentials.expiry().and_then(|expiry| Timestamp::try_from(expiry).ok());
+    let expires = expiry.map_or(end, |expiry| expiry.min(end));
     if expires <= now {
         return Err(Failure::broke(format!(
             "the AWS credentials at hand expired at {}: renew them, such as with `aws sso login`",
-            expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+            shown(expires)
         )));
     }
-    let url = sts_presign(credentials, &args.gate, &host, &region, now).map_err(Failure::broke)?;
-    let token = sts_token(&url);
-    if args.json {
-        printer.json(&Made {
-            version: 1,
-            header: STS_TOKEN.as_str(),
-            token: &token,
-            gate: args.gate.as_str(),
-            endpoint: host.to_string(),
-            region: &region,
-            expires: expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        })?;
-    } else if args.header {
-        printer.out(&format!("{STS_TOKEN}: {token}\n"))?;
-    } else {
-        printer.out(&format!("{token}\n"))?;
-    }
-    Ok(Exit::Fine)
+    let url = sts_presign(credentials, gate, &host, &region, now).map_err(Failure::broke)?;
+    Ok(Made { token: sts_token(&url), host, region, expires })
 }
 
-/// The credentials and the Region that AWS's own tools would use here.
-async fn ambient(region: Option<&str>) -> Result<(Credentials, String), Failure> {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest());
-    if let Some(region) = region {
-        loader = loader.region(aws_config::Region::new(region.to_owned()));
-    }
-    let config = loader.load().await;
-    let region = config.region().map(ToString::to_string).ok_or_else(|| {
-        Failure::broke("no AWS Region is set: give one with `--region`, or set AWS_REGION or the profile's `region`")
-    })?;
-    let provider = config.credentials_provider().ok_or_else(|| Failure::broke(NO_CREDENTIALS))?;
-    match provider.provide_credentials().await {
-        Ok(credentials) => Ok((credentials, region)),
-        Err(error) => Err(Failure::broke(format!("{NO_CREDENTIALS} ({})", causes(&error)))),
-    }
-}
-
-const NO_CREDENTIALS: &str = "no AWS credentials were found: set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, log in with \
-                              `aws sso login`, or run where a role is attached";
-
-/// An error with those below it: the one at the bottom says what happened.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !told.ends_with(&text) {
-            told = format!("{told}: {text}");
-        }
-        cause = error.source();
-    }
-    told
+fn shown(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

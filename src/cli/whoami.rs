@@ -1,7 +1,11 @@
 //! `findings-gate whoami`
 
-use super::{Exit, Failure, Format, Printer, credentials, shared};
-use crate::{net, proxy::WHOAMI};
+use super::{Exit, Failure, Format, Printer, credentials, shared, token};
+use crate::{
+    identity::{GateName, STS_TOKEN},
+    net,
+    proxy::WHOAMI,
+};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
@@ -69,8 +73,12 @@ pub struct WhoamiArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
     pub bearer: Option<PathBuf>,
 
+    /// Send an STS token made for the gate of this name, signed with your AWS credentials; nothing else is signed then
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["bearer", "certificate"])]
+    pub sts: Option<GateName>,
+
     /// Send no proof of your own, as to a sidecar
-    #[arg(long, conflicts_with_all = ["bearer", "certificate"])]
+    #[arg(long, conflicts_with_all = ["bearer", "certificate", "sts"])]
     pub unsigned: bool,
 
     /// The AWS profile to sign with
@@ -117,6 +125,12 @@ async fn ask(args: &WhoamiArgs) -> Result<net::Fetched, Failure> {
             .map_err(|_| Failure::broke(format!("`{}` holds no token that a header can carry", file.display())))?;
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
+    } else if let Some(gate) = &args.sts {
+        let ambient = credentials::ambient(args.profile.as_deref()).await?;
+        let made = token::make(gate, ambient, args.region.as_deref(), None)?;
+        let mut value = HeaderValue::from_str(&made.token).map_err(Failure::broke)?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(STS_TOKEN, value);
     } else if args.certificate.is_none() && !args.unsigned {
         sign_as_the_environment(args, &mut request).await?;
     }

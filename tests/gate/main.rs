@@ -18,6 +18,7 @@ mod groups;
 mod import;
 mod import_backend;
 mod json;
+mod keys;
 mod policies;
 mod quota;
 mod random;
