@@ -9,7 +9,7 @@
 use super::{Failure, assemble};
 use crate::{
     config::{self, Config, Flags, Reads},
-    proxy::{Live, Prepared, Tls},
+    proxy::{GateSettings, Live, Prepared, Tls},
     telemetry::events::{ConfigurationDoubtful, ReloadFailed, Reloaded, WatchFailed},
 };
 use jiff::Timestamp;
@@ -121,6 +121,7 @@ impl Reloader {
         watch.add(&self.reads.paths);
         // Files may have changed between the start and the watch.
         bell.notify_one();
+        let mut failed = false;
         loop {
             let answer = tokio::select! {
                 () = bell.notified() => None,
@@ -129,21 +130,29 @@ impl Reloader {
                 () = tokio::time::sleep(UNASKED) => None,
             };
             while timeout(QUIET, bell.notified()).await.is_ok() {}
-            let ((outcome, warnings), reads) = config::recorded(|| self.read());
+            let (outcome, reads) = config::recorded(|| self.read());
             watch.add(&reads.paths);
             let outcome = outcome.map_err(|failure| in_a_line(&failure));
-            let is_new = reads.digest != self.reads.digest;
+            // What is there already is not put in place anew: the caches of what was learnt with it are good.
+            let is_new = reads.digest != self.reads.digest || failed && outcome.is_ok();
+            failed = outcome.is_err();
             self.reads = reads;
+            let outcome = outcome.map(|(tls, settings, warnings)| {
+                if is_new {
+                    self.install(tls, settings);
+                }
+                warnings
+            });
             if let Some(answer) = answer {
                 // Whoever asked may have gone.
-                let _ = answer.send(outcome.clone());
+                let _ = answer.send(outcome.as_ref().map(drop).map_err(Clone::clone));
             }
             if !is_new {
                 continue;
             }
             noted.note(outcome.as_ref().err());
             match outcome {
-                Ok(()) => {
+                Ok(warnings) => {
                     for warning in &warnings {
                         ConfigurationDoubtful { warning }.emit();
                     }
@@ -156,27 +165,17 @@ impl Reloader {
         }
     }
 
-    /// Reads everything, and puts it in place if all of it is good and it is not what is there already.
-    fn read(&self) -> (Result<(), Failure>, Vec<String>) {
-        let prepared = || {
-            let config = config::load(&self.file, self.environment.iter().cloned(), &self.flags)?;
-            self.refuse_what_stays(&config)?;
-            let tls = assemble::tls(&config.listen)?;
-            let settings = assemble::renewed(&config, self.live.current())?;
-            let warnings =
-                config.warnings.iter().cloned().chain(assemble::doubts(&config, &settings.snapshot)).collect();
-            Ok((tls, settings, warnings))
-        };
-        match prepared() {
-            Ok((tls, settings, warnings)) => {
-                self.install(tls, settings);
-                (Ok(()), warnings)
-            }
-            Err(failure) => (Err(failure), Vec::new()),
-        }
+    /// Reads everything: what is to be put in place if all of it is good, and what is doubtful about it.
+    fn read(&self) -> Result<(Option<Prepared>, GateSettings, Vec<String>), Failure> {
+        let config = config::load(&self.file, self.environment.iter().cloned(), &self.flags)?;
+        self.refuse_what_stays(&config)?;
+        let tls = assemble::tls(&config.listen)?;
+        let settings = assemble::renewed(&config, self.live.current())?;
+        let warnings = config.warnings.iter().cloned().chain(assemble::doubts(&config, &settings.snapshot)).collect();
+        Ok((tls, settings, warnings))
     }
 
-    fn install(&self, prepared: Option<Prepared>, settings: crate::proxy::GateSettings) {
+    fn install(&self, prepared: Option<Prepared>, settings: GateSettings) {
         if let (Some(tls), Some(prepared)) = (&self.tls, prepared) {
             tls.install(prepared);
         }

@@ -28,6 +28,14 @@ fn a_name_is_enough() {
 }
 
 #[test]
+fn the_example_of_the_page_on_identities_is_valid() {
+    let page = include_str!("../../../docs/identity.md");
+    let (_, example) = page.split_once("```toml\n# sts.toml\n").unwrap();
+    let config = with(example.split_once("```").unwrap().0).load().unwrap();
+    assert!(matches!(&config.identities[..], [Identity::Sts { gate, .. }] if gate.as_str() == "findings.example.com"));
+}
+
+#[test]
 fn every_key_is_read_from_the_file_and_from_the_environment() {
     let place = with(&format!(
         "{STS}hosts = [\"vpce-1.sts.eu-west-1.vpce.amazonaws.com\"]\nca = \"sts.pem\"\nminimum_enforcement = \"refuse\"\n"
