@@ -73,7 +73,7 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_a_guess() {
         ("[listen]\naddress", "[listen]\nadress", &["findings-gate.toml:2:1", "did you mean `listen.address`"][..]),
         ("workers = 2", "workers = 0", &["`listen.workers`", "from 1 to 1024"]),
         ("[policies]", "[polices]", &["polices", "did you mean"]),
-        ("kind = \"sigv4\"", "kind = \"sigv5\"", &["identity.0.kind", "`sigv4` or `fixed`"]),
+        ("kind = \"sigv4\"", "kind = \"sigv5\"", &["identity.0.kind", "did you mean `sigv4`?"]),
         ("url = \"http", "url = \"htp", &["upstream.url"]),
         ("region = \"eu-west-1\"", "", &["`upstream.region`", "missing"]),
         ("region = \"eu-west-1\"", "region = \"eu-west-1\"\nsign = \"gateway\"", &["upstream.sign"]),
