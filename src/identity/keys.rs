@@ -6,7 +6,7 @@ use std::{collections::HashMap, fmt, ops::RangeInclusive, sync::Arc};
 
 /// How long a key id may be. AWS's model of IAM has 16 to 128 characters; issued keys may have shorter names, because
 /// nobody but this gate reads them.
-const ID_LENGTH: RangeInclusive<usize> = 3..=128;
+const ID_LENGTH: RangeInclusive<usize> = 1..=128;
 
 /// An issued access key: what proves a caller, and who that caller then is.
 ///
@@ -27,7 +27,7 @@ pub struct Key {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
     /// The id has characters that a signature's scope cannot carry, or the wrong length.
-    #[error("`{0}` is not an access key id: expected 3 to 128 of A-Z, a-z, 0-9 and `_`, such as `AKIAPAYMENTS`")]
+    #[error("`{0}` is not an access key id: expected 1 to 128 of A-Z, a-z, 0-9, `_` and `-`, such as `AKIAPAYMENTS`")]
     Id(String),
     /// There is no secret.
     #[error("the secret of key `{0}` is empty")]
@@ -59,7 +59,8 @@ impl Key {
         principal: impl Into<Arc<str>>,
     ) -> Result<Self, InvalidKey> {
         let (id, principal) = (id.into(), principal.into());
-        if !ID_LENGTH.contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        if !ID_LENGTH.contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        {
             return Err(InvalidKey::Id(id.to_string()));
         }
         if secret.is_empty() {
@@ -159,10 +160,10 @@ mod tests {
 
     #[test]
     fn ids_secrets_and_tokens_are_checked() {
-        for id in ["key", "AKIAPAYMENTS", "a_1", &"x".repeat(128)] {
+        for id in ["k", "key", "AKIAPAYMENTS", "a_1", "on-call", &"x".repeat(128)] {
             assert_eq!(key(id, "s").unwrap().id(), id);
         }
-        for id in ["", "ab", "a/b/c", "a b c", "schlüssel", &"x".repeat(129)] {
+        for id in ["", "a/b/c", "a b c", "schlüssel", &"x".repeat(129)] {
             assert_eq!(key(id, "s").unwrap_err(), InvalidKey::Id(id.to_owned()));
         }
         assert_eq!(key("key", "").unwrap_err(), InvalidKey::EmptySecret("key".into()));

@@ -138,7 +138,7 @@ fn what_cannot_be_done_is_told_and_changes_nothing() {
         (None, vec!["list"], 1, "there is no such file"),
         (Some(&tables), vec!["revoke", "two"], 1, "has no key `two`: `findings-gate keys list` shows those it has"),
         (Some(&tables), add(&["--id", "one"]), 1, "has a key `one` already"),
-        (Some(&tables), add(&["--id", "a-b"]), 64, "expected 3 to 128 letters, digits or `_`"),
+        (Some(&tables), add(&["--id", "a/b"]), 64, "expected 1 to 128 letters, digits, `_` or `-`"),
         (Some(&tables), vec!["add", "--account", "2222", "--principal", "p"], 64, "twelve digits"),
         (Some(&tables), vec!["add", "--account", "222222222222", "--principal", ""], 64, "expected 1 to 2048 bytes"),
         (Some(&inline), vec!["revoke", "one"], 1, "laid out in a way that this cannot change"),

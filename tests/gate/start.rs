@@ -79,7 +79,6 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_a_guess() {
         ("region = \"eu-west-1\"", "region = \"eu-west-1\"\nsign = \"gateway\"", &["upstream.sign"]),
         ("accounts.toml", "acounts.toml", &["acounts.toml", "there is no such file"]),
         ("[log]", "[log", &["findings-gate.toml"]),
-        ("[log]", "[admin]\naddress = \"127.0.0.1:0\"\n[log]", &["admin", "not in this version"]),
         ("[log]", "[limits]\nbody = \"1Mb\"\n[log]", &["`limits.body`", "expected a size"]),
     ] {
         let place = Place::new(UPSTREAM, "");

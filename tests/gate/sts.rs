@@ -285,6 +285,24 @@ fn the_first_identity_whose_proof_is_there_decides() {
 }
 
 #[test]
+fn check_and_whoami_know_of_sts() {
+    let (upstream, sts) = (Upstream::accepting(), Sts::open());
+    let gate = gate(&upstream, &sts.host());
+    let directory = gate.place().path("");
+    let output = program(&directory).arg("check").output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains(&format!("sts: for {GATE}, by {}\n", sts.host())), "{told}");
+    // Its token is for STS itself, which this gate does not ask: so it was sent, and looked at.
+    let mut command = program(&directory);
+    command.args(["whoami", "--endpoint", &format!("http://{}", gate.address), "--sts", GATE, "--region", REGION]);
+    command.env("AWS_ACCESS_KEY_ID", ALICE.0).env("AWS_SECRET_ACCESS_KEY", ALICE.1);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("InvalidSignatureException: The STS token is for `https://sts.eu-west-1."), "{told}");
+}
+
+#[test]
 fn the_program_makes_tokens_that_the_gate_takes() {
     let (upstream, sts) = (Upstream::accepting(), Sts::open());
     let gate = gate(&upstream, &sts.host());

@@ -64,10 +64,10 @@ pub struct AddArgs {
 }
 
 fn id(text: &str) -> Result<String, &'static str> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    ((3..=128).contains(&text.len()) && text.bytes().all(fits))
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    ((1..=128).contains(&text.len()) && text.bytes().all(fits))
         .then(|| text.to_owned())
-        .ok_or("expected 3 to 128 letters, digits or `_`")
+        .ok_or("expected 1 to 128 letters, digits, `_` or `-`")
 }
 
 fn principal(text: &str) -> Result<String, &'static str> {
