@@ -23,7 +23,7 @@ import botocore
 import botocore.exceptions
 from botocore.config import Config
 
-PROGRAM = os.environ["FINDINGS_GATE"]
+PROGRAM = os.environ["GATE_BINARY"]
 DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "identity.md"
 GATE, REGION, ACCOUNT = "findings.example.com", "eu-west-1", "222222222222"
 KEY = {"AWS_ACCESS_KEY_ID": "ASIAALICE", "AWS_SECRET_ACCESS_KEY": "secret-of-alice-0123456789abcdefghijklmno"}
