@@ -5,20 +5,27 @@ use crate::{
     backend::{self, Backend},
     config::{self, Config},
     finding::Accounts,
-    identity::{Fixed, Identity, Key, Keys, Kind, Mapping, Mtls, SigV4, Sts, StsSettings},
+    identity::{
+        Alb, ApiGateway, Fixed, Front, Header, Identity, IssuerKeys, Jwt, Key, Keys, KeysNews, Kind, Mapping, Mtls,
+        SigV4, Source, Sts, StsSettings, Trust, VpcLattice,
+    },
+    net::Client,
     policy::{self, PolicyText, Rule, Snapshot},
     proxy::{
         ClientTls, Doors, DrainReport, GateSettings, Limits, Listener, Live, PageTokens, Prepared, Route, Routes,
         Shutdown, TlsSettings,
     },
     state::{StateSettings, States},
-    telemetry::metrics::Metrics,
+    telemetry::{
+        events::{IssuerKeysFailed, IssuerKeysFetched},
+        metrics::Metrics,
+    },
     upstream::{
         AssumeRoleSettings, AwsSettings, BreakerSettings, ConductSettings, HttpSettings, QuotaOwner, QuotaSettings,
         Rate, RepeatUpdates, RetrySettings, Signer, Supply, Upstream,
     },
 };
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 /// Reads the texts of the packs and the paths.
 pub(super) fn texts(policies: &config::Policies) -> Result<Vec<PolicyText>, Failure> {
@@ -64,13 +71,16 @@ pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
     })
 }
 
-/// What a configuration that was read again makes of what runs. The way to the backend, look-ups, tokens of
-/// pages and what was counted stay.
+/// What a configuration that was read again makes of what runs. The way to the backend, look-ups, tokens of pages and what was counted
+/// stay, and so do the keys of issuers.
 pub(super) fn renewed(config: &Config, running: GateSettings) -> Result<GateSettings, Failure> {
     let accounts = Arc::new(config.accounts.clone());
+    let snapshot = snapshot(&config.policies, &accounts)?;
+    let identity = identity(config, accounts)?;
+    identity.keep_keys_of(&running.identity);
     Ok(GateSettings {
-        snapshot: snapshot(&config.policies, &accounts)?,
-        identity: Arc::new(identity(config, accounts)?),
+        snapshot,
+        identity: Arc::new(identity),
         doors: Doors::new(&config.doors),
         whoami: config.whoami,
         body_limit: config.limits.body,
@@ -120,12 +130,56 @@ pub(super) fn identity(config: &Config, accounts: Arc<Accounts>) -> Result<Ident
                 };
                 Kind::Sts(Box::new(Sts::new(settings).map_err(Failure::invalid)?))
             }
+            config::Identity::Jwt(identity) => Kind::Jwt(jwt(identity)?),
+            config::Identity::Header(identity) => Kind::Header(header(identity)?),
             config::Identity::Fixed { account, principal, minimum_enforcement } => {
                 Kind::Fixed(Fixed::new(*account, &**principal).minimum_enforcement(*minimum_enforcement))
             }
         });
     }
     Ok(Identity::new(kinds, accounts))
+}
+
+fn jwt(identity: &config::JwtIdentity) -> Result<Jwt, Failure> {
+    let pem = |ca: &Option<config::Certificates>| ca.as_ref().map(|ca| ca.pem.clone().into_bytes());
+    let config::JwtIdentity { issuer, audiences, keys, refresh, max_stale, rules } = identity;
+    let source = match keys {
+        config::JwtKeys::File(path) => Ok(Source::file(path.clone())),
+        config::JwtKeys::Url(url, ca) => Source::url(url.clone(), pem(ca)),
+        config::JwtKeys::Discovery(document, ca) => Source::discovery(issuer, document.clone(), pem(ca)),
+    };
+    let keys = IssuerKeys::new(issuer, source.map_err(Failure::invalid)?, *refresh, *max_stale, tell_keys);
+    Ok(Jwt::new(issuer, audiences.clone(), Mapping::new(rules.clone()), keys))
+}
+
+fn tell_keys(news: &KeysNews<'_>) {
+    match *news {
+        KeysNews::Fetched { issuer, keys } => IssuerKeysFetched { issuer, keys }.emit(),
+        KeysNews::Failed { issuer, reason, age } => IssuerKeysFailed { issuer, reason, age }.emit(),
+    }
+}
+
+/// Time for a load balancer's key to come, and its bytes at the most.
+const ALB_KEY: (Duration, usize) = (Duration::from_secs(5), 16 * 1024);
+
+fn header(identity: &config::HeaderIdentity) -> Result<Header, Failure> {
+    let config::HeaderIdentity { from, when, front } = identity;
+    let trust = Trust::new(from.clone(), when.clone()).map_err(Failure::invalid)?;
+    let front = match front {
+        config::HeaderFront::ApiGateway { account, principal, minimum_enforcement } => {
+            Front::ApiGateway(ApiGateway::new(account.clone(), principal.clone(), *minimum_enforcement))
+        }
+        config::HeaderFront::VpcLattice { minimum_enforcement } => {
+            Front::VpcLattice(VpcLattice::new(*minimum_enforcement))
+        }
+        config::HeaderFront::Alb { signers, keys_url, ca, rules } => {
+            let ca = ca.as_ref().map(|ca| ca.pem.clone().into_bytes());
+            let client = Client::new(ca, ALB_KEY.0, ALB_KEY.1).map_err(Failure::invalid)?;
+            let mapping = Mapping::new(rules.clone());
+            Front::Alb(Box::new(Alb::new(signers.clone(), mapping, client, keys_url.clone())))
+        }
+    };
+    Ok(Header::new(trust, front))
 }
 
 fn key(issued: &config::Key) -> Result<Key, Failure> {

@@ -1,6 +1,6 @@
 //! The checked configuration: whoever holds one need not doubt any of it.
 
-use super::{Conduct, Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean};
+use super::{Conduct, HeaderIdentity, JwtIdentity, Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean};
 use crate::{
     finding::{AccountId, Accounts, CallerTemplate, Enforcement, Operation},
     identity::{GateName, MappingRule, StsHost},
@@ -127,6 +127,10 @@ pub enum Identity {
         /// `minimum_enforcement`
         minimum_enforcement: Enforcement,
     },
+    /// `kind = "jwt"`
+    Jwt(JwtIdentity),
+    /// `kind = "header"`
+    Header(HeaderIdentity),
     /// `kind = "fixed"`: every request is this caller's. Always the last identity.
     Fixed {
         /// `account`: one of the fleet.

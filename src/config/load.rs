@@ -252,6 +252,7 @@ fn from_text(setting: &Setting, text: String, origin: Origin) -> Value {
     let kind = match setting.shape {
         Shape::Text => Kind::Text(text),
         Shape::Integer => text.parse().map_or(Kind::Text(text), Kind::Integer),
+        Shape::Table => value::parse_table(&text, &origin).unwrap_or(Kind::Other("not a TOML table")),
         Shape::Tables => {
             value::parse_tables(&text, &origin).map_or(Kind::Other("not a TOML list of tables"), Kind::List)
         }

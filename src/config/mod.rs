@@ -32,7 +32,7 @@ pub use checked::{
     AssumeRole, Backend, Certificates, ClientAuthorities, Config, Identity, Level, Limits, Listen, ListenTls, Log,
     LogFormat, Policies, PrivateKey, Route, Sign, StateLookup, Upstream, Url,
 };
-pub use identity::doubtful_principal;
+pub use identity::{HeaderFront, HeaderIdentity, JwtIdentity, JwtKeys, doubtful_principal};
 pub use issued::{IssuedKey, Key, issued_keys};
 pub use load::{Flags, load, log_from, policies_from, policies_named};
 pub use policies::{PolicyPath, is_policy, read_policies, read_properties};

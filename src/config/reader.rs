@@ -72,6 +72,27 @@ impl Settings {
         None
     }
 
+    /// A list of strings, none of which is empty; nothing is a problem, and so is an empty list.
+    pub(super) fn names(&mut self, path: &str) -> Option<Vec<String>> {
+        self.missing_if_absent(path);
+        let value = self.value(path)?;
+        let items = self.list(path, &value)?;
+        if items.is_empty() {
+            let expected = Setting::at(path).map_or("at least one", |setting| setting.expected);
+            let message = format!("`{path}` is empty: expected {expected}");
+            self.problems.add(Problem::new(value.origin, message));
+            return None;
+        }
+        let mut names = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match item.text().filter(|text| !text.trim().is_empty()) {
+                Some(text) => names.push(text.to_owned()),
+                None => self.problems.add(item.misspelt(&format!("{path}[{index}]"), "a string that is not empty")),
+            }
+        }
+        (names.len() == items.len()).then_some(names)
+    }
+
     /// The file of certificates that `path` names.
     pub(super) fn certificates(&mut self, path: &str) -> Option<Certificates> {
         self.pem(path, "CERTIFICATE")

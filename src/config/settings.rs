@@ -9,6 +9,8 @@ pub enum Shape {
     Integer,
     /// A list of strings; in an environment variable a TOML list, or items with commas between.
     List,
+    /// A table; in an environment variable a TOML table.
+    Table,
     /// A list of tables; in an environment variable a TOML list.
     Tables,
 }
@@ -50,7 +52,7 @@ const fn setting(
 }
 
 use Absent::{Default, Invalid, Optional};
-use Shape::{Integer, List, Tables, Text};
+use Shape::{Integer, List, Table, Tables, Text};
 
 /// Every key, in the order of the reference.
 pub const SETTINGS: &[Setting] = &[
@@ -165,7 +167,8 @@ pub const SETTINGS: &[Setting] = &[
         Tables,
         Optional,
         "one or more tables, written `[[identity.rule]]`",
-        "For `mtls`, and required there: whom the names in a certificate stand for, see \"Rules of an identity\".",
+        "For `mtls`, `jwt` and the preset `alb`, and required there (not for `jwt` with a preset): whom the names in a certificate, or the \
+         claims of a token, stand for, see \"Rules of an identity\".",
     ),
     setting(
         "identity.*.gate",
@@ -188,14 +191,16 @@ pub const SETTINGS: &[Setting] = &[
         Text,
         Optional,
         "the path of a PEM file with certificates",
-        "For `sts`: the authorities that may vouch for `hosts`. Absent: those of the machine.",
+        "For `sts`, `jwt` and the preset `alb`: the authorities that may vouch for `hosts`, and for where keys are fetched. Absent: those of \
+         the machine.",
     ),
     setting(
         "identity.*.account",
         Text,
         Optional,
         "an account id of twelve digits, such as `\"111122223333\"`",
-        "For `fixed`, and required there: the account that every request on this listener comes from.",
+        "For `fixed` and the preset `irsa`, and required there: the account that every request on this listener, or every token of \
+         this issuer, comes from.",
     ),
     setting(
         "identity.*.principal",
@@ -209,8 +214,106 @@ pub const SETTINGS: &[Setting] = &[
         Text,
         Default("strip"),
         "`strip`, `reject` or `refuse`",
-        "For `fixed` and `sts`: what a denial does to these callers at the least. `refuse` is for clients that overlook \
-         `UnprocessedFindings`.",
+        "For `fixed`, `sts` and presets without rules: what a denial does to these callers at the least. `refuse` is for a client that \
+         overlooks `UnprocessedFindings`.",
+    ),
+    setting(
+        "identity.*.issuer",
+        Text,
+        Optional,
+        "the issuer's name as its tokens have it in `iss`, such as `https://issuer.example.com`",
+        "For `jwt`, and required there: whose tokens this identity takes. Each identity has an issuer of its own.",
+    ),
+    setting(
+        "identity.*.audience",
+        List,
+        Optional,
+        "a list of one or more names",
+        "For `jwt`, and required there: whom tokens must be made for. One of these must be in a token's `aud`, or anybody whom its holder \
+         gave it to could use it here.",
+    ),
+    setting(
+        "identity.*.jwks_file",
+        Text,
+        Optional,
+        "the path of a file with a JWK Set",
+        "For `jwt`: the issuer's keys, where the gate cannot fetch them. The file is read again when it changes, and after `jwks_refresh`.",
+    ),
+    setting(
+        "identity.*.jwks_url",
+        Text,
+        Optional,
+        "an `https://` URL, or `http://` on a loopback address",
+        "For `jwt`: where the issuer publishes its keys. Without it and without `jwks_file`, that is what its document at \
+         `<issuer>/.well-known/openid-configuration` says.",
+    ),
+    setting(
+        "identity.*.jwks_refresh",
+        Text,
+        Default("5m"),
+        "a duration from `1s` to `24h`",
+        "For `jwt`: how long the issuer's keys are used before they are fetched again, while requests go on. A token with a key that is \
+         not known yet makes the gate ask at once, and again after 10 seconds at the earliest.",
+    ),
+    setting(
+        "identity.*.jwks_max_stale",
+        Text,
+        Default("24h"),
+        "a duration from `1s` to `720h`",
+        "For `jwt`: how long the last keys are used while the issuer cannot be reached. After that its tokens are answered with 503, \
+         which SDKs try again on.",
+    ),
+    setting(
+        "identity.*.preset",
+        Text,
+        Optional,
+        "`irsa` or `sts-web-identity` for `jwt`; `api-gateway`, `vpc-lattice` or `alb` for `header`",
+        "For `jwt`, instead of rules: what kind of tokens the issuer makes. For `header`, and required there: what stands in front of the \
+         gate.",
+    ),
+    setting(
+        "identity.*.from",
+        List,
+        Optional,
+        "a list of IP addresses or networks, such as `[\"10.0.0.0/8\"]`",
+        "For `header`: the addresses that the front sends from. The same headers from anybody else are dropped. There must be this or `when`; \
+         where both are, both must hold.",
+    ),
+    setting(
+        "identity.*.when",
+        Table,
+        Optional,
+        "a table of `uri`, `dns` or `subject` and the patterns that they must match",
+        "For `header`: what the front's client certificate says, as in rules. It needs `listen.tls.client_ca`.",
+    ),
+    setting(
+        "identity.*.account_header",
+        Text,
+        Default("x-findings-gate-caller-account"),
+        "the name of a header",
+        "For the preset `api-gateway`: the header into which the API maps `context.identity.accountId`.",
+    ),
+    setting(
+        "identity.*.principal_header",
+        Text,
+        Default("x-findings-gate-caller-arn"),
+        "the name of a header",
+        "For the preset `api-gateway`: the header into which the API maps `context.identity.userArn`.",
+    ),
+    setting(
+        "identity.*.signer",
+        List,
+        Optional,
+        "a list of one or more ARNs of Application Load Balancers",
+        "For the preset `alb`, and required there: the load balancers that may say who is calling.",
+    ),
+    setting(
+        "identity.*.keys_url",
+        Text,
+        Optional,
+        "an `https://` URL, or `http://` on a loopback address",
+        "For the preset `alb`: where the load balancers' public keys are; a key's id is put behind it. Absent: where AWS has them for the \
+         `signer`'s Region.",
     ),
     setting(
         "upstream.url",

@@ -93,6 +93,14 @@ pub(super) fn parse_tables(text: &str, origin: &Origin) -> Option<Vec<Value>> {
     items.iter().all(|item| matches!(item.kind, Kind::Table(_))).then_some(items)
 }
 
+/// A value given outside of any file, as a TOML table: `{a = "b"}`.
+pub(super) fn parse_table(text: &str, origin: &Origin) -> Option<Kind> {
+    match &mut parse_tables(&format!("[{text}]"), origin)?[..] {
+        [table] => Some(table.kind.clone()),
+        _ => None,
+    }
+}
+
 fn parse_items(text: &str, origin: &Origin) -> Option<Vec<Value>> {
     let document = format!("list = {text}");
     let mut table = DeTable::parse(&document).ok()?.into_inner().into_iter();

@@ -165,6 +165,20 @@ pub enum Proof {
         /// The name of the role's session; nothing for who is no session.
         session: Option<Arc<str>>,
     },
+    /// A token that an issuer signed.
+    Jwt {
+        /// Who issued it.
+        issuer: Arc<str>,
+        /// Whom it is about, in the issuer's words; empty if it does not say.
+        subject: Arc<str>,
+    },
+    /// The word of a trusted front.
+    Header {
+        /// What the front is, such as `api-gateway`.
+        preset: &'static str,
+        /// Whom it named, in its words.
+        principal: Arc<str>,
+    },
     /// Everything on this listener is this caller.
     Fixed,
 }
@@ -175,6 +189,8 @@ impl fmt::Display for Proof {
             Self::SigV4 { access_key_id } => write!(f, "sigv4:{access_key_id}"),
             Self::Mtls { name } => write!(f, "mtls:{name}"),
             Self::Sts { user_id, .. } => write!(f, "sts:{user_id}"),
+            Self::Jwt { issuer, subject } => write!(f, "jwt:{issuer}:{subject}"),
+            Self::Header { preset, principal } => write!(f, "header:{preset}:{principal}"),
             Self::Fixed => f.write_str("fixed"),
         }
     }

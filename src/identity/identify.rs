@@ -1,8 +1,9 @@
 //! From a request to its caller.
 
 use super::{
-    Fixed, Mtls, Peer,
+    Fixed, Header, Jwt, Mtls, Peer, header,
     identified::Identified,
+    jwt::{self, Presented},
     sigv4::{self, SigV4},
     sts::{self, Sts},
 };
@@ -18,6 +19,11 @@ pub enum Kind {
     Fixed(Fixed),
     /// A client certificate. Its proof is present when the connection has one.
     Mtls(Mtls),
+    /// A token of one issuer. Its proof is present when the request has a bearer token that says it is of that issuer. One that is of no
+    /// identity's issuer is the first such identity's to refuse.
+    Jwt(Jwt),
+    /// The word of a trusted front. Its proof is present when the front sent the request and says who is calling.
+    Header(Header),
     /// A signature by an issued key. Its proof is present when the request has an `Authorization` header of an AWS
     /// scheme, or a presigned query (which is then refused).
     SigV4(SigV4),
@@ -47,6 +53,8 @@ enum Claim<'a> {
     Proven(Caller),
     SigV4(sigv4::Claim<'a>),
     Sts(sts::Claim<'a>),
+    Jwt(jwt::Claim<'a>),
+    Header(header::Claim<'a>),
 }
 
 impl Kind {
@@ -55,6 +63,8 @@ impl Kind {
         match self {
             Self::Fixed(_) => "nothing",
             Self::Mtls(_) => "a client certificate in the TLS handshake",
+            Self::Jwt(_) => "a token in the header `Authorization` (`Bearer …`)",
+            Self::Header(_) => "a request by way of the service in front of it, which says who is calling",
             Self::SigV4(_) => {
                 "an AWS Signature Version 4 in the header `Authorization` (give the client an access key that the gate's owner \
                  issued, and let it sign its requests)"
@@ -72,15 +82,27 @@ impl Identity {
         Self { kinds, accounts }
     }
 
+    /// Goes on with what another one has fetched. An issuer that is down when the configuration is read again then stops nobody.
+    pub fn keep_keys_of(&self, earlier: &Self) {
+        for kind in &self.kinds {
+            for other in &earlier.kinds {
+                if let (Kind::Jwt(jwt), Kind::Jwt(other)) = (kind, other) {
+                    jwt.keep_keys_of(other);
+                }
+            }
+        }
+    }
+
     /// Checks all that the head of a request and its connection can tell, before its body is read. `now` tells the server's time, and is
     /// asked by the proofs that depend on it.
     pub fn begin<'a>(
         &'a self,
         head: &'a Parts,
         peer: &'a Peer,
-        now: impl FnOnce() -> Timestamp,
+        now: impl Fn() -> Timestamp,
     ) -> Result<Pending<'a>, ApiError> {
         let accounts = &*self.accounts;
+        let mut presented = None;
         let proven = |identified: Identified| identified.caller(accounts).map(Claim::Proven);
         for kind in &self.kinds {
             let claim = match kind {
@@ -89,16 +111,31 @@ impl Identity {
                     Some(certificate) => proven(mtls.identify(certificate, now())?)?,
                     None => continue,
                 },
+                Kind::Jwt(jwt) => {
+                    let bearer = presented.get_or_insert_with(|| Presented::of(head));
+                    match bearer.take_if(|token| self.decides(jwt, token)) {
+                        Some(token) => Claim::Jwt(jwt.begin(token, now())?),
+                        None => continue,
+                    }
+                }
+                Kind::Header(header) if header.is_present(head, peer, &now) => {
+                    Claim::Header(header.begin(head, now())?)
+                }
                 Kind::SigV4(sigv4) if sigv4::is_present(head) => Claim::SigV4(sigv4.begin(head, now())?),
                 Kind::Sts(sts) if sts::is_present(head) => match sts.begin(head, now())? {
                     sts::Begun::Known(identified) => proven(identified)?,
                     sts::Begun::Unknown(claim) => Claim::Sts(claim),
                 },
-                Kind::SigV4(_) | Kind::Sts(_) => continue,
+                Kind::Header(_) | Kind::SigV4(_) | Kind::Sts(_) => continue,
             };
             return Ok(Pending { accounts, claim });
         }
         Err(self.missing())
+    }
+
+    /// Whether a bearer token is this identity's, which is asked in their order: it says so, or it is nobody's.
+    fn decides(&self, jwt: &Jwt, token: &Presented<'_>) -> bool {
+        jwt.issues(token) || !self.kinds.iter().any(|kind| matches!(kind, Kind::Jwt(other) if other.issues(token)))
     }
 
     #[cold]
@@ -120,6 +157,8 @@ impl Pending<'_> {
     pub async fn finish(self, body: &[u8]) -> Result<Caller, ApiError> {
         match self.claim {
             Claim::Proven(caller) => Ok(caller),
+            Claim::Jwt(claim) => claim.finish().await?.caller(self.accounts),
+            Claim::Header(claim) => claim.finish().await?.caller(self.accounts),
             Claim::SigV4(claim) => {
                 let (key, region) = claim.finish(body)?;
                 let identified = Identified {

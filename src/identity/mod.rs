@@ -12,6 +12,8 @@
 //! | [`SigV4`] | an AWS Signature Version 4, made with a key that the gate's owner issued ([`Keys`]) |
 //! | [`Mtls`] | a client certificate, whose names [`Mapping`] rules turn into an account and a principal |
 //! | [`Sts`] | a presigned STS GetCallerIdentity, made for this gate; STS says who signed it |
+//! | [`Jwt`] | a bearer token that an issuer signed, whose claims [`Mapping`] rules turn into an account and a principal |
+//! | [`Header`] | the word of a trusted front |
 //! | [`Fixed`] | none: everything on the listener is one caller |
 //!
 //! A proof gives an account and a principal; the account's role is the accounts file's word, and an account outside the
@@ -19,18 +21,24 @@
 
 mod certificate;
 mod fixed;
+mod header;
 mod identified;
 mod identify;
+mod jwt;
 mod keys;
 mod mapping;
 mod mtls;
 mod peer;
 mod sigv4;
 mod sts;
+#[cfg(test)]
+mod testing;
 
 pub use certificate::{ClientCertificate, UnreadableCertificate};
 pub use fixed::Fixed;
+pub use header::{Alb, ApiGateway, EverybodyTrusted, Front, Header, InvalidSigner, Signer, Trust, VpcLattice};
 pub use identify::{Identity, Kind, Pending};
+pub use jwt::{IssuerKeys, Jwt, KeysNews, Source, TellKeys, check_key_set, fetchable, irsa, sts_web_identity};
 pub use keys::{DuplicateKeyId, InvalidKey, Key, Keys};
 pub use mapping::{InvalidPattern, Mapping, MappingRule, Pattern, Template, Unmapped};
 pub use mtls::{CERTIFICATE_ATTRIBUTES, Mtls};

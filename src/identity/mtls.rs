@@ -29,12 +29,7 @@ impl Mtls {
                 now.strftime("%Y-%m-%d %H:%M:%S UTC")
             )));
         }
-        let said = |attribute: &str| match attribute {
-            "uri" => certificate.uris.iter().map(|uri| &**uri).collect(),
-            "dns" => certificate.dns.iter().map(|name| &**name).collect(),
-            "subject" => vec![&*certificate.subject],
-            _ => Vec::new(),
-        };
+        let said = |attribute: &str| names(certificate, attribute);
         let name = certificate.uris.first().or(certificate.dns.first()).unwrap_or(&certificate.subject);
         let proof = Proof::Mtls { name: name.clone() };
         self.mapping.apply(said, &proof).map_err(|unmapped| {
@@ -47,6 +42,16 @@ impl Mtls {
                 certificate.subject
             ))
         })
+    }
+}
+
+/// The values of an attribute, one of [`CERTIFICATE_ATTRIBUTES`].
+pub(super) fn names<'c>(certificate: &'c ClientCertificate, attribute: &str) -> Vec<&'c str> {
+    match attribute {
+        "uri" => certificate.uris.iter().map(|uri| &**uri).collect(),
+        "dns" => certificate.dns.iter().map(|name| &**name).collect(),
+        "subject" => vec![&*certificate.subject],
+        _ => Vec::new(),
     }
 }
 

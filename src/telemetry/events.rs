@@ -4,6 +4,7 @@
 //! or the backend had a hand in are strings, which both formats escape: nobody can forge a line.
 
 use crate::finding::Proof;
+use jiff::SignedDuration;
 use std::{
     net::SocketAddr,
     time::{Duration, Instant, SystemTime},
@@ -168,6 +169,64 @@ impl CallerUnknown<'_> {
             reason = self.reason,
             "a caller could not be identified"
         );
+    }
+}
+
+/// The keys that an issuer signs its tokens with were fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct IssuerKeysFetched<'a> {
+    /// Whose keys.
+    pub issuer: &'a str,
+    /// How many of them can be used.
+    pub keys: usize,
+}
+
+impl IssuerKeysFetched<'_> {
+    /// Writes the line: at `debug`, or as a warning where there is none that can be used.
+    pub fn emit(&self) {
+        macro_rules! line {
+            ($level:ident, $message:literal) => {
+                $level!(event = "issuer_keys_fetched", issuer = self.issuer, keys = self.keys, $message)
+            };
+        }
+        if self.keys > 0 {
+            line!(debug, "an issuer's keys were fetched");
+        } else {
+            line!(warn, "an issuer publishes no key that can be used: none of its tokens is good");
+        }
+    }
+}
+
+/// The keys that an issuer signs its tokens with could not be fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct IssuerKeysFailed<'a> {
+    /// Whose keys.
+    pub issuer: &'a str,
+    /// Why.
+    pub reason: &'a str,
+    /// How old those are that the gate goes on with; nothing if there are none.
+    pub age: Option<SignedDuration>,
+}
+
+impl IssuerKeysFailed<'_> {
+    /// Writes the line: a warning while there are keys to go on with, else an error.
+    pub fn emit(&self) {
+        macro_rules! line {
+            ($level:ident, $message:literal) => {
+                $level!(
+                    event = "issuer_keys_failed",
+                    issuer = self.issuer,
+                    reason = self.reason,
+                    age_s = self.age.map(|age| age.as_secs()),
+                    $message
+                )
+            };
+        }
+        if self.age.is_some() {
+            line!(warn, "an issuer's keys could not be fetched: the last ones are used");
+        } else {
+            line!(error, "an issuer's keys could not be fetched: none of its tokens can be checked");
+        }
     }
 }
 

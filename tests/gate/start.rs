@@ -74,6 +74,7 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_a_guess() {
         ("workers = 2", "workers = 0", &["`listen.workers`", "from 1 to 1024"]),
         ("[policies]", "[polices]", &["polices", "did you mean"]),
         ("kind = \"sigv4\"", "kind = \"sigv5\"", &["identity.0.kind", "did you mean `sigv4`?"]),
+        ("kind = \"sigv4\"", "kind = \"sigv5\"", &["identity.0.kind", "`header` or `fixed`"]),
         ("url = \"http", "url = \"htp", &["upstream.url"]),
         ("region = \"eu-west-1\"", "", &["`upstream.region`", "missing"]),
         ("region = \"eu-west-1\"", "region = \"eu-west-1\"\nsign = \"gateway\"", &["upstream.sign"]),

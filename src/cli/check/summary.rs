@@ -3,7 +3,7 @@
 use super::told::Told;
 use crate::{
     cli::assemble,
-    config::{Backend, Config, Identity, Route},
+    config::{Backend, Config, HeaderIdentity, Identity, JwtIdentity, Route},
     finding::Operation,
     policy::Snapshot,
 };
@@ -58,6 +58,8 @@ enum Callers {
     SigV4 { keys: usize, accounts: usize },
     Mtls { rules: usize },
     Sts { gate: String, hosts: Vec<String> },
+    Jwt { issuer: String, rules: usize },
+    Header { preset: &'static str },
     Fixed { account: String, principal: String },
 }
 
@@ -170,6 +172,10 @@ impl Callers {
             Identity::Sts { gate, hosts, .. } => {
                 Self::Sts { gate: gate.to_string(), hosts: hosts.iter().map(ToString::to_string).collect() }
             }
+            Identity::Jwt(JwtIdentity { issuer, rules, .. }) => {
+                Self::Jwt { issuer: issuer.clone(), rules: rules.len() }
+            }
+            Identity::Header(HeaderIdentity { front, .. }) => Self::Header { preset: front.name() },
             Identity::Fixed { account, principal, .. } => {
                 Self::Fixed { account: account.to_string(), principal: principal.clone() }
             }
@@ -183,6 +189,8 @@ impl Callers {
             }
             Self::Mtls { rules } => format!("mtls: {}", counted(*rules, "rule")),
             Self::Sts { gate, hosts } => format!("sts: for {gate}, by {}", hosts.join(" or ")),
+            Self::Jwt { issuer, rules } => format!("jwt: {} for tokens of {issuer}", counted(*rules, "rule")),
+            Self::Header { preset } => format!("header: those that {preset} names"),
             Self::Fixed { account, principal } => format!("fixed: {principal} of account {account}"),
         }
     }

@@ -91,7 +91,13 @@ fn rule(name: String, item: Value, attributes: &[&str], problems: &mut Problems)
     })
 }
 
-fn when(key: &str, value: &Value, attributes: &[&str], problems: &mut Problems) -> Option<Vec<(String, Pattern)>> {
+/// Attributes and their patterns: a table.
+pub(super) fn when(
+    key: &str,
+    value: &Value,
+    attributes: &[&str],
+    problems: &mut Problems,
+) -> Option<Vec<(String, Pattern)>> {
     let Kind::Table(entries) = &value.kind else {
         problems.add(value.mistyped(key, "a table, such as `{ uri = \"spiffe://example.org/{account}/{name}\" }`"));
         return None;

@@ -4,7 +4,7 @@ use super::{Reading, doubtful_principal};
 use crate::config::{Identity, Key, issued, problem::Problem};
 
 pub(super) fn read(reading: &mut Reading<'_>, index: usize) -> Option<Identity> {
-    let Reading { settings, accounts, warnings, keys: known } = reading;
+    let Reading { settings, accounts, warnings, keys: known, .. } = reading;
     settings.keep_to(index, "sigv4", &["keys"]);
     let key = format!("identity.{index}.keys");
     let Some((path, origin)) = settings.path(&key) else {

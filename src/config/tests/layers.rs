@@ -3,7 +3,27 @@
 use super::*;
 
 /// Keys that do not go with the others: each has a test of its own.
-const OTHERS: [&str; 5] = ["upstream.data", "identity.*.rule", "identity.*.gate", "identity.*.hosts", "identity.*.ca"];
+const OTHERS: [&str; 18] = [
+    "upstream.data",
+    "identity.*.rule",
+    "identity.*.gate",
+    "identity.*.hosts",
+    // Of `jwt` and `header`: see `identities`.
+    "identity.*.issuer",
+    "identity.*.audience",
+    "identity.*.jwks_file",
+    "identity.*.jwks_url",
+    "identity.*.jwks_refresh",
+    "identity.*.jwks_max_stale",
+    "identity.*.ca",
+    "identity.*.preset",
+    "identity.*.from",
+    "identity.*.when",
+    "identity.*.account_header",
+    "identity.*.principal_header",
+    "identity.*.signer",
+    "identity.*.keys_url",
+];
 
 const REGIONS_AND_SIGNING: [(&str, &str); 13] = [
     ("UPSTREAM__REGION", "eu-north-1"),

@@ -20,6 +20,7 @@ fn reference() -> String {
             Shape::Text => "string",
             Shape::Integer => "integer",
             Shape::List => "list of strings",
+            Shape::Table => "table",
             Shape::Tables => "list of tables",
         };
         let absent = match setting.absent {

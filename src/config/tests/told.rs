@@ -116,10 +116,6 @@ r"gate.toml:5:8: `accounts.file` is empty: expected the path of an accounts file
 r#"gate.toml:7:8: `identity.0.kind` is "sigv5": expected `sigv4`, `mtls`, `jwt`, `sts`, `header` or `fixed`
   help: did you mean `sigv4`?
 "#),
-    (r#"kind = "sigv4""#, r#"kind = "jwt""#,
-r#"gate.toml:7:8: `identity.0.kind` is "jwt", which is not in this version
-  help: expected `sigv4`, `mtls`, `sts` or `fixed`
-"#),
     (r#"kind = "sigv4""#, "",
 r"gate.toml: `identity.0.kind` is missing: expected `sigv4`, `mtls`, `jwt`, `sts`, `header` or `fixed`
 "),

@@ -70,6 +70,11 @@ impl Mapping {
         Self(rules)
     }
 
+    /// The attributes that the rules compare, some perhaps several times.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|rule| &rule.when).map(|(attribute, _)| attribute.as_str())
+    }
+
     /// Who it is. `said` gives the values of an attribute; `proof` is how it was proven.
     pub(super) fn apply<'s>(&self, said: impl Fn(&str) -> Vec<&'s str>, proof: &Proof) -> Result<Identified, Unmapped> {
         for (index, rule) in self.0.iter().enumerate() {

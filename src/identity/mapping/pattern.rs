@@ -111,6 +111,11 @@ impl Pattern {
         })
     }
 
+    /// Whether it matches a text.
+    pub(in crate::identity) fn matches(&self, text: &str) -> bool {
+        self.captures(text).is_some()
+    }
+
     /// What it captures of a text; nothing if it does not match.
     pub(super) fn captures<'t>(&self, text: &'t str) -> Option<Captured<'t>> {
         let (mut captured, mut rest) = (Captured::new(), text);
