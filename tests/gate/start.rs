@@ -77,7 +77,7 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_a_guess() {
         ("kind = \"sigv4\"", "kind = \"sigv5\"", &["identity.0.kind", "`header` or `fixed`"]),
         ("url = \"http", "url = \"htp", &["upstream.url"]),
         ("region = \"eu-west-1\"", "", &["`upstream.region`", "missing"]),
-        ("region = \"eu-west-1\"", "region = \"eu-west-1\"\nsign = \"gateway\"", &["upstream.sign"]),
+        ("region = \"eu-west-1\"", "region = \"eu-west-1\"\nsign = \"gatway\"", &["upstream.sign"]),
         ("accounts.toml", "acounts.toml", &["acounts.toml", "there is no such file"]),
         ("[log]", "[log", &["findings-gate.toml"]),
         ("[log]", "[limits]\nbody = \"1Mb\"\n[log]", &["`limits.body`", "expected a size"]),
