@@ -32,6 +32,7 @@ pub mod admin;
 pub mod backend;
 pub mod cli;
 pub mod config;
+pub mod discovery;
 pub mod finding;
 pub mod gate;
 pub mod identity;

@@ -284,7 +284,7 @@ fn check_prints_json_for_programs() {
         "upstream": { "url": "http://127.0.0.1:9000", "region": "eu-west-1", "sign": "none", "quota": "off" },
         "doors": ["BatchUpdateFindings", "GetFindings"],
         "callers": [{ "kind": "sigv4", "keys": 1, "accounts": 1 }],
-        "accounts": { "administrator": "111111111111", "members": 1 },
+        "accounts": { "fleets": [{ "administrator": "111111111111", "members": 1 }] },
         "policies": { "packs": [], "files": ["policies/all.cedar"], "default_enforcement": "reject", "count": 1, "digest": digest },
         "warnings": [],
         "lints": [],

@@ -1,11 +1,13 @@
 //! Accounts, callers and requests to measure with.
 
-use findings_gate::finding::{AccountId, Accounts, Caller, Enforcement, Member, Proof, Role};
+use findings_gate::finding::{AccountId, Accounts, Caller, Enforcement, Fleet, Member, Proof, Role};
 
 const ADMINISTRATOR: u64 = 111_111_111_111;
 const MEMBER: u64 = 222_222_222_222;
 /// Accounts that no policy names, from here on.
 const OTHERS: u64 = 300_000_000_000;
+/// How far the accounts of two fleets are apart.
+const FLEET: u64 = 1_000_000_000;
 
 pub(crate) fn account(number: u64) -> AccountId {
     format!("{number:012}").parse().expect("twelve digits")
@@ -13,9 +15,24 @@ pub(crate) fn account(number: u64) -> AccountId {
 
 /// A fleet of so many accounts.
 pub(crate) fn accounts(count: u64) -> Accounts {
+    fleets(1, count)
+}
+
+/// So many fleets of so many accounts each. Those who ask are in the first.
+pub(crate) fn fleets(fleets: u64, count: u64) -> Accounts {
     let member = |number: u64| Member { name: format!("account {number}"), groups: vec![format!("ou/{}", number % 8)] };
-    let members = std::iter::once(MEMBER).chain(OTHERS..OTHERS + count - 2);
-    Accounts::new(account(ADMINISTRATOR), members.map(|number| (account(number), member(number))))
+    let first = std::iter::once(MEMBER).chain(OTHERS..OTHERS + count - 2).collect();
+    let further = (1..fleets).map(|fleet| {
+        let begin = OTHERS + fleet * FLEET;
+        (begin, (begin + 1..begin + count).collect())
+    });
+    let all = std::iter::once((ADMINISTRATOR, first)).chain(further);
+    let fleet = |(administrator, members): (u64, Vec<u64>)| Fleet {
+        administrator: account(administrator),
+        name: String::new(),
+        members: members.into_iter().map(|number| (account(number), member(number))).collect(),
+    };
+    Accounts::of(all.map(fleet)).expect("no account twice")
 }
 
 pub(crate) fn caller(role: Role) -> Caller {

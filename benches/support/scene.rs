@@ -2,7 +2,7 @@
 
 use super::fleet::{self, account};
 use findings_gate::{
-    finding::{Enforcement, Role},
+    finding::{Accounts, Enforcement, Role},
     policy::{PolicyText, Snapshot, load, pack},
 };
 use std::{fmt::Write as _, sync::Arc};
@@ -17,6 +17,11 @@ const TEAMS: u64 = 700_000_000_000;
 /// The baseline pack (15 policies), the `site` policy, and policies of other teams up to `policies`; in a
 /// fleet of `accounts`.
 pub(crate) fn snapshot(policies: usize, accounts: u64, site: &str) -> Arc<Snapshot> {
+    snapshot_of(policies, fleet::accounts(accounts), site)
+}
+
+/// The same for these accounts.
+pub(crate) fn snapshot_of(policies: usize, accounts: Accounts, site: &str) -> Arc<Snapshot> {
     let mut texts = pack("baseline").expect("the pack is embedded");
     texts.push(PolicyText { name: "site.cedar".to_owned(), text: site.to_owned() });
     let mut teams = String::new();
@@ -43,10 +48,7 @@ pub(crate) fn snapshot(policies: usize, accounts: u64, site: &str) -> Arc<Snapsh
     texts.push(PolicyText { name: "teams.cedar".to_owned(), text: teams });
     let rules = load(&texts).unwrap_or_else(|error| panic!("{error:?}")).rules().to_vec();
     assert_eq!(rules.len(), policies);
-    Arc::new(
-        Snapshot::new(rules, Arc::new(fleet::accounts(accounts)), Enforcement::Strip)
-            .expect("the policies can be served with"),
-    )
+    Arc::new(Snapshot::new(rules, Arc::new(accounts), Enforcement::Strip).expect("the policies can be served with"))
 }
 
 /// The body of a request for all nine fields of so many findings, which come from eight products. A member's are its own,

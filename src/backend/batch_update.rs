@@ -50,7 +50,8 @@ pub(super) struct Reach<'a> {
 
 impl Reach<'_> {
     pub(super) fn includes(&self, owner: AccountId) -> bool {
-        owner == self.account || (self.role == Role::Administrator && self.accounts.role(owner).is_some())
+        owner == self.account
+            || (self.role == Role::Administrator && self.accounts.fleet_of(owner) == Some(self.account))
     }
 }
 

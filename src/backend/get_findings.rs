@@ -205,12 +205,12 @@ impl Question {
         sql.push_str(" FROM finding f WHERE ");
         let mut parameters = Vec::new();
         match role {
-            Role::Administrator => sql.push_str("f.account IN (SELECT account FROM temp.fleet)"),
-            Role::Member => {
-                sql.push_str("f.account = ?");
-                parameters.push(account.to_string().into());
+            Role::Administrator => {
+                sql.push_str("f.account IN (SELECT account FROM temp.fleet WHERE administrator = ?)");
             }
+            Role::Member => sql.push_str("f.account = ?"),
         }
+        parameters.push(account.to_string().into());
         sql.push_str(" AND ");
         sql.push_str(&filters.sql);
         parameters.extend(filters.parameters);

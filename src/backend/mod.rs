@@ -101,9 +101,8 @@ impl Backend {
     /// Opens the file, or makes it, or sets up memory.
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
         let Settings { region, accounts, data, quotas, faults } = settings;
-        let administrator = accounts.administrator();
-        let fleet: Vec<_> = accounts.members().map(|(account, _)| account).chain([administrator]).collect();
-        let store = store::Store::open(data.as_deref(), &region, fleet.into_iter())?;
+        let seen: Vec<_> = accounts.all().filter_map(|account| Some((accounts.fleet_of(account)?, account))).collect();
+        let store = store::Store::open(data.as_deref(), &region, seen.into_iter())?;
         let (faults, quotas) = (RwLock::new(faults), quotas.then(quota::Quotas::default));
         Ok(Self { region, accounts, store, quotas, faults, dice: fault::Dice::default() })
     }

@@ -57,11 +57,11 @@ pub(super) struct Stored {
 impl Store {
     /// Opens the file, or creates it; without a path, memory.
     ///
-    /// `fleet` are the accounts whose findings the administrator sees.
+    /// `accounts` are administrators, each with an account whose findings it sees.
     pub(super) fn open(
         path: Option<&Path>,
         region: &str,
-        fleet: impl Iterator<Item = AccountId> + Clone,
+        accounts: impl Iterator<Item = (AccountId, AccountId)> + Clone,
     ) -> Result<Self, OpenError> {
         let named = path.unwrap_or(Path::new(":memory:"));
         let database = |source| OpenError::Database { path: named.to_owned(), source };
@@ -76,13 +76,13 @@ impl Store {
         let mut secret = [0; 32];
         SystemRandom::new().fill(&mut secret).map_err(|_| OpenError::Random)?;
         let secret = tables::create(&mut writer, version, region, &secret).map_err(database)?;
-        tables::name_fleet(&writer, fleet.clone()).map_err(database)?;
+        tables::name_fleets(&writer, accounts.clone()).map_err(database)?;
         tables::add_functions(&writer).map_err(database)?;
 
         let reader = if path.is_some() {
             let reader = connect().map_err(database)?;
             reader.execute_batch("PRAGMA temp_store = MEMORY").map_err(database)?;
-            tables::name_fleet(&reader, fleet).map_err(database)?;
+            tables::name_fleets(&reader, accounts).map_err(database)?;
             tables::add_functions(&reader).map_err(database)?;
             Some(Mutex::new(reader))
         } else {
@@ -268,7 +268,7 @@ mod tests {
     /// How SQLite would run a query of GetFindings.
     fn plan(condition: &str) -> String {
         let account = AccountId::parse("111111111111").unwrap();
-        let store = Store::open(None, "eu-west-1", std::iter::once(account)).unwrap();
+        let store = Store::open(None, "eu-west-1", std::iter::once((account, account))).unwrap();
         let connection = held(&store.writer);
         let sql = format!("EXPLAIN QUERY PLAN SELECT f.seq FROM finding f WHERE {condition} ORDER BY f.seq LIMIT 10");
         let mut statement = connection.prepare(&sql.replace('?', "'x'")).unwrap();
@@ -283,7 +283,7 @@ mod tests {
         let is = json!([{"Value": "x", "Comparison": "EQUALS"}]);
         let several = json!(vec![is[0].clone(); 20]);
         let state = json!([{"Value": "NEW", "Comparison": "EQUALS"}]);
-        for visible in ["f.account = ?", "f.account IN (SELECT account FROM temp.fleet)"] {
+        for visible in ["f.account = ?", "f.account IN (SELECT account FROM temp.fleet WHERE administrator = ?)"] {
             for (filters, index) in [
                 (json!({"Id": is}), "sqlite_autoindex_finding_1"),
                 (json!({"Id": several}), "sqlite_autoindex_finding_1"),

@@ -107,12 +107,18 @@ pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-/// Tells the connection which accounts are the administrator's.
-pub(super) fn name_fleet(connection: &Connection, fleet: impl Iterator<Item = AccountId>) -> rusqlite::Result<()> {
-    connection.execute_batch("CREATE TEMP TABLE fleet (account TEXT PRIMARY KEY) WITHOUT ROWID; BEGIN")?;
-    let mut statement = connection.prepare("INSERT OR IGNORE INTO temp.fleet VALUES (?1)")?;
-    for account in fleet {
-        statement.execute([account.as_str()])?;
+/// Tells the connection which accounts are which administrator's, its own among them.
+pub(super) fn name_fleets(
+    connection: &Connection,
+    accounts: impl Iterator<Item = (AccountId, AccountId)>,
+) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TEMP TABLE fleet (administrator TEXT, account TEXT, PRIMARY KEY (administrator, account)) WITHOUT ROWID; \
+         BEGIN",
+    )?;
+    let mut statement = connection.prepare("INSERT OR IGNORE INTO temp.fleet VALUES (?1, ?2)")?;
+    for (administrator, account) in accounts {
+        statement.execute([administrator.as_str(), account.as_str()])?;
     }
     connection.execute_batch("COMMIT")
 }

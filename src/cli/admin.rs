@@ -78,7 +78,7 @@ fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
                 started: started.to_string(),
                 digest: snapshot.digest().to_owned(),
                 policies: snapshot.rules().len(),
-                accounts: snapshot.accounts().members().len() + 1,
+                accounts: snapshot.accounts().count(),
                 loaded: last.loaded.to_string(),
                 reloads: last.count,
                 last_error: last.error,

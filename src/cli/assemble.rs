@@ -15,7 +15,7 @@ use crate::{
         ClientTls, Doors, DrainReport, GateSettings, Limits, Listener, Live, PageTokens, Prepared, Route, Routes,
         Shutdown, TlsSettings,
     },
-    state::{StateSettings, States},
+    state::{FleetStates, StateSettings},
     telemetry::{
         events::{IssuerKeysFailed, IssuerKeysFetched},
         metrics::Metrics,
@@ -76,8 +76,9 @@ pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
 pub(super) fn renewed(config: &Config, running: GateSettings) -> Result<GateSettings, Failure> {
     let accounts = Arc::new(config.accounts.clone());
     let snapshot = snapshot(&config.policies, &accounts)?;
-    let identity = identity(config, accounts)?;
+    let identity = identity(config, Arc::clone(&accounts))?;
     identity.keep_keys_of(&running.identity);
+    running.routes.keep(&accounts);
     Ok(GateSettings {
         snapshot,
         identity: Arc::new(identity),
@@ -193,9 +194,9 @@ fn key(issued: &config::Key) -> Result<Key, Failure> {
 }
 
 /// What looks findings up, unless the configuration says not to.
-pub(super) fn states(config: &config::StateLookup) -> Option<Arc<States>> {
+pub(super) fn states(config: &config::StateLookup) -> Option<Arc<FleetStates>> {
     let config::StateLookup { lookup, max_age, entries, deadline, rate, burst } = *config;
-    lookup.then(|| Arc::new(States::new(StateSettings { max_age, entries, deadline, rate, burst })))
+    lookup.then(|| Arc::new(FleetStates::new(StateSettings { max_age, entries, deadline, rate, burst })))
 }
 
 /// What is allowed and probably not meant about policies and configuration together, a sentence each.

@@ -80,7 +80,7 @@ pub(super) fn run(args: &BackendArgs, printer: &mut Printer) -> Result<Exit, Fai
         None => Accounts::new(DEFAULT_ACCOUNT.parse::<AccountId>().map_err(Failure::broke)?, []),
     };
     telemetry::init(&config::log_from(std::env::vars_os())?).map_err(Failure::broke)?;
-    let administrator = accounts.administrator();
+    let administrator = accounts.administrators().next().ok_or_else(|| Failure::broke("no administrator"))?;
     let settings = Settings {
         data: args.data.clone(),
         quotas: args.quotas,

@@ -9,7 +9,7 @@ use crate::{
     identity::{Identity, Key, Keys, Kind, SigV4, sign},
     policy::{Answer, Engine},
     proxy::{Doors, GateSettings, Limits, Listener, Live, Route, Routes, Shutdown, read_body},
-    state::{StateSettings, States},
+    state::{FleetStates, StateSettings},
     upstream::Upstream,
 };
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -85,15 +85,15 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
     let backend = Arc::new(Backend::open(backend::Settings::new(REGION, (*accounts).clone())).map_err(Failure::broke)?);
     let mut fleet: Vec<AccountId> = accounts.members().map(|(account, _)| account).collect();
     fleet.sort_unstable();
-    fleet.insert(0, accounts.administrator());
+    fleet.insert(0, account(ADMINISTRATOR)?);
     for (account, findings) in sample_findings(REGION, &fleet, Timestamp::now()) {
         backend.call(Operation::BatchImportFindings, account, &findings, Timestamp::now()).map_err(Failure::broke)?;
     }
-    let annotated = annotate(&backend, accounts.administrator(), MEMBERS[0].0)?;
+    let annotated = annotate(&backend, account(ADMINISTRATOR)?, MEMBERS[0].0)?;
     let route = Route {
         region: REGION.into(),
         upstream: Upstream::embedded(Arc::new(Embedded::new(backend.clone()))),
-        states: Some(Arc::new(States::new(look_ups()))),
+        states: Some(Arc::new(FleetStates::new(look_ups()))),
     };
     let settings = GateSettings {
         identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, [REGION]))], accounts.clone())),
@@ -145,8 +145,11 @@ fn annotate(backend: &Backend, administrator: AccountId, account: &str) -> Resul
     Ok(finding)
 }
 
+fn account(id: &str) -> Result<AccountId, Failure> {
+    id.parse().map_err(Failure::broke)
+}
+
 fn accounts() -> Result<Accounts, Failure> {
-    let account = |id: &str| id.parse::<AccountId>().map_err(Failure::broke);
     let mut members = Vec::new();
     for (id, name) in MEMBERS {
         members.push((account(id)?, Member { name: name.to_owned(), groups: vec!["ou/prod".to_owned()] }));
@@ -194,7 +197,7 @@ fn tell(
     settings: &GateSettings,
     (backend, annotated): (&Backend, &Value),
 ) -> Result<(), Failure> {
-    let administrator = settings.snapshot.accounts().administrator();
+    let administrator = account(ADMINISTRATOR)?;
     let payments = &keys[1];
     let all = findings(backend, administrator)?;
     let is_own = |finding: &&Value| finding["AwsAccountId"] == payments.account.as_str();

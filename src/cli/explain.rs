@@ -78,6 +78,10 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "GROUP", conflicts_with = "accounts")]
     pub group: Vec<String>,
 
+    /// A group that the caller's proof puts it in, and not its account; may be given again
+    #[arg(long, value_name = "GROUP")]
+    pub principal_group: Vec<String>,
+
     /// Of an administrator: an account of its fleet besides its own; may be given again
     #[arg(long, value_name = "ACCOUNT", value_parser = account, conflicts_with = "accounts")]
     pub fleet: Vec<AccountId>,
@@ -187,6 +191,7 @@ fn caller(args: &ExplainArgs) -> Result<(Caller, Accounts), Failure> {
     let fixture = |role| CallerFixture {
         principal: args.principal.clone(),
         groups: args.group.clone(),
+        principal_groups: args.principal_group.clone(),
         fleet: args.fleet.clone(),
         minimum_enforcement: Some(args.minimum_enforcement),
         ..CallerFixture::plain(role, args.account)

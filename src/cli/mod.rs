@@ -12,6 +12,7 @@ mod completions;
 mod credentials;
 mod demo;
 mod diff;
+mod discover;
 mod embedded;
 mod explain;
 mod files;

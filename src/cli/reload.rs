@@ -6,9 +6,10 @@
 //! The directories of all files that were read are watched: editors replace files, and a mounted Kubernetes secret or config map changes by a
 //! symbolic link beside its files. SIGHUP asks for a look, too, and every half minute there is one anyway, for file systems that tell nothing.
 
-use super::{Failure, assemble};
+use super::{Failure, assemble, discover};
 use crate::{
     config::{self, Config, Flags, Reads},
+    discovery::Discovered,
     proxy::{GateSettings, Live, Prepared, Tls},
     telemetry::events::{ConfigurationDoubtful, ReloadFailed, Reloaded, WatchFailed},
 };
@@ -88,6 +89,8 @@ pub(super) struct Reloader {
     /// What the gate was started with: some of it stays as long as the process runs.
     pub(super) started: Config,
     pub(super) reads: Reads,
+    /// What Security Hub lists, if it is asked.
+    pub(super) discovered: Option<Discovered>,
     pub(super) live: Live,
     pub(super) tls: Option<Tls>,
 }
@@ -122,10 +125,16 @@ impl Reloader {
         // Files may have changed between the start and the watch.
         bell.notify_one();
         let mut failed = false;
+        // Until it took its place: what is wrong with the files may be put right later.
+        let mut is_relisted = false;
         loop {
             let answer = tokio::select! {
                 () = bell.notified() => None,
                 () = hangup.received() => None,
+                () = listed_anew(self.discovered.as_ref()) => {
+                    is_relisted = true;
+                    None
+                }
                 answer = asked.recv() => answer,
                 () = tokio::time::sleep(UNASKED) => None,
             };
@@ -134,7 +143,7 @@ impl Reloader {
             watch.add(&reads.paths);
             let outcome = outcome.map_err(|failure| in_a_line(&failure));
             // What is there already is not put in place anew: the caches of what was learnt with it are good.
-            let is_new = reads.digest != self.reads.digest || failed && outcome.is_ok();
+            let is_new = reads.digest != self.reads.digest || is_relisted || failed && outcome.is_ok();
             failed = outcome.is_err();
             self.reads = reads;
             let outcome = outcome.map(|(tls, settings, warnings)| {
@@ -153,11 +162,12 @@ impl Reloader {
             noted.note(outcome.as_ref().err());
             match outcome {
                 Ok(warnings) => {
+                    is_relisted = false;
                     for warning in &warnings {
                         ConfigurationDoubtful { warning }.emit();
                     }
                     let snapshot = self.live.current().snapshot;
-                    let accounts = snapshot.accounts().members().len() + 1;
+                    let accounts = snapshot.accounts().count();
                     Reloaded { policies: snapshot.rules().len(), digest: snapshot.digest(), accounts }.emit();
                 }
                 Err(reason) => ReloadFailed { reason: &reason }.emit(),
@@ -167,7 +177,8 @@ impl Reloader {
 
     /// Reads everything: what is to be put in place if all of it is good, and what is doubtful about it.
     fn read(&self) -> Result<(Option<Prepared>, GateSettings, Vec<String>), Failure> {
-        let config = config::load(&self.file, self.environment.iter().cloned(), &self.flags)?;
+        let mut config = config::load(&self.file, self.environment.iter().cloned(), &self.flags)?;
+        config.accounts = discover::accounts(self.discovered.as_ref(), config.accounts)?;
         self.refuse_what_stays(&config)?;
         let tls = assemble::tls(&config.listen)?;
         let settings = assemble::renewed(&config, self.live.current())?;
@@ -198,6 +209,7 @@ impl Reloader {
             ("admin.address", new.admin == old.admin),
             ("upstream", new.upstream == old.upstream),
             ("quota, retry or breaker", new.conduct == old.conduct),
+            ("accounts.source, accounts.refresh or accounts.wait", new.discovery == old.discovery),
             ("state", new.state == old.state),
             ("doors.page_key", page_key(new) == page_key(old)),
             ("limits (of connections)", connections(new) == connections(old)),
@@ -211,6 +223,14 @@ impl Reloader {
             "changes of {} need a restart, so nothing of the new configuration is used: restart the gate, or take them back",
             changed.join(", ")
         )))
+    }
+}
+
+/// Waits until Security Hub lists other members than before; for ever if it is not asked.
+async fn listed_anew(discovered: Option<&Discovered>) {
+    match discovered {
+        Some(discovered) => discovered.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `findings-gate serve`
 
-use super::{ConfigArgs, Exit, Failure, Printer, admin::AdminListener, assemble, reload::Reloader, shared};
+use super::{ConfigArgs, Exit, Failure, Printer, admin::AdminListener, assemble, discover, reload::Reloader, shared};
 use crate::{
     config::{self, Backend, Flags},
     proxy::{Listener, Live, Shutdown, Tls},
@@ -77,9 +77,13 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
         let settings = assemble::gate(&config)?;
         Ok::<_, Failure>((config, tls, settings))
     });
-    let (config, tls, settings) = prepared?;
+    let (mut config, tls, mut settings) = prepared?;
     for warning in config.warnings.iter().chain(&assemble::doubts(&config, &settings.snapshot)) {
         ConfigurationDoubtful { warning }.emit();
+    }
+    let discovery = discover::first(&mut config, settings.routes.first())?;
+    if discovery.is_some() {
+        settings = assemble::renewed(&config, settings)?;
     }
     let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(Failure::broke)?;
     let (_trigger, shutdown) = Shutdown::by_signal().map_err(Failure::broke)?;
@@ -95,7 +99,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
         region: &config.upstream.region,
         policies: settings.snapshot.rules().len(),
         digest: settings.snapshot.digest(),
-        accounts: config.accounts.members().len() + 1,
+        accounts: config.accounts.count(),
     }
     .emit();
     let tls = tls.map(Tls::new);
@@ -108,7 +112,12 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     let live = Live::new(settings);
     let limits = assemble::limits(&config.limits);
     let (admin, file, flags) = (config.admin, args.config.config.clone(), args.flags());
-    let reload = Reloader { file, environment, flags, started: config, reads, live: live.clone(), tls }.start()?;
+    let discovered = discovery.as_ref().map(|(discovered, _)| discovered.clone());
+    let reloader = Reloader { file, environment, flags, started: config, reads, discovered, live: live.clone(), tls };
+    let reload = reloader.start()?;
+    if let Some((_, refresher)) = discovery {
+        discover::start(refresher)?;
+    }
     let admin = admin.map(|address| AdminListener::start(address, &live, &reload, &shutdown)).transpose()?;
     if let Some(admin) = &admin {
         printer.out(&format!("administered at http://{}\n", admin.address()))?;

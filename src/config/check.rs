@@ -1,11 +1,11 @@
 //! From settings to a checked configuration.
 
 use super::{
-    Config, ConfigError, Identity, Level, Limits, Log, LogFormat, Policies, PolicyPath, StateLookup, accounts,
-    identity, listen,
+    Config, ConfigError, Identity, Level, Limits, Log, LogFormat, Policies, PolicyPath, Sign, StateLookup, Upstream,
+    accounts, discovery, identity, listen,
     load::Settings,
     page_key,
-    problem::{Problem, did_you_mean},
+    problem::{Origin, Problem, did_you_mean},
     quota,
     reader::resolved,
     upstream,
@@ -32,8 +32,13 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     let admin = settings.text("admin.address", |text| text.parse().ok());
     let policies = policies(&mut settings);
     let accounts = accounts(&mut settings);
-    let identities = identity::read(&mut settings, accounts.as_ref(), &mut warnings);
+    let source = discovery::read(&mut settings);
+    // Of members that are asked for, the file need not know.
+    let named = accounts.as_ref().filter(|_| !source.is_asked());
+    let identities = identity::read(&mut settings, named, &mut warnings);
     let upstream = upstream::read(&mut settings, &mut warnings);
+    let discovery = source.of(upstream.as_ref(), &mut settings);
+    several_fleets(accounts.as_ref(), upstream.as_ref(), &mut settings);
     let conduct = quota::read(&mut settings);
     let state = state(&mut settings);
     let doors = doors(&mut settings);
@@ -91,6 +96,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         admin,
         policies,
         accounts,
+        discovery,
         identities,
         upstream,
         conduct,
@@ -153,6 +159,23 @@ fn policies(settings: &mut Settings) -> Option<Policies> {
         settings.problems.add(Problem::new(value.origin, message));
     }
     Some(Policies { paths, packs, default_enforcement: default_enforcement? })
+}
+
+/// The gate's own credentials are of one account, which administers one fleet: as whoever calls, the backend would show and change
+/// that fleet's findings.
+fn several_fleets(accounts: Option<&Accounts>, upstream: Option<&Upstream>, settings: &mut Settings) {
+    if let (Some(accounts), Some(upstream)) = (accounts, upstream)
+        && accounts.has_several_fleets()
+        && upstream.sign == Sign::Gateway
+    {
+        let origin = settings.given("upstream.sign").map_or(Origin::Default, |value| value.origin.clone());
+        let message = format!(
+            "`upstream.sign` is `gateway`, and the accounts file has {} fleets: the gate's own credentials see one of them, whoever asks",
+            accounts.fleets().len()
+        );
+        let help = "set it to `assume-role`, or run a gate for each fleet";
+        settings.problems.add(Problem::new(origin, message).help(help));
+    }
 }
 
 fn accounts(settings: &mut Settings) -> Option<Accounts> {

@@ -1,6 +1,8 @@
 //! The checked configuration: whoever holds one need not doubt any of it.
 
-use super::{Conduct, HeaderIdentity, JwtIdentity, Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean};
+use super::{
+    Conduct, HeaderFront, HeaderIdentity, JwtIdentity, Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean,
+};
 use crate::{
     finding::{AccountId, Accounts, CallerTemplate, Enforcement, Operation},
     identity::{GateName, MappingRule, StsHost},
@@ -26,8 +28,10 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// `[policies]`: where the policies are.
     pub policies: Policies,
-    /// `[accounts]`: the administrator and its members.
+    /// `[accounts]`: administrators and their members, as the accounts file says.
     pub accounts: Accounts,
+    /// `accounts.source`: how Security Hub is asked who the members are; nothing where the accounts file alone says it.
+    pub discovery: Option<Discovery>,
     /// `[[identity]]`: how callers prove who they are, in the order to try. At least one.
     pub identities: Vec<Identity>,
     /// `[upstream]`: the findings backend.
@@ -48,6 +52,15 @@ pub struct Config {
     pub log: Log,
     /// What is allowed and probably not meant, a sentence each.
     pub warnings: Vec<String>,
+}
+
+/// `[accounts]`, where Security Hub is asked who the members are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discovery {
+    /// `refresh`: how often.
+    pub refresh: Duration,
+    /// `wait`: how long the start waits for the first answer.
+    pub wait: Duration,
 }
 
 /// `[listen]`
@@ -140,6 +153,19 @@ pub enum Identity {
         /// `minimum_enforcement`
         minimum_enforcement: Enforcement,
     },
+}
+
+impl Identity {
+    /// Whether its proofs may put callers in groups besides those of their accounts.
+    pub fn gives_groups(&self) -> bool {
+        let rules = match self {
+            Self::Mtls { rules }
+            | Self::Jwt(JwtIdentity { rules, .. })
+            | Self::Header(HeaderIdentity { front: HeaderFront::Alb { rules, .. }, .. }) => rules,
+            Self::Header(_) | Self::SigV4 { .. } | Self::Sts { .. } | Self::Fixed { .. } => return false,
+        };
+        rules.iter().any(|rule| !rule.groups.is_empty())
+    }
 }
 
 /// `[upstream]`

@@ -9,10 +9,12 @@
 mod accounts;
 mod check;
 mod checked;
+mod discovery;
 mod identity;
 mod issued;
 mod listen;
 mod load;
+mod members_csv;
 mod page_key;
 mod policies;
 mod problem;
@@ -29,8 +31,8 @@ mod value;
 
 pub use accounts::read_accounts;
 pub use checked::{
-    AssumeRole, Backend, Certificates, ClientAuthorities, Config, Identity, Level, Limits, Listen, ListenTls, Log,
-    LogFormat, Policies, PrivateKey, Route, Sign, StateLookup, Upstream, Url,
+    AssumeRole, Backend, Certificates, ClientAuthorities, Config, Discovery, Identity, Level, Limits, Listen,
+    ListenTls, Log, LogFormat, Policies, PrivateKey, Route, Sign, StateLookup, Upstream, Url,
 };
 pub use identity::{HeaderFront, HeaderIdentity, JwtIdentity, JwtKeys, doubtful_principal};
 pub use issued::{IssuedKey, Key, issued_keys};

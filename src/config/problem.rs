@@ -27,6 +27,11 @@ impl Source {
         let line = self.lines.partition_point(|start| *start <= offset);
         (line, 1 + offset - self.lines.get(line.wrapping_sub(1)).copied().unwrap_or(0))
     }
+
+    /// The line, from 1, of an offset.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.position(offset).0
+    }
 }
 
 /// Its path alone: the text may be long, or secret.

@@ -145,7 +145,30 @@ pub const SETTINGS: &[Setting] = &[
         Text,
         Invalid,
         "the path of an accounts file",
-        "The administrator and its member accounts: see \"The accounts file\".",
+        "Administrators and their member accounts: see \"The accounts file\".",
+    ),
+    setting(
+        "accounts.source",
+        Text,
+        Default("file"),
+        "`file` or `security-hub`",
+        "Who says which accounts are members. `file`: the accounts file. `security-hub`: Security Hub, by ListMembers as each of the file's \
+         administrators; the file then gives names and groups, and the members until the first answer.",
+    ),
+    setting(
+        "accounts.refresh",
+        Text,
+        Default("5m"),
+        "a duration from 10s to 24h",
+        "How often Security Hub is asked who the members are, give or take a tenth. The last good answer stays.",
+    ),
+    setting(
+        "accounts.wait",
+        Text,
+        Default("30s"),
+        "a duration from 1s to 10m",
+        "How long the start waits for Security Hub's first answer. Without one the file's members are used, and a file without any is \
+         no start.",
     ),
     setting(
         "identity.*.kind",
@@ -590,7 +613,7 @@ pub const SETTINGS: &[Setting] = &[
         Integer,
         Default("20000"),
         "a whole number from 100 to 1000000",
-        "How many findings are kept. Each takes up to 4 KiB of memory; a larger one counts as several.",
+        "How many findings of a fleet are kept. Each takes up to 4 KiB of memory; a larger one counts as several.",
     ),
     setting(
         "state.deadline",

@@ -1,7 +1,7 @@
 //! Accounts, and the caller that acts for one.
 
-use super::Enforcement;
-use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
+use super::{Accounts, Enforcement};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// An AWS account id: twelve decimal digits, leading zeros included.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
@@ -88,63 +88,6 @@ impl fmt::Display for Role {
     }
 }
 
-/// One member account of the accounts file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// A name for people, such as `payments`; empty when none was given.
-    pub name: String,
-    /// The groups it belongs to, as policies name them: `Group::"ou/prod"`.
-    pub groups: Vec<String>,
-}
-
-/// The administrator and its members: one fleet.
-///
-/// Looking an account up costs the same for 3 members as for 11,000.
-#[derive(Debug, Clone)]
-pub struct Accounts {
-    administrator: AccountId,
-    members: HashMap<AccountId, Member, foldhash::quality::RandomState>,
-}
-
-impl Accounts {
-    /// A fleet. The administrator is no member of its own; the configuration refuses one that says so, and here it is
-    /// left out.
-    pub fn new(administrator: AccountId, members: impl IntoIterator<Item = (AccountId, Member)>) -> Self {
-        let mut members: HashMap<_, _, _> = members.into_iter().collect();
-        members.remove(&administrator);
-        Self { administrator, members }
-    }
-
-    /// The account that administers all others.
-    pub fn administrator(&self) -> AccountId {
-        self.administrator
-    }
-
-    /// What the account is, or nothing for an account outside the fleet.
-    pub fn role(&self, account: AccountId) -> Option<Role> {
-        if account == self.administrator {
-            Some(Role::Administrator)
-        } else {
-            self.members.contains_key(&account).then_some(Role::Member)
-        }
-    }
-
-    /// What is known of a member account.
-    pub fn member(&self, account: AccountId) -> Option<&Member> {
-        self.members.get(&account)
-    }
-
-    /// The groups of an account; none for the administrator and for accounts outside the fleet.
-    pub fn groups(&self, account: AccountId) -> &[String] {
-        self.members.get(&account).map_or(&[], |member| &member.groups)
-    }
-
-    /// The members, in no particular order.
-    pub fn members(&self) -> impl ExactSizeIterator<Item = (AccountId, &Member)> {
-        self.members.iter().map(|(account, member)| (*account, member))
-    }
-}
-
 /// How a caller proved who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
@@ -217,9 +160,14 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether it may learn how a finding of this account is, or that there is one. A member may not of another account's: not
-    /// even a refusal, or the time that it takes, may depend on it.
-    pub fn sees(&self, owner: AccountId) -> bool {
+    /// Whether it may learn how a finding of this account is, or that there is one. A member may not of another account's, nor an
+    /// administrator of another fleet's: not even a refusal, or the time that it takes, may depend on it.
+    pub fn sees(&self, owner: AccountId, accounts: &Accounts) -> bool {
+        self.sees_in_fleet(owner) && !accounts.are_apart(self.account, owner)
+    }
+
+    /// The same among what is known to be its own fleet's: what was looked up for it, say, which its administrator asked for.
+    pub fn sees_in_fleet(&self, owner: AccountId) -> bool {
         self.role == Role::Administrator || owner == self.account
     }
 }
@@ -235,18 +183,5 @@ mod tests {
         {
             assert_eq!(AccountId::parse(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn the_administrator_is_no_member() {
-        let (admin, member, other) = ("111111111111", "222222222222", "333333333333");
-        let [admin, member, other] = [admin, member, other].map(|id| id.parse::<AccountId>().unwrap());
-        let of = |name: &str| Member { name: name.into(), groups: vec!["ou/prod".into()] };
-        let accounts = Accounts::new(admin, [(admin, of("self")), (member, of("payments"))]);
-        assert_eq!(accounts.role(admin), Some(Role::Administrator));
-        assert_eq!(accounts.role(member), Some(Role::Member));
-        assert_eq!(accounts.role(other), None);
-        assert_eq!(accounts.groups(member), ["ou/prod"]);
-        assert!(accounts.groups(admin).is_empty());
     }
 }

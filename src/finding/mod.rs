@@ -5,6 +5,7 @@
 //! `AWS::SecurityHub::AutomationRule`, whose action object is the same update structure with its limits written out.
 
 mod account;
+mod accounts;
 mod asff_filters;
 mod attribute;
 mod body;
@@ -41,7 +42,8 @@ mod vocabulary;
 
 pub use jiff::Timestamp;
 
-pub use account::{AccountId, Accounts, Caller, InvalidAccountId, Member, Proof, Role};
+pub use account::{AccountId, Caller, InvalidAccountId, Proof, Role};
+pub use accounts::{Accounts, Fleet, InvalidFleets, Member, Place};
 pub use asff_filters::{AsffFilters, Comparison};
 pub use attribute::FILTER_ATTRIBUTES;
 pub use body::InvalidBody;
@@ -63,7 +65,7 @@ pub use outcome_v2::{
     AnsweredFindingV2, AnsweredIdentifierV2, CodeV2, UnprocessedV2, UpstreamAnswerV2, UpstreamUnprocessedV2,
     write_answer_v2,
 };
-pub use page::{InvalidPage, Page};
+pub use page::{InvalidPage, Only, Page};
 pub use query::{Filters, Query, SortOrder};
 pub use rule::{CreateRule, MAX_RULES, RuleArns, RuleStatus, UpdateRule, UpdateRules};
 pub use rule_list::{InvalidQuery, ListRules};

@@ -13,10 +13,25 @@ pub struct Page {
     token: Option<(Range<usize>, String)>,
 }
 
+/// Whose findings a page may have.
+#[derive(Clone, Copy)]
+pub struct Only<'a> {
+    /// The path of members at which findings name their owner.
+    pub path: &'a [&'a str],
+    /// Whether a finding may be there that names this owner, or none that is an account.
+    pub may_be: &'a dyn Fn(Option<AccountId>) -> bool,
+}
+
+impl fmt::Debug for Only<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Only").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
 /// Why an answer is no page that may be passed on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPage {
-    /// It has something else than findings of the one account.
+    /// It has a finding that must not be there.
     #[error("finding {at} of the answer is {}", owner.map_or("of no account that it names".to_owned(), |owner| format!("of account {owner}")))]
     Foreign {
         /// The finding's place in the answer, counted from 0.
@@ -30,11 +45,11 @@ pub enum InvalidPage {
 }
 
 impl Page {
-    /// Reads an answer's body. With an account and the path at which findings name their owner, there must be findings, and
-    /// each must be that account's; without, all but the token is passed over.
+    /// Reads an answer's body. If it may have findings of certain owners only, there must be findings, and each must have such an
+    /// owner; otherwise all but the token is passed over.
     ///
     /// Members that stand twice are refused where they count: the client may read the other one.
-    pub fn read(body: &[u8], only: Option<(AccountId, &[&str])>) -> Result<Self, InvalidPage> {
+    pub fn read(body: &[u8], only: Option<Only<'_>>) -> Result<Self, InvalidPage> {
         let mut foreign = None;
         let mut json = serde_json::Deserializer::from_slice(body);
         let token = PageReader { only, foreign: &mut foreign }.deserialize(&mut json);
@@ -74,7 +89,7 @@ type Foreign = Option<(usize, Option<AccountId>)>;
 
 /// Reads a page: its token, raw.
 struct PageReader<'a> {
-    only: Option<(AccountId, &'a [&'a str])>,
+    only: Option<Only<'a>>,
     foreign: &'a mut Foreign,
 }
 
@@ -97,11 +112,11 @@ impl<'de> Visitor<'de> for PageReader<'_> {
         let (mut has_findings, mut token) = (false, None);
         while let Some(name) = map.next_key_seed(super::object::Key)? {
             match (&*name, self.only) {
-                ("Findings", Some((account, path))) => {
+                ("Findings", Some(only)) => {
                     if std::mem::replace(&mut has_findings, true) {
                         return Err(super::object::repeated("Findings"));
                     }
-                    map.next_value_seed(FindingsReader { account, path, foreign: self.foreign })?;
+                    map.next_value_seed(FindingsReader { only, foreign: self.foreign })?;
                 }
                 ("NextToken", _) => {
                     if token.is_some() {
@@ -121,10 +136,9 @@ impl<'de> Visitor<'de> for PageReader<'_> {
     }
 }
 
-/// Reads findings, and notes the first that is not the account's.
+/// Reads findings, and notes the first that must not be there.
 struct FindingsReader<'a> {
-    account: AccountId,
-    path: &'a [&'a str],
+    only: Only<'a>,
     foreign: &'a mut Foreign,
 }
 
@@ -151,8 +165,8 @@ impl<'de> Visitor<'de> for FindingsReader<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let mut at = 0;
-        while let Some(owner) = seq.next_element_seed(OwnerReader { path: self.path })? {
-            if owner != Some(self.account) && self.foreign.is_none() {
+        while let Some(owner) = seq.next_element_seed(OwnerReader { path: self.only.path })? {
+            if !(self.only.may_be)(owner) && self.foreign.is_none() {
                 *self.foreign = Some((at, owner));
             }
             at += 1;
@@ -239,7 +253,7 @@ mod tests {
     const OWNER: &[&str] = &["AwsAccountId"];
 
     fn read(body: &str) -> Result<Page, InvalidPage> {
-        Page::read(body.as_bytes(), Some((OWN.parse().unwrap(), OWNER)))
+        Page::read(body.as_bytes(), Some(Only { path: OWNER, may_be: &|owner| owner == AccountId::parse(OWN) }))
     }
 
     #[test]
@@ -315,7 +329,8 @@ mod tests {
         let path: &[&str] = &["cloud", "account", "uid"];
         let read = |finding: &str| {
             let body = format!(r#"{{"Findings":[{finding}]}}"#);
-            Page::read(body.as_bytes(), Some((OWN.parse().unwrap(), path))).is_ok()
+            let may_be = &|owner| owner == AccountId::parse(OWN);
+            Page::read(body.as_bytes(), Some(Only { path, may_be })).is_ok()
         };
         assert!(read(r#"{"x":1,"cloud":{"region":"r","account":{"type":"AWS","uid":"222222222222"}}}"#));
         for finding in [

@@ -141,17 +141,23 @@ impl Decision<'_> {
     /// decision denies what depends on it.
     pub fn depends_on_state(&self, caller: &Caller, findings: Findings<'_>) -> Vec<usize> {
         let open = self.fates.iter().enumerate().filter(|(_, fate)| fate.depends_on_state());
-        // Whose a finding without a proven owner is, the look-up tells.
-        let may_see =
-            |place: &usize| findings.named(*place).is_ok_and(|(_, owner)| owner.is_none_or(|owner| caller.sees(owner)));
+        // Whose a finding without a proven owner is, the look-up tells. What is another fleet's was found not to be there.
+        let may_see = |place: &usize| {
+            findings.named(*place).is_ok_and(|(_, owner)| owner.is_none_or(|owner| caller.sees_in_fleet(owner)))
+        };
         open.map(|(place, _)| place).filter(may_see).collect()
     }
 }
 
 impl Known<'_> {
-    fn is_hidden_from(self, caller: &Caller) -> bool {
-        matches!(self, Self::State(state) if !caller.sees(state.account))
+    fn is_hidden_from(self, caller: &Caller, judge: &impl Judge) -> bool {
+        matches!(self, Self::State(state) if !sees(caller, judge, state.account))
     }
+}
+
+/// [`Caller::sees`], by the accounts of the judge.
+fn sees(caller: &Caller, judge: &impl Judge, owner: AccountId) -> bool {
+    caller.sees_in_fleet(owner) && !judge.are_apart(caller, owner)
 }
 
 /// Decides a request by what is known of the findings.
@@ -172,12 +178,20 @@ pub fn decide<'u>(
             _ if original != place => Fate::Duplicate(original),
             Known::Missing => Fate::NotFound,
             known => match request.findings.named(place) {
+                // There is no such finding in another fleet, as there is none when the API is asked. No policy can open that: a question
+                // is of one fleet, the caller's.
+                Ok((_, Some(owner))) if judge.are_apart(caller, owner) => Fate::NotFound,
                 // To a member there is no such finding, as there is none when it asks the API. (Of one that its name proves to be the
                 // member's own, the backend is not believed.)
-                Ok((identifier, _)) if known.is_hidden_from(caller) && identifier.owner().is_none() => Fate::NotFound,
-                Ok((_, Some(owner))) if request.findings.are_looked_up() && !caller.sees(owner) => Fate::NotFound,
+                Ok((identifier, _)) if known.is_hidden_from(caller, judge) && identifier.owner().is_none() => {
+                    Fate::NotFound
+                }
+                Ok((_, Some(owner))) if request.findings.are_looked_up() && !sees(caller, judge, owner) => {
+                    Fate::NotFound
+                }
                 Ok((identifier, owner)) => {
-                    targets.extend(target(caller, identifier, owner, known).inspect(|_| places.push(place)));
+                    let target = target(caller, judge, identifier, owner, known);
+                    targets.extend(target.inspect(|_| places.push(place)));
                     Fate::OwnerUnknown(unasked)
                 }
                 Err(Unnamed::Contradicted) => Fate::OwnerContradicted(unasked),
@@ -213,6 +227,7 @@ pub fn decide<'u>(
 /// A finding to ask about, if it can be told whose it is. `named` is whose it is by its name.
 fn target<'u>(
     caller: &Caller,
+    judge: &impl Judge,
     identifier: &'u Identifier<'u>,
     named: Option<AccountId>,
     known: Known<'u>,
@@ -220,7 +235,7 @@ fn target<'u>(
     // A backend that gives a finding to another account than its name says is not believed.
     let believed = |state: &&State| named.is_none_or(|owner| owner == state.account);
     let state = match known {
-        Known::State(state) => Some(state).filter(believed).filter(|state| caller.sees(state.account)),
+        Known::State(state) => Some(state).filter(believed).filter(|state| sees(caller, judge, state.account)),
         _ => None,
     };
     let owner = named.or_else(|| state.map(|state| state.account))?;

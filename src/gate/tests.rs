@@ -3,8 +3,8 @@
 use super::{Asked, Decision, Group, GroupAnswer, Knowledge, Merged, Plan, decide as decide_by, merge};
 use crate::{
     finding::{
-        Action, ActionSet, BatchUpdate, Caller, Enforcement, Field, Proof, Role, Target, Value, WorkflowStatus,
-        outcome::UpstreamAnswer,
+        AccountId, Action, ActionSet, BatchUpdate, Caller, Enforcement, Field, Proof, Role, Target, Value,
+        WorkflowStatus, outcome::UpstreamAnswer,
     },
     policy::{Answer, Denial, Judge, Question, Reason, Verdict},
 };
@@ -25,6 +25,10 @@ struct Scripted {
 }
 
 impl Judge for Scripted {
+    fn are_apart(&self, _: &Caller, _: AccountId) -> bool {
+        false
+    }
+
     fn kinds(&mut self, _: &Caller, _: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         if self.alike { vec![0; targets.len()] } else { (0..targets.len()).collect() }
     }

@@ -66,7 +66,8 @@ impl Weighter<Box<[u8]>, Rc<Verdict>> for Units {
     }
 }
 
-type CallerKey = (Role, AccountId, Arc<str>);
+/// All of a caller that policies can see.
+type CallerKey = (Role, AccountId, Arc<str>, Arc<[Arc<str>]>);
 /// A verdict under the key that it was given for.
 type Kept = (Vec<u8>, Rc<Verdict>);
 
@@ -189,15 +190,16 @@ impl Engine {
 
     fn view(&mut self, caller: &Caller) -> Result<Rc<View>, String> {
         let is_of = |view: &View| {
-            let (role, account, principal) = &view.caller;
+            let (role, account, principal, groups) = &view.caller;
             *role == caller.role
                 && *account == caller.account
                 && (Arc::ptr_eq(principal, &caller.principal) || *principal == caller.principal)
+                && (Arc::ptr_eq(groups, &caller.groups) || *groups == caller.groups)
         };
         if let Some(view) = self.last_view.as_ref().filter(|view| is_of(view)) {
             return Ok(view.clone());
         }
-        let key = (caller.role, caller.account, caller.principal.clone());
+        let key = (caller.role, caller.account, caller.principal.clone(), caller.groups.clone());
         let view = if let Some(view) = self.callers.get(&key) {
             view.clone()
         } else {
@@ -245,6 +247,10 @@ impl Engine {
 }
 
 impl Judge for Engine {
+    fn are_apart(&self, caller: &Caller, owner: AccountId) -> bool {
+        self.snapshot.accounts().are_apart(caller.account, owner)
+    }
+
     fn kinds(&mut self, caller: &Caller, actions: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         let Ok(view) = self.view(caller) else { return (0..targets.len()).collect() };
         let footprint = view.footprint(actions);

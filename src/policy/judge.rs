@@ -1,7 +1,7 @@
 //! The door to verdicts: one trait, with a fast way and a plain way behind it.
 
 use super::Verdict;
-use crate::finding::{Action, ActionSet, Caller, Change, Circumstances, FieldSet, Target};
+use crate::finding::{AccountId, Action, ActionSet, Caller, Change, Circumstances, FieldSet, Target};
 use std::{rc::Rc, sync::Arc};
 
 /// A question: may this caller make this change to this finding, while these fields are to be forwarded?
@@ -24,6 +24,10 @@ pub struct Question<'q> {
 /// [`Engine`](super::Engine) is the fast way, [`Naive`](super::Naive) the plain one. They agree on every question; a test
 /// holds the one against the other.
 pub trait Judge {
+    /// Whether findings of this account are nothing to the caller's fleet
+    /// ([`Accounts::are_apart`](crate::finding::Accounts::are_apart)). Then it is asked nothing about them.
+    fn are_apart(&self, caller: &Caller, owner: AccountId) -> bool;
+
     /// Sorts findings into kinds that the policies cannot tell apart, for this caller and these actions: for each
     /// target the place of the first target of its kind. A verdict on that one is the verdict on all of its kind.
     fn kinds(&mut self, caller: &Caller, actions: ActionSet, targets: &[Target<'_>]) -> Vec<usize>;

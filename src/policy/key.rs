@@ -7,7 +7,7 @@ use super::{
     footprint::{Ancestor, Footprint, KeysRead, StateRead, TextRead},
     names, request,
 };
-use crate::finding::{AccountId, Accounts, Action, Caller, Identifier, Note, Role, State, Target, Text, Value};
+use crate::finding::{AccountId, Accounts, Action, Caller, Identifier, Note, State, Target, Text, Value};
 
 /// Appends what policies with this footprint read of a question. `view` stands for the caller.
 pub(super) fn write_question(
@@ -100,7 +100,7 @@ pub(super) fn write_target(
     write_read(key, &footprint.id, &target.identifier.id);
     write_read(key, &footprint.product_arn, &target.identifier.product_arn);
     if !footprint.ancestors.is_empty() {
-        let owner = Owner { account: target.owner, role: accounts.role(target.owner) };
+        let owner = Owner { account: target.owner, fleet: accounts.fleet_of(target.owner) };
         key.extend(footprint.ancestors.iter().map(|ancestor| u8::from(owner.lies_in(ancestor, caller, accounts))));
     }
 }
@@ -170,7 +170,8 @@ fn write_read(key: &mut Vec<u8>, read: &TextRead, text: &str) {
 /// An account, and what is known of it.
 struct Owner {
     account: AccountId,
-    role: Option<Role>,
+    /// By its administrator; nothing for an account that is in none.
+    fleet: Option<AccountId>,
 }
 
 impl Owner {
@@ -178,9 +179,10 @@ impl Owner {
     fn lies_in(&self, ancestor: &Ancestor, caller: &Caller, accounts: &Accounts) -> bool {
         match ancestor {
             Ancestor::CallerAccount => self.account == caller.account,
-            Ancestor::CallerFleet => self.role.is_some(),
+            // Only an administrator has the attribute, and its fleet is named by its account.
+            Ancestor::CallerFleet => self.fleet == Some(caller.account),
             Ancestor::Account(account) => self.account == *account,
-            Ancestor::Fleet(fleet) => *fleet == accounts.administrator() && self.role.is_some(),
+            Ancestor::Fleet(fleet) => self.fleet == Some(*fleet),
             Ancestor::Group(group) => accounts.groups(self.account).contains(group),
         }
     }

@@ -7,7 +7,7 @@ use super::{
     schema,
     slice::{Sets, Slice},
 };
-use crate::finding::{Action, ActionSet, Caller, Target};
+use crate::finding::{AccountId, Action, ActionSet, Caller, Target};
 use std::{rc::Rc, sync::Arc};
 
 /// The reference that [`Engine`](super::Engine) is held against. It is right where it can be seen to be right, and slow.
@@ -31,6 +31,10 @@ impl Naive {
 }
 
 impl Judge for Naive {
+    fn are_apart(&self, caller: &Caller, owner: AccountId) -> bool {
+        self.snapshot.accounts().are_apart(caller.account, owner)
+    }
+
     /// Every finding is of a kind of its own.
     fn kinds(&mut self, _: &Caller, _: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         (0..targets.len()).collect()

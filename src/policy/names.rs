@@ -1,6 +1,6 @@
 //! The names of the schema, and plain values, in Cedar's terms.
 
-use crate::finding::{AccountId, Accounts, Action, Caller, Identifier, Role};
+use crate::finding::{AccountId, Action, Caller, Identifier, Role};
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 use jiff::Timestamp;
 use std::sync::LazyLock;
@@ -108,8 +108,8 @@ pub(super) fn group_uid(group: &str) -> EntityUid {
 }
 
 /// `Fleet::"…"`, by its administrator
-pub(super) fn fleet_uid(accounts: &Accounts) -> EntityUid {
-    uid(&TYPES.fleet, accounts.administrator().as_str())
+pub(super) fn fleet_uid(administrator: AccountId) -> EntityUid {
+    uid(&TYPES.fleet, administrator.as_str())
 }
 
 /// `Action::"Workflow.Status"` and so on, made once.

@@ -5,7 +5,7 @@ use super::{
     request::{self, Parts},
     schema,
 };
-use crate::finding::{Action, ActionSet, Caller, Role, Target, Value};
+use crate::finding::{AccountId, Action, ActionSet, Caller, Role, Target, Value};
 use cedar_policy::{Entities, Request};
 use std::{rc::Rc, sync::Arc};
 
@@ -47,6 +47,10 @@ impl<J: Judge> Recorder<J> {
 }
 
 impl<J: Judge> Judge for Recorder<J> {
+    fn are_apart(&self, caller: &Caller, owner: AccountId) -> bool {
+        self.judge.are_apart(caller, owner)
+    }
+
     fn kinds(&mut self, caller: &Caller, actions: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         self.judge.kinds(caller, actions, targets)
     }

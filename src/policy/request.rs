@@ -16,12 +16,10 @@ use crate::finding::{
 use cedar_policy::{Context, Entities, Entity, EntityUid, RestrictedExpression};
 use std::collections::{HashMap, HashSet};
 
-/// An account in its groups and its fleet.
+/// An account in its groups and its fleet: its own one, if there are several.
 fn account_entity(account: AccountId, accounts: &Accounts) -> Entity {
     let mut parents: HashSet<EntityUid> = accounts.groups(account).iter().map(|group| group_uid(group)).collect();
-    if accounts.role(account).is_some() {
-        parents.insert(fleet_uid(accounts));
-    }
+    parents.extend(accounts.fleet_of(account).map(fleet_uid));
     Entity::new_no_attrs(account_uid(account), parents)
 }
 
@@ -33,9 +31,11 @@ pub(super) fn caller_entities(caller: &Caller, accounts: &Accounts) -> Result<En
         ("arn".to_owned(), text(&caller.principal)),
     ]);
     if caller.role == Role::Administrator {
-        attributes.insert("fleet".to_owned(), RestrictedExpression::new_entity_uid(fleet_uid(accounts)));
+        attributes.insert("fleet".to_owned(), RestrictedExpression::new_entity_uid(fleet_uid(caller.account)));
     }
-    let principal = Entity::new(caller_uid(caller), attributes, HashSet::from([own_account])).map_err(display)?;
+    // What its proof puts it in is the caller's own: its account is in no more groups for that.
+    let parents = caller.groups.iter().map(|group| group_uid(group)).chain([own_account]).collect();
+    let principal = Entity::new(caller_uid(caller), attributes, parents).map_err(display)?;
     Entities::from_entities([principal, account_entity(caller.account, accounts)], Some(schema())).map_err(display)
 }
 

@@ -102,18 +102,22 @@ impl Snapshot {
     fn lineage(&self, caller: &Caller) -> Vec<EntityUid> {
         let mut lineage = vec![names::caller_uid(caller), names::account_uid(caller.account)];
         lineage.extend(self.accounts.groups(caller.account).iter().map(|group| names::group_uid(group)));
-        if self.accounts.role(caller.account).is_some() {
-            lineage.push(names::fleet_uid(&self.accounts));
-        }
-        // A group that the accounts file names twice would bring its policies in twice, which makes no set.
+        lineage.extend(caller.groups.iter().map(|group| names::group_uid(group)));
+        lineage.extend(self.accounts.fleet_of(caller.account).map(names::fleet_uid));
+        // A group that is named twice, by the accounts file or by it and the proof, would bring its policies in twice, which makes no
+        // set.
         lineage.sort_unstable();
         lineage.dedup();
         lineage
     }
 
     fn ask_known_questions(&self) -> Result<(), SnapshotError> {
+        self.accounts.administrators().try_for_each(|administrator| self.ask_known_questions_in(administrator))
+    }
+
+    /// The same in one fleet.
+    fn ask_known_questions_in(&self, account: AccountId) -> Result<(), SnapshotError> {
         let Sample { update, state } = &*SAMPLE;
-        let account = self.accounts.administrator();
         let mut changes = update.update.changes();
         changes.extend(update.update.removals(state));
         changes.extend([Change::import(), Change::record_state(RecordState::Active)]);
@@ -195,13 +199,16 @@ fn digest(rules: &[Rule], accounts: &Accounts, default_enforcement: Enforcement)
         add(&rule.id);
         add(&rule.policy.to_string());
     }
-    add(accounts.administrator().as_str());
-    let mut members: Vec<(AccountId, _)> = accounts.members().collect();
-    members.sort_unstable_by_key(|(account, _)| *account);
-    for (account, member) in members {
+    let mut known: Vec<AccountId> = accounts.all().collect();
+    known.sort_unstable();
+    for account in known {
         add(account.as_str());
-        add(&member.groups.len().to_string());
-        member.groups.iter().for_each(|group| add(group));
+        add(accounts.fleet_of(account).unwrap_or(account).as_str());
+        let groups = accounts.groups(account);
+        add(&groups.len().to_string());
+        for group in groups {
+            add(group);
+        }
     }
     digest.finish().as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");

@@ -2,13 +2,14 @@
 
 use super::{RequestId, handler::Gate};
 use crate::{
-    finding::{AccountId, Caller, Identifier, Operation, Role, outcome::UpstreamError},
+    finding::{AccountId, Accounts, Caller, Identifier, Operation, Role, outcome::UpstreamError},
     gate::{Findings, Knowledge, Known},
-    state::{CallError, Found, Unavailable},
+    state::{CallError, Found, States, Unavailable},
     telemetry::events::StateUnavailable,
     upstream::{Answer, Call, Failure, OnBehalf, Upstream},
 };
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// What the API says when a quota is used up: the modelled name, what really comes, and that of the newer operations.
 const THROTTLED: [&str; 3] = ["LimitExceededException", "TooManyRequestsException", "ThrottlingException"];
@@ -43,15 +44,16 @@ impl Gate {
         places: &[usize],
         id: &RequestId,
     ) -> LookedUp {
-        let Some(states) = &self.routes.of(caller).states else { return Vec::new() };
+        let Some((fleet, states)) = self.states_for(caller) else { return Vec::new() };
         if places.is_empty() {
             return Vec::new();
         }
+        let accounts = self.settings.snapshot.accounts();
         let mut looked_up: LookedUp = vec![None; findings.len()];
         let (mut missing, mut asked) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
         for &place in places {
             let Some(identifier) = findings.identifier(place) else { continue };
-            if let Some(state) = states.cached(identifier).filter(|state| caller.sees(state.account)) {
+            if let Some(state) = states.cached(identifier).filter(|state| caller.sees(state.account, accounts)) {
                 looked_up[place] = Some(Found::Known(state));
             } else {
                 missing.push(place);
@@ -61,41 +63,48 @@ impl Gate {
         if missing.is_empty() {
             return looked_up;
         }
-        let found = states.look_up(caller, &asked, self.ask_as_administrator(caller, Operation::GetFindings)).await;
+        let found = states.look_up(caller, &asked, self.ask_as(fleet, caller, Operation::GetFindings)).await;
         for ((place, identifier), found) in missing.into_iter().zip(asked).zip(found) {
-            looked_up[place] = Some(as_seen_by(caller, identifier, found));
+            looked_up[place] = Some(as_seen_by(caller, identifier, found, accounts));
         }
         tell(caller, looked_up.iter().flatten().filter_map(Found::unavailable), id);
         looked_up
     }
 
-    /// The way to the backend for look-ups by this operation. A call may carry what other callers asked for, so all of them are made
-    /// for the one who sees everything, in the Region that this caller is in.
-    pub(super) fn ask_as_administrator(
+    /// The caller's fleet, by its administrator, and what looks its findings up in the Region that the caller is in; nothing where
+    /// findings are not looked up.
+    pub(super) fn states_for(&self, caller: &Caller) -> Option<(AccountId, Arc<States>)> {
+        let states = self.routes.of(caller).states.as_ref()?;
+        let fleet = self.settings.snapshot.accounts().fleet_of(caller.account)?;
+        Some((fleet, states.of(fleet)))
+    }
+
+    /// The way to the backend for look-ups by this operation, in the Region that this caller is in. A call may carry what other
+    /// callers of the fleet asked for, so all of them are made for the one who sees all of it: its administrator.
+    pub(super) fn ask_as(
         &self,
+        administrator: AccountId,
         caller: &Caller,
         operation: Operation,
     ) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
-        look_up_by(
-            operation,
-            self.routes.of(caller).upstream.clone(),
-            self.settings.snapshot.accounts().administrator(),
-        )
+        look_up_by(operation, self.routes.of(caller).upstream.clone(), administrator)
     }
 
-    /// The findings were changed by this caller, or may have been.
+    /// The findings were changed by this caller, or may have been. They are of its fleet: what others know stays as it is.
     pub(super) fn changed<'a>(&self, caller: &Caller, identifiers: impl IntoIterator<Item = &'a Identifier<'a>>) {
-        if let Some(states) = &self.routes.of(caller).states {
+        if let Some((_, states)) = self.states_for(caller) {
             states.invalidate(identifiers);
         }
     }
 }
 
 /// What was found, for a caller: that several other accounts have a finding of a name is for a member as if there were none.
-/// (Where one has, the gate sees to that.)
-fn as_seen_by(caller: &Caller, identifier: &Identifier<'_>, found: Found) -> Found {
+/// (Where one has, the gate sees to that.) What another fleet has is for everybody as if there were none: of a backend that tells an
+/// administrator of it all the same, that is not believed.
+fn as_seen_by(caller: &Caller, identifier: &Identifier<'_>, found: Found, accounts: &Accounts) -> Found {
     let is_member = caller.role == Role::Member && identifier.owner().is_none();
     match found {
+        Found::Known(state) if accounts.are_apart(caller.account, state.account) => Found::Missing,
         Found::Unavailable(why) if is_member && why.is_of_others(caller.account) => Found::Missing,
         found => found,
     }

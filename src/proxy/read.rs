@@ -10,7 +10,10 @@ use super::{
     page_token::Continued,
 };
 use crate::{
-    finding::{ApiError, Caller, Filters, InvalidBody, InvalidPage, ListRules, Operation, Page, Query, Role, RuleArns},
+    finding::{
+        AccountId, ApiError, Caller, Filters, InvalidBody, InvalidPage, ListRules, Only, Operation, Page, Query, Role,
+        RuleArns,
+    },
     telemetry::events::AnswerWithheld,
     upstream::Call,
 };
@@ -52,8 +55,19 @@ impl Gate {
         if reply.status != StatusCode::OK {
             return Ok(reply);
         }
-        let (question, owner) = if is_member { (query.to_json(None), Some(F::OWNER)) } else { (Vec::new(), None) };
-        let body = self.page(operation, caller, reply.body, (&question, owner), id)?;
+        let question = if is_member { query.to_json(None) } else { Vec::new() };
+        let accounts = self.settings.snapshot.accounts();
+        // AWS shows an administrator its own fleet, by the credentials that the backend sees; what is known to be another's goes to
+        // nobody all the same. (An account that is in no fleet may be one that joined a moment ago.)
+        let may_be = |owner: Option<AccountId>| match caller.role {
+            Role::Member => owner == Some(caller.account),
+            Role::Administrator => owner.is_some_and(|owner| {
+                accounts.fleet_of(owner).is_none_or(|administrator| administrator == caller.account)
+            }),
+        };
+        let only = is_member || accounts.has_several_fleets();
+        let only = only.then_some(Only { path: F::OWNER, may_be: &may_be });
+        let body = self.page(operation, caller, reply.body, (&question, only), id)?;
         Ok(Reply { body, ..reply })
     }
 
@@ -117,17 +131,16 @@ impl Gate {
         })
     }
 
-    /// The body for the client: with a token of the gate's own, which carries the question, and checked where findings must be
-    /// the caller's and name their owner at a path.
+    /// The body for the client: with a token of the gate's own, which carries the question, and checked where it may have certain
+    /// findings only.
     fn page(
         &self,
         operation: Operation,
         caller: &Caller,
         body: Bytes,
-        (question, owner): (&[u8], Option<&[&str]>),
+        (question, only): (&[u8], Option<Only<'_>>),
         id: &RequestId,
     ) -> Result<Bytes, ApiError> {
-        let only = owner.map(|path| (caller.account, path));
         // Most answers to administrators are large and the last of their query: they need not be read. A name that is
         // written with escapes escapes this, too, and the client then has a token that this gate does not take.
         if only.is_none() && memmem::find(&body, br#""NextToken""#).is_none() {
@@ -189,8 +202,9 @@ fn withheld(operation: Operation, caller: &Caller, why: &InvalidPage, id: &Reque
     .emit();
     ApiError::bad_upstream(match why {
         InvalidPage::Foreign { .. } => format!(
-            "the findings backend answered with findings that are not of account {}, and nothing of its answer is passed on; \
+            "the findings backend answered with findings that are not of {} {}, and nothing of its answer is passed on; \
              tell who runs the gate, with the id of this request",
+            if caller.role == Role::Member { "account" } else { "the fleet of administrator" },
             caller.account
         ),
         InvalidPage::Malformed(_) => {

@@ -1,8 +1,8 @@
 //! The backend of each Region.
 
 use crate::{
-    finding::{ApiError, Caller},
-    state::States,
+    finding::{Accounts, ApiError, Caller},
+    state::FleetStates,
     upstream::{Readiness, Upstream},
 };
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct Route {
     /// Where to.
     pub upstream: Upstream,
     /// What looks findings up there, with a cache and a quota of its own; nothing where they are not looked up.
-    pub states: Option<Arc<States>>,
+    pub states: Option<Arc<FleetStates>>,
 }
 
 /// The ways to the backends of all Regions.
@@ -43,6 +43,16 @@ impl Routes {
     pub fn readiness(&self) -> Readiness {
         let mut all = self.all().map(|route| route.upstream.readiness());
         all.find(|readiness| *readiness != Readiness::Ready).unwrap_or(Readiness::Ready)
+    }
+
+    /// Forgets what was looked up of fleets that are no more. To be called when accounts are replaced.
+    pub fn keep(&self, accounts: &Accounts) {
+        self.all().filter_map(|route| route.states.as_ref()).for_each(|states| states.keep(accounts));
+    }
+
+    /// The way to the backend of callers whose proof names no Region.
+    pub fn first(&self) -> &Upstream {
+        &self.first.upstream
     }
 
     /// Whether findings are looked up.

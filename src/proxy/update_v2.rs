@@ -42,9 +42,9 @@ impl Gate {
 
     /// Finds out which findings uids name. A uid says nothing of the owner, so nobody can be asked about it before.
     async fn resolve(&self, caller: &Caller, uids: &[Text<'_>], id: &RequestId) -> Vec<Named<'static>> {
-        let Some(states) = &self.routes.of(caller).states else { return vec![Named::Unresolved; uids.len()] };
+        let Some((fleet, states)) = self.states_for(caller) else { return vec![Named::Unresolved; uids.len()] };
         let uids: Vec<&str> = uids.iter().map(Text::as_str).collect();
-        let resolved = states.resolve(caller, &uids, self.ask_as_administrator(caller, Operation::GetFindingsV2)).await;
+        let resolved = states.resolve(caller, &uids, self.ask_as(fleet, caller, Operation::GetFindingsV2)).await;
         tell(caller, resolved.iter().filter_map(Resolved::unavailable), id);
         let named = |resolved: &Resolved| match resolved {
             Resolved::Known(finding) => {

@@ -1,12 +1,13 @@
 //! A finding as it is now: looked up at the backend, for policies that read it.
 //!
-//! [`States`] is what all workers of a gate share. A policy that reads a finding's state needs it before it can decide, and the
+//! [`FleetStates`] is what all workers of a gate share, and [`States`] what it has for each fleet. A policy that reads a finding's state needs it before it can decide, and the
 //! backend gives it away slowly: AWS grants an account 3 GetFindings calls a second (API model, "Throttling"), each for at most
 //! 20 ids (API model, `AwsSecurityFindingFilters`). So look-ups are asked for together, in turn for the accounts that wait,
 //! each finding once at a time, and what came is kept for a while.
 //!
 //! | file | subject |
 //! |---|---|
+//! | `fleets.rs` | one `States` a fleet: no fleet is told what another one asked for |
 //! | `states.rs` | who asks, who calls, who is told |
 //! | `pending.rs` | the look-ups that are not answered yet, and whose turn it is |
 //! | `mix.rs` | which of them one call asks for |
@@ -15,7 +16,7 @@
 //! | `cache.rs`, `size.rs` | what is kept, and how large it is |
 //! | `uids.rs`, `uid_call.rs` | which findings are named by a `metadata.uid`; asked of GetFindingsV2 in the same way |
 //!
-//! # What is kept, and how much of it
+//! # What is kept of a fleet, and how much of it
 //!
 //! - Findings: at most `entries` of up to 4 KiB each. A larger one counts as several, and one of more than 256 KiB is not kept. So
 //!   at most `entries` × 4 KiB: about 80 MiB by default.
@@ -34,6 +35,7 @@
 mod answer;
 mod cache;
 mod call;
+mod fleets;
 mod found;
 mod mix;
 mod page;
@@ -46,6 +48,7 @@ mod uid_call;
 mod uids;
 
 pub use call::CallError;
+pub use fleets::FleetStates;
 pub use found::{Found, Unavailable};
 pub use states::{StateSettings, States};
 pub use uids::{Resolved, UidFinding};

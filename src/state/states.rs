@@ -56,7 +56,7 @@ impl Default for StateSettings {
     }
 }
 
-/// Findings as they are now. One for all workers of a gate.
+/// Findings of one fleet as they are now. One for all workers of a gate.
 ///
 /// Look-ups that wait for the quota go out together, up to 20 in a call, one from each waiting account in turn, as far as they may
 /// go together. Nobody looks a
@@ -105,7 +105,8 @@ impl States {
     /// sooner would show that there is one.
     ///
     /// `get_findings` sends the body of a GetFindings request and answers with the body of a 200. What one request asks for is
-    /// told to all, so it **must ask as the same account for everybody**: as the administrator, who sees all findings. It is
+    /// told to all, so it **must ask as the same account for everybody**: as the administrator of the callers' fleet, who sees all findings
+    /// of it. It is
     /// called for others' findings, too, and after this future has ended. A request for *n* findings of one product adds at most
     /// ⌈*n* / 20⌉ calls to what the gate asks; of *n* products, as many as ⌈*n* / 10⌉, or ⌈*n* / 5⌉ while other accounts wait. Further
     /// pages of an answer come on top, where findings are so large that the backend cuts its pages short.
@@ -175,7 +176,7 @@ impl States {
         let mut begun = false;
         let mut findings = Vec::with_capacity(identifiers.len());
         for identifier in identifiers {
-            let kept = self.cache.get(identifier, now).filter(|state| caller.sees(state.account));
+            let kept = self.cache.get(identifier, now).filter(|state| caller.sees_in_fleet(state.account));
             findings.push(if let Some(state) = kept {
                 Asking::Told(Found::Known(state))
             } else if let Some((ticket, answered)) = pending.join(account, identifier) {

@@ -57,7 +57,7 @@ impl Resolved {
     }
 }
 
-/// Finds out which findings uids name. One for all workers of a gate.
+/// Finds out which findings of a fleet uids name. One for all workers of a gate.
 ///
 /// It has a quota of its own, as large as that of look-ups by GetFindings: AWS counts each operation by itself. An account has one
 /// call at a time, so those that wait have their turn, however much another one asks for. So no more calls wait for the quota
@@ -106,7 +106,7 @@ impl Uids {
     fn missing<'u>(&self, caller: &Caller, uids: &[&'u str], found: &mut HashMap<&'u str, Resolved>) -> Vec<&'u str> {
         let mut missing = Vec::new();
         for uid in uids {
-            match self.known.get(*uid).filter(|finding| caller.sees(finding.account)) {
+            match self.known.get(*uid).filter(|finding| caller.sees_in_fleet(finding.account)) {
                 Some(known) => drop(found.insert(*uid, Resolved::Known(known))),
                 None if missing.contains(uid) => {}
                 None => missing.push(*uid),

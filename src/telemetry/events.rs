@@ -55,6 +55,67 @@ impl Started<'_> {
     }
 }
 
+/// Other members were listed than before.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountsDiscovered {
+    /// How many accounts there are now, administrators among them.
+    pub accounts: usize,
+}
+
+impl AccountsDiscovered {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(event = "accounts_discovered", accounts = self.accounts, "Security Hub listed the members");
+    }
+}
+
+/// A list has less than half of the members that a fleet had.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountsDoubted<'a> {
+    /// Whose fleet.
+    pub administrator: &'a str,
+    /// How many members it had.
+    pub before: usize,
+    /// How many of them are left in the list.
+    pub left: usize,
+    /// Whether it is taken for true now.
+    pub is_believed: bool,
+}
+
+impl AccountsDoubted<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        let Self { administrator, before, left, is_believed } = *self;
+        error!(
+            event = "accounts_doubted",
+            administrator,
+            before,
+            left,
+            is_believed,
+            "most members of a fleet are gone from the list of Security Hub; check the permission securityhub:ListMembers, and what the \
+             accounts file calls administrator"
+        );
+    }
+}
+
+/// Members could not be listed: those that were known stay.
+#[derive(Debug, Clone, Copy)]
+pub struct DiscoveryFailed<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl DiscoveryFailed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            event = "discovery_failed",
+            reason = self.reason,
+            "the members could not be listed; those that were known stay"
+        );
+    }
+}
+
 /// The configuration has something that is allowed and probably not meant.
 #[derive(Debug, Clone, Copy)]
 pub struct ConfigurationDoubtful<'a> {

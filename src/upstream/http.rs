@@ -1,14 +1,14 @@
 //! The client: HTTP/1.1, pooled, over TCP or TLS.
 
 use super::{
-    Answer, Call, Failure, HttpSettings, Readiness, Signer, UpstreamError,
+    Answer, Call, Failure, HttpSettings, Inquiry, OnBehalf, Readiness, Signer, UpstreamError, Whose,
     connection::{Connection, Interrupted, Payload, Stream},
     credentials::is_of_credentials,
     pool::Pool,
     sign::sign,
 };
 use crate::{
-    finding::Operation,
+    finding::{AccountId, Operation},
     net::{
         self, Resolver, TrustError,
         body::{self, ReadError},
@@ -25,7 +25,7 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{ClientConfig, RootCertStore};
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service as _;
 
@@ -54,6 +54,15 @@ struct Target {
     method: Method,
     /// The path alone, as it stands in the request.
     uri: Uri,
+}
+
+/// A request, whichever connection it goes over.
+struct Sending<'a> {
+    method: &'a Method,
+    uri: Cow<'a, Uri>,
+    whose: Whose<'a>,
+    /// Nothing for a request that has none.
+    body: Option<&'a Bytes>,
 }
 
 impl HttpUpstream {
@@ -88,8 +97,21 @@ impl HttpUpstream {
     ///
     /// It has until `deadline`, but no longer than the settings' time from `now` on.
     pub(super) async fn call(&self, call: &Call, now: Instant, deadline: Instant) -> Result<Answer, Failure> {
+        self.send(&self.fixed.of_call(call)?, now, deadline).await
+    }
+
+    /// Asks for the gate itself, once.
+    pub(super) async fn inquire(&self, inquiry: &Inquiry, account: AccountId) -> Result<Answer, Failure> {
+        let uri = Cow::Owned(self.fixed.uri(&format!("{}{}", self.fixed.settings.url.base, inquiry.target()))?);
+        let whose = Whose { account, by: &OnBehalf::gate() };
+        let now = Instant::now();
+        self.send(&Sending { method: &Method::GET, uri, whose, body: None }, now, now + self.fixed.settings.timeout)
+            .await
+    }
+
+    async fn send(&self, sending: &Sending<'_>, now: Instant, deadline: Instant) -> Result<Answer, Failure> {
         let deadline = deadline.min(now + self.fixed.settings.timeout);
-        let credentials = self.fixed.credentials(call, deadline).await?;
+        let credentials = self.fixed.credentials(sending.whose, deadline).await?;
         loop {
             let kept = self.pool.take(now);
             let is_kept = kept.is_some();
@@ -98,13 +120,13 @@ impl HttpUpstream {
                 // Seldom, and large: in a box, so that every other call is a small future.
                 None => Box::pin(self.fixed.connect(deadline)).await?,
             };
-            let request = self.fixed.request(call, credentials.as_ref(), &mut connection)?;
+            let request = self.fixed.request(sending, credentials.as_ref(), &mut connection)?;
             return match connection.send(request, deadline).await {
                 Ok(response) => {
                     let answer = self.fixed.answer(response, &mut connection, deadline).await?;
                     self.pool.put(connection, now);
                     match &credentials {
-                        Some((signer, _)) => accepted(answer, signer, call),
+                        Some((signer, _)) => accepted(answer, signer, sending.whose),
                         None => Ok(answer),
                     }
                 }
@@ -132,9 +154,13 @@ impl Fixed {
     }
 
     /// What to sign the call with, if calls are signed.
-    async fn credentials(&self, call: &Call, deadline: Instant) -> Result<Option<(&Signer, Credentials)>, Failure> {
+    async fn credentials(
+        &self,
+        whose: Whose<'_>,
+        deadline: Instant,
+    ) -> Result<Option<(&Signer, Credentials)>, Failure> {
         let Some(signer) = &self.settings.signer else { return Ok(None) };
-        match timeout_at(deadline, signer.supply.of(call)).await {
+        match timeout_at(deadline, signer.supply.of(whose)).await {
             Ok(given) => given.map(|credentials| Some((signer, credentials))),
             Err(_) => Err(Failure::Credentials {
                 reason: format!(
@@ -145,38 +171,47 @@ impl Fixed {
         }
     }
 
+    fn of_call<'a>(&'a self, call: &'a Call) -> Result<Sending<'a>, Failure> {
+        let target = self.targets.iter().find(|target| target.operation == call.operation).expect("all are there");
+        let has_body = !call.operation.has_query();
+        let uri = match call.query.as_ref().filter(|_| !has_body) {
+            None => Cow::Borrowed(&target.uri),
+            Some(query) => Cow::Owned(self.uri(&format!("{}?{query}", target.uri))?),
+        };
+        let body = if has_body { Some(&call.body) } else { None };
+        Ok(Sending { method: &target.method, uri, whose: call.whose(), body })
+    }
+
+    fn uri(&self, text: &str) -> Result<Uri, Failure> {
+        text.parse().map_err(|_| Failure::Unreachable {
+            host: self.host_name(),
+            reason: "the query string is none that a URL can have".to_owned(),
+        })
+    }
+
     /// A request has the headers that are set here, and none of the client's. A signed one has nothing that is for
     /// another kind of backend.
     fn request(
         &self,
-        call: &Call,
+        sending: &Sending<'_>,
         credentials: Option<&(&Signer, Credentials)>,
         connection: &mut Connection,
     ) -> Result<Request<Payload>, Failure> {
-        let target = self.targets.iter().find(|target| target.operation == call.operation).expect("all are there");
-        let has_body = !call.operation.has_query();
-        let uri = match call.query.as_ref().filter(|_| !has_body) {
-            None => target.uri.clone(),
-            Some(query) => format!("{}?{query}", target.uri).parse().map_err(|_| Failure::Unreachable {
-                host: self.host_name(),
-                reason: "the query string is none that a URL can have".to_owned(),
-            })?,
-        };
         let mut headers = connection.headers();
         headers.insert(HOST, self.host.clone());
-        if has_body {
+        if sending.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let body = if has_body { call.body.clone() } else { Bytes::new() };
+        let body = sending.body.cloned().unwrap_or_default();
         if let Some((signer, credentials)) = credentials {
             // Each time anew: a signature is good for five minutes, and a request may have waited.
-            sign((&target.method, &uri, &body), &mut headers, credentials, &signer.region, SystemTime::now())?;
+            sign((sending.method, &sending.uri, &body), &mut headers, credentials, &signer.region, SystemTime::now())?;
         } else {
-            headers.insert(ACCOUNT, HeaderValue::from_str(call.account.as_str()).expect("digits"));
+            headers.insert(ACCOUNT, HeaderValue::from_str(sending.whose.account.as_str()).expect("digits"));
         }
         let mut request = Request::new(connection.payload(body));
-        *request.method_mut() = target.method.clone();
-        *request.uri_mut() = uri;
+        *request.method_mut() = sending.method.clone();
+        *request.uri_mut() = sending.uri.as_ref().clone();
         *request.headers_mut() = headers;
         Ok(request)
     }
@@ -231,13 +266,13 @@ impl Fixed {
 }
 
 /// The answer, unless it says that the gate's signature is no good. Nothing was done then, and the caller can do nothing about it.
-fn accepted(answer: Answer, signer: &Signer, call: &Call) -> Result<Answer, Failure> {
+fn accepted(answer: Answer, signer: &Signer, whose: Whose<'_>) -> Result<Answer, Failure> {
     if !matches!(answer.status, 400..=403) {
         return Ok(answer);
     }
     match answer.error().code {
         Some(code) if is_of_credentials(&code) => {
-            signer.supply.doubt(call);
+            signer.supply.doubt(whose);
             let reason = format!("the findings backend does not accept the gate's signature ({code})");
             Err(Failure::Credentials { reason })
         }

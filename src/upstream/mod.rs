@@ -18,6 +18,7 @@ mod credentials;
 mod failure;
 pub(crate) mod gather;
 mod http;
+mod inquiry;
 pub(crate) mod pace;
 mod pool;
 mod retry;
@@ -39,6 +40,7 @@ pub use breaker::BreakerSettings;
 pub use conduct::ConductSettings;
 pub use credentials::{AssumeRoleSettings, AwsSettings, Readiness, Supply};
 pub use failure::Failure;
+pub use inquiry::Inquiry;
 pub use pace::{QuotaOwner, QuotaSettings, Rate};
 pub use retry::{RepeatUpdates, RetrySettings};
 pub use settings::{HttpSettings, Signer, UpstreamError, Url, UrlError};
@@ -73,6 +75,21 @@ impl OnBehalf {
     /// The gate itself, which looks findings up for several callers at once.
     pub fn gate() -> Self {
         Self { principal: "findings-gate".into(), role: Role::Administrator, proof: None }
+    }
+}
+
+/// Whose a call is: all that its credentials go by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whose<'a> {
+    /// The account that it is made for.
+    pub(crate) account: AccountId,
+    /// Who asked for it.
+    pub(crate) by: &'a OnBehalf,
+}
+
+impl Call {
+    pub(crate) fn whose(&self) -> Whose<'_> {
+        Whose { account: self.account, by: &self.on_behalf }
     }
 }
 
@@ -201,6 +218,19 @@ impl Kind {
         match self {
             Self::Embedded(backend) => backend.call(call.clone()).await,
             Self::Http(http) => http.call(call, now, deadline).await,
+        }
+    }
+}
+
+impl Upstream {
+    /// Asks something for the gate itself, as this account. What is inside this program has no answer.
+    pub async fn inquire(&self, inquiry: &Inquiry, account: AccountId) -> Result<Answer, Failure> {
+        match &self.kind {
+            Kind::Embedded(_) => Err(Failure::Unreachable {
+                host: "embedded".to_owned(),
+                reason: format!("it has no {}", inquiry.name()),
+            }),
+            Kind::Http(http) => http.inquire(inquiry, account).await,
         }
     }
 }

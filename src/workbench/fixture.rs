@@ -22,6 +22,9 @@ pub struct CallerFixture {
     /// The groups of its account, such as `ou/prod`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// The groups that its proof puts it in, besides those of its account. Findings of the account are in none of them for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub principal_groups: Vec<String>,
     /// Of an administrator: further accounts of its fleet, besides those of the members of the suite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fleet: Vec<AccountId>,
@@ -33,7 +36,15 @@ pub struct CallerFixture {
 impl CallerFixture {
     /// A caller of an account of whom nothing else matters.
     pub fn plain(role: Role, account: AccountId) -> Self {
-        Self { role, account, principal: None, groups: Vec::new(), fleet: Vec::new(), minimum_enforcement: None }
+        Self {
+            role,
+            account,
+            principal: None,
+            groups: Vec::new(),
+            principal_groups: Vec::new(),
+            fleet: Vec::new(),
+            minimum_enforcement: None,
+        }
     }
 
     /// The principal's ARN.
@@ -47,7 +58,7 @@ impl CallerFixture {
             account: self.account,
             role: self.role,
             principal: self.principal().into(),
-            groups: std::sync::Arc::default(),
+            groups: self.principal_groups.iter().map(|group| std::sync::Arc::from(&**group)).collect(),
             region: None,
             proof: Proof::Fixed,
             minimum_enforcement: self.minimum_enforcement.unwrap_or(Enforcement::Strip),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 mod filter_v2;
+mod fleets;
 mod look_up;
 mod read;
 mod read_v2;

@@ -104,7 +104,7 @@ fn a_counterexample_is_a_request_with_all_that_it_needs() {
            unless { context has note && context.note.text like "*SEC-*" };"#
     );
     let policies = write(place.path(), "all.cedar", &policies);
-    let cases: [Case; 9] = [
+    let cases: [Case; 11] = [
         (
             "needs-a-note",
             r#"(principal is Member, action == Action::"Workflow.Status", resource) when { context.value == WorkflowStatus::"RESOLVED" }"#,
@@ -122,8 +122,18 @@ fn a_counterexample_is_a_request_with_all_that_it_needs() {
         ),
         (
             "needs-a-group-of-the-caller",
-            r#"(principal in Group::"ou/prod", action == Action::"Note", resource)"#,
+            r#"(principal, action == Action::"Note", resource) when { principal.account in Group::"ou/prod" }"#,
             &[("/caller/role", "member"), ("/caller/groups/0", "ou/prod")],
+        ),
+        (
+            "needs-a-group-of-a-proof",
+            r#"(principal is Member in Group::"soc", action == Action::"Note", resource) unless { principal.account in Group::"soc" }"#,
+            &[("/caller/role", "member"), ("/caller/principal_groups/0", "soc")],
+        ),
+        (
+            "needs-a-group-of-an-administrator",
+            r#"(principal is Administrator in Group::"soc", action == Action::"Note", resource)"#,
+            &[("/caller/role", "administrator"), ("/caller/principal_groups/0", "soc")],
         ),
         (
             "needs-an-account",

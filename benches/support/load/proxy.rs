@@ -9,7 +9,7 @@ use findings_gate::{
     identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
     policy::{Snapshot, load, pack},
     proxy::{Doors, Gate, GateSettings, Limits, Listener, PageTokens, Route, Routes, Shutdown, run},
-    state::{StateSettings, States},
+    state::{FleetStates, StateSettings},
     telemetry::metrics::Metrics,
     upstream::{BreakerSettings, ConductSettings, HttpSettings, RetrySettings, Upstream},
 };
@@ -105,7 +105,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
         upstream: Upstream::http(HttpSettings::new(format!("http://{backend}").parse().expect("a URL")))
             .expect("a backend without TLS")
             .conducted(conduct(backend), &metrics),
-        states: Some(Arc::new(States::new(StateSettings::default()))),
+        states: Some(Arc::new(FleetStates::new(StateSettings::default()))),
     };
     let settings = GateSettings {
         whoami: false,

@@ -7,7 +7,7 @@ mod told;
 
 use super::{ConfigArgs, Exit, Failure, Printer, assemble, files};
 use crate::{
-    config::{self, Config, ConfigError, Flags},
+    config::{self, Config, ConfigError, Flags, Identity},
     finding::Enforcement,
     policy::{self, LoadError, PolicyText, Problem, Severity, Snapshot},
     workbench::{DOUBTFUL_CONFIGURATION, Fleet, Site, Vocabulary, lint},
@@ -206,7 +206,8 @@ fn configuration(args: &CheckArgs, vocabulary: Option<&Vocabulary>) -> Result<Ch
     let snapshot = snapshot.map_err(Failure::invalid)?;
     assemble::identity(&config, Arc::clone(&accounts))?;
     assemble::tls(&config.listen)?;
-    let site = Site { accounts: Some(&accounts), vocabulary, default_enforcement: enforcement };
+    let proofs_give_groups = config.identities.iter().any(Identity::gives_groups);
+    let site = Site { accounts: Some(&accounts), proofs_give_groups, vocabulary, default_enforcement: enforcement };
     let lints = lint(loaded.rules(), &texts, &site);
     Ok(Checked { of: Whole::Configuration { config: Box::new(config), files, snapshot: Arc::new(snapshot) }, lints })
 }
@@ -220,7 +221,7 @@ fn alone(args: &CheckArgs, vocabulary: Option<&Vocabulary>) -> Result<Checked, W
     // They answer the known questions for any accounts, or for none.
     let known = Arc::new(accounts.clone().unwrap_or_else(|| Fleet::default().accounts()));
     Snapshot::new(loaded.rules().to_vec(), known, default_enforcement).map_err(Failure::invalid)?;
-    let site = Site { accounts: accounts.as_ref(), vocabulary, default_enforcement };
+    let site = Site { accounts: accounts.as_ref(), proofs_give_groups: false, vocabulary, default_enforcement };
     let lints = lint(loaded.rules(), &texts, &site);
     let files = texts.into_iter().map(|text| text.name).collect();
     Ok(Checked { of: Whole::Policies { paths: args.paths.clone(), files, count: loaded.rules().len() }, lints })

@@ -4,7 +4,7 @@ use super::told::Told;
 use crate::{
     cli::assemble,
     config::{Backend, Config, HeaderIdentity, Identity, JwtIdentity, Route},
-    finding::Operation,
+    finding::{self, Operation},
     policy::Snapshot,
 };
 use serde::Serialize;
@@ -65,7 +65,14 @@ enum Callers {
 
 #[derive(Debug, Serialize)]
 struct Accounts {
+    fleets: Vec<Fleet>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fleet {
     administrator: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
     members: usize,
 }
 
@@ -110,10 +117,7 @@ impl Summary {
             },
             doors: doors.map(Operation::name).collect(),
             callers: config.identities.iter().map(Callers::of).collect(),
-            accounts: Accounts {
-                administrator: config.accounts.administrator().to_string(),
-                members: config.accounts.members().len(),
-            },
+            accounts: Accounts::of(&config.accounts),
             policies: Policies {
                 packs: config.policies.packs.clone(),
                 files: files.to_vec(),
@@ -151,13 +155,26 @@ impl Summary {
         for callers in &self.callers {
             line("callers", &callers.human());
         }
-        let members = counted(accounts.members, "member");
-        line("accounts", &format!("administrator {}, {members}", accounts.administrator));
+        for Fleet { administrator, name, members } in &accounts.fleets {
+            let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+            line("accounts", &format!("{name}administrator {administrator}, {}", counted(*members, "member")));
+        }
         let default = policies.default_enforcement;
         let count = if policies.count == 1 { "1 policy".to_owned() } else { format!("{} policies", policies.count) };
         line("policies", &format!("{count} of {}; {default} unless a policy says otherwise", sources.join(", ")));
         line("digest", &policies.digest);
         text
+    }
+}
+
+impl Accounts {
+    fn of(accounts: &finding::Accounts) -> Self {
+        let fleet = |(administrator, name): (finding::AccountId, &str)| Fleet {
+            administrator: administrator.to_string(),
+            name: name.to_owned(),
+            members: accounts.members_of(administrator).count(),
+        };
+        Self { fleets: accounts.fleets().map(fleet).collect() }
     }
 }
 

@@ -66,6 +66,9 @@ fn the_environment_overrides_every_key() {
         ("POLICIES__PATH", "pack:baseline, /etc/policies"),
         ("POLICIES__DEFAULT_ENFORCEMENT", "strip"),
         ("ACCOUNTS__FILE", &accounts),
+        ("ACCOUNTS__SOURCE", "security-hub"),
+        ("ACCOUNTS__REFRESH", "20s"),
+        ("ACCOUNTS__WAIT", "3s"),
         ("IDENTITY__0__KIND", "sigv4"),
         ("IDENTITY__0__KEYS", &keys),
         ("IDENTITY__1__KIND", "fixed"),
@@ -107,6 +110,8 @@ fn the_environment_overrides_every_key() {
     let config = place.load_with(&environment, &Flags::default()).unwrap();
     assert_eq!(config.listen.address.to_string(), "0.0.0.0:80");
     assert_eq!(config.listen.workers.get(), 2);
+    let discovery = config.discovery.unwrap();
+    assert_eq!((discovery.refresh.as_secs(), discovery.wait.as_secs()), (20, 3));
     let clients = config.listen.tls.unwrap().clients.unwrap();
     assert!(clients.required && clients.revoked.is_some());
     assert_eq!(config.policies.packs, ["baseline"]);

@@ -1,6 +1,7 @@
 //! `docs/configuration.md` says what the program does.
 
 use super::*;
+use crate::policy::{PolicyText, load};
 
 const REFERENCE: &str = include_str!("../../../docs/configuration.md");
 const BEGIN: &str = "<!-- made from src/config/settings.rs by `cargo test config::tests::reference`: begin -->\n";
@@ -85,6 +86,33 @@ fn of_identities(name: &str) -> &'static str {
     let page = include_str!("../../../docs/identity.md");
     let (_, rest) = page.split_once(&format!("```toml\n# {name}\n")).unwrap_or_else(|| panic!("{name}"));
     rest.split_once("```").unwrap().0
+}
+
+/// An example of the page on accounts, by its language and what it begins with.
+fn of_accounts(begin: &str) -> &'static str {
+    let page = include_str!("../../../docs/accounts.md");
+    let (_, rest) = page.split_once(&format!("```{begin}\n")).unwrap_or_else(|| panic!("{begin}"));
+    rest.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_examples_of_the_page_on_accounts_are_valid() {
+    let csv = of_accounts("csv").to_owned();
+    for (name, fleets, accounts) in [("one-fleet", 1, 3), ("with-csv", 1, 3), ("several-fleets", 2, 5)] {
+        let place = Place::new(SMALLEST);
+        place.write("accounts.toml", of_accounts(&format!("toml\n# {name}.toml"))).write("members.csv", &csv);
+        let known = place.load().unwrap_or_else(|error| panic!("{name}: {error:?}")).accounts;
+        assert_eq!((known.fleets().len(), known.count()), (fleets, accounts), "{name}");
+        let id = |text: &str| text.parse().unwrap();
+        assert_eq!(known.groups(id("222222222222")), ["ou/prod", "pci"], "{name}");
+    }
+    let discovered = of_accounts("toml\n# discovered.toml");
+    let remote = SMALLEST.replace("\"embedded\"", "\"http://127.0.0.1:9\"");
+    let place = Place::new(&remote.replace("[accounts]\nfile = \"accounts.toml\"\n", discovered));
+    let discovery = place.load().unwrap().discovery.unwrap();
+    assert_eq!((discovery.refresh.as_secs(), discovery.wait.as_secs()), (300, 30));
+    let policies = PolicyText { name: "accounts.md".into(), text: of_accounts("cedar").into() };
+    assert_eq!(load(&[policies]).unwrap().rules().len(), 2);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::{
     finding::{
-        Action, ActionSet, BatchImport, Caller, Enforcement, Field, FieldSet, Operation, Proof, RecordState, Role,
-        State, Target, UpstreamFailedImport, UpstreamImportAnswer, Value as Proposed,
+        AccountId, Action, ActionSet, BatchImport, Caller, Enforcement, Field, FieldSet, Operation, Proof, RecordState,
+        Role, State, Target, UpstreamFailedImport, UpstreamImportAnswer, Value as Proposed,
     },
     gate::{ImportDecision, ImportFate, ImportPlan, Knowledge, Known, MergedImport, decide_import, merge_import},
     policy::{Answer, Denial, Judge, Question, Reason, Verdict},
@@ -16,6 +16,10 @@ use std::rc::Rc;
 struct Scripted<F>(F);
 
 impl<F: FnMut(&Question<'_>) -> Verdict> Judge for Scripted<F> {
+    fn are_apart(&self, _: &Caller, _: AccountId) -> bool {
+        false
+    }
+
     fn kinds(&mut self, _: &Caller, _: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         (0..targets.len()).collect()
     }

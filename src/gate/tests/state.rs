@@ -2,7 +2,7 @@
 
 use super::{TRIAGE, allow, asked, body, caller};
 use crate::{
-    finding::{Action, ActionSet, BatchUpdate, Caller, Enforcement, Role, State, Target},
+    finding::{AccountId, Action, ActionSet, BatchUpdate, Caller, Enforcement, Role, State, Target},
     gate::{Fate, Findings, Knowledge, Known, Ruling, decide as decide_by},
     policy::{Answer, Denial, Judge, Question, Reason, Verdict},
 };
@@ -25,6 +25,10 @@ struct Curious {
 }
 
 impl Judge for Curious {
+    fn are_apart(&self, _: &Caller, _: AccountId) -> bool {
+        false
+    }
+
     fn kinds(&mut self, _: &Caller, _: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         vec![0; targets.len()]
     }

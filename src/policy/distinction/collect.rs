@@ -21,8 +21,16 @@ pub(super) fn looks_at_arn(expression: &Expr) -> bool {
     literals.attributes.contains("arn")
 }
 
+/// Whether a condition looks at the caller as a whole, and so perhaps at where it lies.
+pub(super) fn looks_at_caller(expression: &Expr) -> bool {
+    let mut collector = Collector::default();
+    collector.read(expression);
+    collector.caller
+}
+
 #[derive(Default)]
 struct Collector {
+    caller: bool,
     terms: BTreeSet<Term>,
     literals: Literals,
 }
@@ -33,6 +41,7 @@ impl Collector {
             Expr::Literal(literal) => self.literal(literal),
             // As a whole: which one it is, and where it lies.
             Expr::Var(Var::Resource) => self.terms.extend([Term::Owner, Term::Identity]),
+            Expr::Var(Var::Principal) => self.caller = true,
             Expr::GetAttr { expr, attr } => self.attribute(expr, attr),
             Expr::HasAttr { expr, attrs } => {
                 self.attribute(expr, &attrs.head);

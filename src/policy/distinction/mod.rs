@@ -13,7 +13,7 @@ pub use term::{Part, Term};
 use super::{Recorded, Rule, slice};
 use crate::finding::{Action, Role};
 use cedar_policy::{
-    Authorizer, Policy, PolicyId, PolicySet,
+    Authorizer, Policy, PolicyId, PolicySet, PrincipalConstraint,
     pst::{self, BinaryOp, Clause, EntityOrSlot, Expr, Literal, ResourceConstraint, StaticPolicy, UnaryOp, Var},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -124,6 +124,8 @@ pub struct Named {
     pub accounts: BTreeSet<String>,
     /// `Group::"…"`
     pub groups: BTreeSet<String>,
+    /// Those of them in which the caller itself is looked for, where its proof may put it: `principal in Group::"…"`.
+    pub caller_groups: BTreeSet<String>,
     /// `Fleet::"…"`
     pub fleets: BTreeSet<String>,
     /// `Member::"…"` and `Administrator::"…"`
@@ -155,10 +157,20 @@ impl Named {
                     _ => false,
                 };
             }
+            if let PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) = rule.policy.principal_constraint()
+                && uid.type_name().basename() == "Group"
+            {
+                named.caller_groups.insert(uid.id().unescaped().to_owned());
+            }
             let tree = rule.policy.to_pst().map_err(display)?;
             for clause in tree.body().clauses() {
                 let (Clause::When(condition) | Clause::Unless(condition)) = clause;
                 leaves(condition, &mut |leaf| {
+                    if collect::looks_at_caller(leaf) {
+                        let (_, literals) = collect::collect(leaf);
+                        let groups = literals.entities.into_iter().filter(|(kind, _)| kind == "Group");
+                        named.caller_groups.extend(groups.map(|(_, group)| group));
+                    }
                     if collect::looks_at_arn(leaf) {
                         named.arns.extend(&collect::collect(leaf).1);
                     }

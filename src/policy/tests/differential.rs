@@ -1,9 +1,11 @@
 //! The engine slices policies, shares verdicts between findings and keeps them. None of that may show: over generated
 //! policies, callers, updates and findings it decides as the plain way does, asked for the first time and again.
 
-use super::{ADMINISTRATOR, PAYMENTS, SEARCH, STRANGER, accounts, caller, now, states::state};
+use super::{
+    ADMINISTRATOR, EMEA, EMEA_PAYMENTS, PAYMENTS, SEARCH, STRANGER, accounts, caller_in, fleets, now, states::state,
+};
 use crate::{
-    finding::{BatchUpdate, Change, Enforcement, State},
+    finding::{BatchUpdate, Caller, Change, Enforcement, State},
     gate::{Asked, Decision, Fate, Findings, Knowledge, Known, decide},
     policy::{Answer, Engine, Naive, PolicyText, Snapshot, Verdict, load},
 };
@@ -33,6 +35,9 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("", r#"resource in Group::"ou/prod""#),
     ("", r#"resource in [Account::"222222222222", Account::"333333333333"]"#),
     ("", r#"resource in Fleet::"111111111111""#),
+    ("", r#"resource in Fleet::"666666666666""#),
+    ("", r#"resource in Fleet::"666666666666" || resource in Account::"222222222222""#),
+    ("", r#"principal in Fleet::"666666666666" || resource in Group::"pci""#),
     ("", r#"resource is Finding in Group::"pci""#),
     ("", r#"resource.id like "*-1""#),
     ("", r#"resource.productArn like "*guardduty""#),
@@ -46,6 +51,11 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("", "[resource].contains(resource)"),
     ("", r#"principal.arn like "*222222222222*""#),
     ("", r#"principal in Group::"pci""#),
+    // Groups of the caller's own, by its proof, and those of its account.
+    ("", r#"principal in Group::"team/soc" && resource in principal.account"#),
+    ("", r#"principal in [Group::"team/soc", Group::"ou/prod"]"#),
+    ("", r#"principal.account in Group::"pci" || principal.account in Group::"team/soc""#),
+    ("", r#"principal in Group::"pci" && !(principal.account in Group::"pci")"#),
     ("", r#"context.fields.contains(Field::"Note")"#),
     ("", r#"context.fields.containsAny([Field::"Severity", Field::"Types"])"#),
     (
@@ -79,12 +89,13 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("RelatedFindings", r#"context.productArn like "*guardduty" && context.fields.containsAny([Field::"Note"])"#),
     ("UserDefinedFields", r#"context has key && context["key"] != "ticket""#),
     ("Confidence", "context.value > 50"),
-    ("Confidence", "context.value * 100000000000000000 > 10"),
-    ("Confidence", "context.value * 100000000000000000 > 10"),
-    ("Confidence", "context.value * 100000000000000000 > 10"),
-    ("Confidence", "context.value * 100000000000000000 > 10"),
-    ("Confidence", "context.value * 100000000000000000 > 10"),
-    ("Confidence", "context.value * 100000000000000000 > 10"),
+    ("Confidence", "context.value * 900000000000000000 > 10"),
+    ("Confidence", "context.value * 900000000000000000 > 10"),
+    ("Confidence", "context.value * 900000000000000000 > 10"),
+    ("Confidence", "context.value * 900000000000000000 > 10"),
+    ("Confidence", "context.value * 900000000000000000 > 10"),
+    ("Confidence", "context.value * 900000000000000000 > 10"),
+    ("Confidence", "context.value * 900000000000000000 > 10"),
     ("Confidence", "context has note && context.note.text like \"*SEC*\""),
     ("Severity.Label", "context.rank >= 3"),
     ("Severity.Label", r#"context.value == SeverityLabel::"LOW""#),
@@ -218,6 +229,9 @@ const PRINCIPALS: &[&str] = &[
     r#"principal in Fleet::"111111111111""#,
     r#"principal in Group::"we\"ird\\\u{e9}""#,
     r#"principal is Administrator in Fleet::"111111111111""#,
+    r#"principal in Fleet::"666666666666""#,
+    r#"principal in Group::"team/soc""#,
+    r#"principal is Administrator in Group::"team/soc""#,
     r#"principal == Administrator::"arn:aws:iam::111111111111:role/triage""#,
 ];
 
@@ -228,6 +242,7 @@ const RESOURCES: &[&str] = &[
     r#"resource in Account::"222222222222""#,
     r#"resource in Group::"ou/prod""#,
     r#"resource in Fleet::"111111111111""#,
+    r#"resource in Fleet::"666666666666""#,
     r#"resource is Finding in Group::"we\"ird\\\u{e9}""#,
     r#"resource == Finding::"arn:aws:securityhub:eu-west-1:222222222222:product/222222222222/default/x-1""#,
 ];
@@ -261,7 +276,7 @@ fn policies() -> impl Strategy<Value = Arc<Snapshot>> {
 
 /// The same, of fewer policies than that, and one that permits everything.
 pub(crate) fn fewer_policies(than: usize) -> impl Strategy<Value = Arc<Snapshot>> {
-    prop::collection::vec(policy(), 1..than).prop_filter_map("no policy that loads", |policies| {
+    let rules = prop::collection::vec(policy(), 1..than).prop_filter_map("no policy that loads", |policies| {
         let grant = r#"@id("grant") permit (principal, action, resource);"#.to_owned();
         let with_ids =
             policies.iter().enumerate().map(|(at, policy)| format!(r#"@id("p{at}") {policy}"#)).chain([grant]);
@@ -270,12 +285,26 @@ pub(crate) fn fewer_policies(than: usize) -> impl Strategy<Value = Arc<Snapshot>
             .filter(|text| load(std::slice::from_ref(text)).is_ok())
             .collect();
         let rules = load(&good).ok()?.rules().to_vec();
-        Snapshot::new(rules, accounts(), Enforcement::Strip).ok().map(Arc::new)
+        Some(rules)
+    });
+    // In one fleet in three, and in two.
+    (rules, 0..3u8).prop_filter_map("no policies to serve with", |(rules, several)| {
+        let accounts = if several == 0 { accounts() } else { fleets() };
+        Snapshot::new(rules, accounts, Enforcement::Strip).ok().map(Arc::new)
     })
 }
 
+/// Who asks: of accounts of both fleets, where there are two, in groups of its own or not.
+fn asking(snapshot: &Snapshot, account: usize, groups: usize) -> Caller {
+    let all = [ADMINISTRATOR, PAYMENTS, SEARCH, EMEA, EMEA_PAYMENTS];
+    let known = if snapshot.accounts().has_several_fleets() { &all[..] } else { &all[..3] };
+    let groups: &[&str] = [&[][..], &["team/soc"], &["pci", "team/soc"], &["pci", "pci"]][groups];
+    let groups = groups.iter().map(|group| Arc::from(*group)).collect();
+    Caller { groups, ..caller_in(snapshot.accounts(), known[account % known.len()]) }
+}
+
 fn identifier() -> impl Strategy<Value = String> {
-    let owner = select(&[ADMINISTRATOR, PAYMENTS, SEARCH, STRANGER][..]);
+    let owner = select(&[ADMINISTRATOR, PAYMENTS, SEARCH, EMEA, EMEA_PAYMENTS, STRANGER][..]);
     (owner, 0..3u8, select(&["guardduty", "inspector", "own", "partner"][..])).prop_map(|(owner, number, product)| {
         let region = "arn:aws:securityhub:eu-west-1";
         match product {
@@ -365,15 +394,15 @@ proptest! {
     #[test]
     fn the_engine_agrees_with_the_plain_way(
         snapshot in policies(),
-        requests in prop::collection::vec((request(), 0..3usize, any::<bool>(), 0..3usize, 0..3i64), 1..6),
+        requests in prop::collection::vec((request(), 0..5usize, 0..4usize, any::<bool>(), 0..3usize, 0..3i64), 1..6),
         states in prop::collection::vec(prop::option::of(state()), 1..6),
     ) {
         let mut engine = Engine::new(snapshot.clone());
         let mut naive = Naive::new(snapshot).unwrap();
         for round in 0..2 {
-            for (body, account, another, least, later) in &requests {
+            for (body, account, groups, another, least, later) in &requests {
                 let request = BatchUpdate::parse(body.as_bytes()).unwrap();
-                let mut caller = caller([ADMINISTRATOR, PAYMENTS, SEARCH][*account]);
+                let mut caller = asking(engine.snapshot(), *account, *groups);
                 caller.minimum_enforcement = Enforcement::ALL[*least];
                 if *another {
                     // One name for principals of different accounts, and not the one that scopes name.
@@ -394,14 +423,14 @@ proptest! {
     #[test]
     fn looking_up_on_demand_is_knowing_everything(
         snapshot in policies(),
-        requests in prop::collection::vec((request(), 0..3usize), 1..6),
+        requests in prop::collection::vec((request(), 0..5usize, 0..4usize), 1..6),
         states in prop::collection::vec(state(), 1..6),
     ) {
         let states: Vec<Option<State>> = states.into_iter().map(Some).collect();
         let mut engine = Engine::new(snapshot);
-        for (body, account) in &requests {
+        for (body, account, groups) in &requests {
             let request = BatchUpdate::parse(body.as_bytes()).unwrap();
-            let caller = caller([ADMINISTRATOR, PAYMENTS, SEARCH][*account]);
+            let caller = asking(engine.snapshot(), *account, *groups);
             let asked = || Asked::of_update(&request, now());
             let all = known(&request, &states);
             let first = decide(&mut engine, &caller, asked(), Knowledge::OfEach(&[]));
@@ -444,18 +473,20 @@ fn generated_cases_are_mixed() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let (mut allowed, mut stripped, mut rejected, mut refused, mut failed, mut shadowed) = (0, 0, 0, 0, 0, 0);
-    let (mut open, mut settled) = (0, 0);
-    for _ in 0..64 {
+    let (mut open, mut settled, mut apart) = (0, 0, 0);
+    for _ in 0..96 {
         let snapshot = policies().new_tree(&mut runner).unwrap().current();
         let body = request().new_tree(&mut runner).unwrap().current();
         let request = BatchUpdate::parse(body.as_bytes()).unwrap();
-        for account in [ADMINISTRATOR, PAYMENTS, SEARCH] {
+        for account in 0..5 {
+            let caller = asking(&snapshot, account, account % 4);
             let asked = Asked::of_update(&request, now());
-            let decision = decide(&mut Engine::new(snapshot.clone()), &caller(account), asked, Knowledge::OfEach(&[]));
-            let depends = decision.depends_on_state(&caller(account), Findings::Asff(&request.identifiers)).len();
+            let decision = decide(&mut Engine::new(snapshot.clone()), &caller, asked, Knowledge::OfEach(&[]));
+            let depends = decision.depends_on_state(&caller, Findings::Asff(&request.identifiers)).len();
             open += depends;
             settled += decision.fates.len() - depends;
             for fate in &decision.fates {
+                apart += usize::from(matches!(fate, Fate::NotFound));
                 let Fate::Ruled(ruling) = fate else { continue };
                 match ruling.enforcement {
                     None => allowed += 1,
@@ -469,7 +500,7 @@ fn generated_cases_are_mixed() {
             }
         }
     }
-    for count in [allowed, stripped, rejected, refused, failed, shadowed, open, settled] {
-        assert!(count > 5, "{allowed} {stripped} {rejected} {refused} {failed} {shadowed} {open} {settled}");
+    for count in [allowed, stripped, rejected, refused, failed, shadowed, open, settled, apart] {
+        assert!(count > 5, "{allowed} {stripped} {rejected} {refused} {failed} {shadowed} {open} {settled} {apart}");
     }
 }

@@ -8,7 +8,7 @@ mod verdicts;
 
 use super::{Judge, PolicyText, Snapshot, load};
 use crate::{
-    finding::{Accounts, BatchUpdate, Caller, Enforcement, Member, Proof, Timestamp},
+    finding::{AccountId, Accounts, BatchUpdate, Caller, Enforcement, Fleet, Member, Proof, Timestamp},
     gate::{Asked, Decision, Knowledge},
 };
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub(super) const ADMINISTRATOR: &str = "111111111111";
 pub(super) const PAYMENTS: &str = "222222222222";
 pub(super) const SEARCH: &str = "333333333333";
+pub(super) const EMEA: &str = "666666666666";
+pub(super) const EMEA_PAYMENTS: &str = "777777777777";
 pub(super) const STRANGER: &str = "999999999999";
 
 /// The administrator, a member in two groups, a member in one of them and one whose name needs escapes.
@@ -29,8 +31,24 @@ pub(super) fn accounts() -> Arc<Accounts> {
     Arc::new(Accounts::new(ADMINISTRATOR.parse().unwrap(), members))
 }
 
+/// The same fleet, and another one: an administrator with a member, in a group that members of the first are in, too.
+pub(super) fn fleets() -> Arc<Accounts> {
+    let known = accounts();
+    let fleet = |administrator: &str, members: Vec<(AccountId, Member)>| {
+        let administrator = administrator.parse().unwrap();
+        Fleet { administrator, name: String::new(), members }
+    };
+    let first = known.members().map(|(account, member)| (account, member.clone())).collect();
+    let member = Member { name: String::new(), groups: vec!["pci".into()] };
+    let second = vec![(EMEA_PAYMENTS.parse().unwrap(), member)];
+    Arc::new(Accounts::of([fleet(ADMINISTRATOR, first), fleet(EMEA, second)]).unwrap())
+}
+
 pub(super) fn caller(account: &str) -> Caller {
-    let accounts = accounts();
+    caller_in(&accounts(), account)
+}
+
+pub(super) fn caller_in(accounts: &Accounts, account: &str) -> Caller {
     let account = account.parse().unwrap();
     Caller {
         account,

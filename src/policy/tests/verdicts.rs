@@ -1,8 +1,12 @@
 //! What a verdict says: reasons, strictness, shadow, the digest.
 
-use super::{ADMINISTRATOR, PAYMENTS, SEARCH, accounts, body, caller, decide, now, snapshot};
+use super::{
+    ADMINISTRATOR, EMEA, EMEA_PAYMENTS, PAYMENTS, SEARCH, STRANGER, accounts, body, caller, caller_in, decide, fleets,
+    now, snapshot,
+};
 use crate::{
-    finding::{Accounts, BatchUpdate, Enforcement, Member, Operation, Target},
+    finding::{Accounts, BatchUpdate, Caller, Enforcement, Member, Operation, Target},
+    gate::Fate,
     policy::{Answer, Engine, Judge, Naive, PolicyText, Question, Reason, Snapshot, Verdict, load},
 };
 use std::sync::Arc;
@@ -105,6 +109,77 @@ fn scopes_that_name_somebody_apply_to_nobody_else() {
             let verdict = verdict(&policies, account, account, r#""Confidence":1"#);
             assert_eq!(matches!(verdict.enforced, Answer::Allowed { .. }), allowed, "{scope} {account}");
         }
+    }
+}
+
+/// A proof puts its caller in groups, and neither its account nor a finding of that. A verdict is kept for that caller alone: not for one
+/// with the same name and without the group.
+#[test]
+fn groups_of_a_proof_are_the_caller_s_own() {
+    let body = body(&[PAYMENTS], r#""Confidence":1"#);
+    let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+    for (condition, account, by_proof) in [
+        (r#"principal in Group::"team/soc""#, PAYMENTS, true),
+        (r#"principal in Group::"team/soc""#, ADMINISTRATOR, true),
+        (r#"principal is Administrator in Group::"team/soc""#, ADMINISTRATOR, true),
+        (r#"principal.account in Group::"team/soc""#, PAYMENTS, false),
+        (r#"resource in Group::"team/soc""#, PAYMENTS, false),
+    ] {
+        let in_condition = format!(r#"@id("x") permit (principal, action, resource) when {{ {condition} }};"#);
+        let mut policies = vec![in_condition];
+        if condition.starts_with("principal ") {
+            policies.push(format!(r#"@id("x") permit ({condition}, action, resource);"#));
+        }
+        for policies in policies {
+            let snapshot = snapshot(&policies);
+            let mut engine = Engine::new(snapshot);
+            let without = caller(account);
+            let with = Caller { groups: ["team/soc".into(), "pci".into()].into(), ..caller(account) };
+            let other = Caller { groups: ["team/sock".into()].into(), ..caller(account) };
+            for (caller, allowed) in
+                [(&without, false), (&with, by_proof), (&other, false), (&with, by_proof), (&without, false)]
+            {
+                let enforcement = decide(&mut engine, caller, &request).fates[0].enforcement();
+                assert_eq!(enforcement.is_none(), allowed, "{policies} {account} {:?}", caller.groups);
+            }
+        }
+    }
+}
+
+/// Each account is in its own fleet, and an administrator's is its own.
+#[test]
+fn fleets_are_told_apart() {
+    let body = body(&[ADMINISTRATOR, PAYMENTS, EMEA, EMEA_PAYMENTS, STRANGER], r#""Confidence":1"#);
+    let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+    let everything = r#"@id("x") permit (principal, action, resource);"#;
+    let own =
+        r#"@id("x") permit (principal, action, resource) when { principal has fleet && resource in principal.fleet };"#;
+    let of_emea = r#"@id("x") permit (principal in Fleet::"666666666666", action, resource in Fleet::"666666666666");"#;
+    let foreign = r#"@id("x") permit (principal in Fleet::"111111111111", action, resource in Fleet::"666666666666");"#;
+    for (policies, account, expected) in [
+        // What is of another fleet, or of none, is not there, whatever policies say.
+        (everything, ADMINISTRATOR, "aa---"),
+        (everything, EMEA, "--aa-"),
+        (everything, PAYMENTS, "aa---"),
+        (own, ADMINISTRATOR, "aa---"),
+        (own, EMEA, "--aa-"),
+        (own, EMEA_PAYMENTS, "--dd-"),
+        (of_emea, EMEA, "--aa-"),
+        (of_emea, EMEA_PAYMENTS, "--aa-"),
+        (of_emea, ADMINISTRATOR, "dd---"),
+        (foreign, ADMINISTRATOR, "dd---"),
+    ] {
+        let rules = load(&[PolicyText { name: "t".into(), text: policies.into() }]).unwrap().rules().to_vec();
+        let snapshot = Arc::new(Snapshot::new(rules, fleets(), Enforcement::Reject).unwrap());
+        let caller = caller_in(&fleets(), account);
+        let decision = decide(&mut Engine::new(snapshot), &caller, &request);
+        let letter = |fate: &Fate<'_>| match (fate, fate.enforcement()) {
+            (Fate::NotFound, _) => '-',
+            (_, None) => 'a',
+            _ => 'd',
+        };
+        let told: String = decision.fates.iter().map(letter).collect();
+        assert_eq!(told, expected, "{account}: {policies}");
     }
 }
 

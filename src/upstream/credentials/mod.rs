@@ -19,7 +19,7 @@ mod own;
 mod roles;
 mod sts;
 
-use super::{Call, Failure};
+use super::{Failure, Whose};
 use aws_credential_types::Credentials;
 use std::{fmt, pin::Pin, sync::Arc};
 
@@ -89,7 +89,7 @@ impl Supply {
     }
 
     /// The credentials for a call.
-    pub(super) async fn of(&self, call: &Call) -> Result<Credentials, Failure> {
+    pub(super) async fn of(&self, call: Whose<'_>) -> Result<Credentials, Failure> {
         match &self.0 {
             Kind::Gateway(own) => own.get().await,
             Kind::AssumeRole(roles) => roles.get(call).await,
@@ -98,7 +98,7 @@ impl Supply {
     }
 
     /// The backend did not accept the credentials for a call: they are fetched anew, if they have not just been.
-    pub(super) fn doubt(&self, call: &Call) {
+    pub(super) fn doubt(&self, call: Whose<'_>) {
         match &self.0 {
             Kind::Gateway(own) => own.doubt(),
             Kind::AssumeRole(roles) => roles.doubt(call),

@@ -7,7 +7,7 @@ use super::{
     own::Own,
     sts::{Question, Sts},
 };
-use crate::{finding::CallerTemplate, upstream::Call};
+use crate::{finding::CallerTemplate, upstream::Whose};
 use quick_cache::sync::Cache;
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
@@ -52,7 +52,7 @@ impl Roles {
         &self.own
     }
 
-    pub(super) async fn get(&self, call: &Call) -> Fetched {
+    pub(super) async fn get(&self, call: Whose<'_>) -> Fetched {
         let question = Arc::new(self.question(call));
         let made = self.known.get_or_insert_with(&question, || Ok::<_, Infallible>(Arc::default()));
         let kept = match made {
@@ -63,15 +63,15 @@ impl Roles {
         kept.get(self.own.courier(), &source).await
     }
 
-    pub(super) fn doubt(&self, call: &Call) {
+    pub(super) fn doubt(&self, call: Whose<'_>) {
         if let Some(kept) = self.known.get(&self.question(call)) {
             kept.doubt(Now::read());
         }
     }
 
-    fn question(&self, call: &Call) -> Question {
+    fn question(&self, call: Whose<'_>) -> Question {
         let AssumeRoleSettings { arn, session_name, source_identity, tags, .. } = &self.settings;
-        let (account, by) = (call.account, &call.on_behalf);
+        let Whose { account, by } = call;
         Question {
             arn: names::arn(arn, account),
             session_name: names::name(session_name, account, by),

@@ -3,6 +3,7 @@
 mod roles;
 
 use super::{
+    super::Call,
     kept::Kept,
     own::{Chain, Own},
     *,

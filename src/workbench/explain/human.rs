@@ -48,6 +48,9 @@ impl<'e> Page<'e> {
             if caller.groups.is_empty() { String::new() } else { format!(", in {}", caller.groups.join(", ")) };
         line!(self, "{}, {now}", self.paint.strong(operation));
         line!(self, "{} {} of account {}{groups}", caller.role, caller.principal, caller.account);
+        if !caller.principal_groups.is_empty() {
+            line!(self, "by its proof, the caller itself is in {}", caller.principal_groups.join(", "));
+        }
         if caller.minimum_enforcement != "strip" {
             line!(self, "a denial does to this caller at the least: {}", caller.minimum_enforcement);
         }

@@ -94,7 +94,7 @@ pub fn explain(inquiry: &Inquiry<'_>) -> Result<Explanation, Unexplained> {
         Operation::BatchImportFindings => work.import(&BatchImport::parse(inquiry.body).map_err(Unexplained::Body)?),
         other => return Err(Unexplained::Operation(other)),
     };
-    let Caller { role, account, principal, minimum_enforcement, .. } = &inquiry.caller;
+    let Caller { role, account, principal, groups, minimum_enforcement, .. } = &inquiry.caller;
     Ok(Explanation {
         version: 1,
         operation: inquiry.operation.name(),
@@ -103,6 +103,7 @@ pub fn explain(inquiry: &Inquiry<'_>) -> Result<Explanation, Unexplained> {
             account: *account,
             principal: principal.to_string(),
             groups: inquiry.snapshot.accounts().groups(*account).to_vec(),
+            principal_groups: groups.iter().map(ToString::to_string).collect(),
             minimum_enforcement: minimum_enforcement.as_str(),
         },
         now: inquiry.now.to_string(),

@@ -41,6 +41,9 @@ pub struct Asker {
     pub principal: String,
     /// The groups of its account.
     pub groups: Vec<String>,
+    /// The groups that its proof puts it in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub principal_groups: Vec<String>,
     /// What a denial does to it at the least.
     pub minimum_enforcement: &'static str,
 }

@@ -1,7 +1,7 @@
 //! Keeping what the policies were asked about each finding of a request.
 
 use crate::{
-    finding::{Action, ActionSet, Caller, Change, Identifier, Target},
+    finding::{AccountId, Action, ActionSet, Caller, Change, Identifier, Target},
     policy::{Engine, Judge, Question, Recorded, Recorder, Snapshot, Verdict},
 };
 use std::{collections::HashMap, rc::Rc, sync::Arc};
@@ -34,6 +34,10 @@ impl Watch {
 }
 
 impl Judge for Watch {
+    fn are_apart(&self, caller: &Caller, owner: AccountId) -> bool {
+        self.judge.are_apart(caller, owner)
+    }
+
     fn kinds(&mut self, _: &Caller, _: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         (0..targets.len()).collect()
     }

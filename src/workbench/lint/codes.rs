@@ -91,7 +91,8 @@ pub(super) static EMPTY_GROUP: Code = warning(
     "FG110",
     "empty-group",
     "A `Group` has no member in the accounts file.",
-    "A misspelt group makes a permit grant nothing and a forbid forbid nothing. Needs the accounts.",
+    "A misspelt group makes a permit grant nothing and a forbid forbid nothing. Needs the accounts. Where a proof of the configuration gives \
+     groups, one that is looked for in callers may be its, and is not told.",
 );
 pub(super) static FOREIGN_PRINCIPAL: Code = warning(
     "FG111",

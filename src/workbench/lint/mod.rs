@@ -38,6 +38,8 @@ use std::ops::Range;
 pub struct Site<'s> {
     /// Its accounts; without them, names of accounts and groups are not looked at.
     pub accounts: Option<&'s Accounts>,
+    /// Whether proofs put callers in groups: then those that are looked for in callers need no account in them.
+    pub proofs_give_groups: bool,
     /// The words that it uses; without them, no word is unknown.
     pub vocabulary: Option<&'s Vocabulary>,
     /// What a forbid without `@enforce` does.
@@ -54,7 +56,7 @@ pub fn lint(rules: &[Rule], texts: &[PolicyText], site: &Site<'_>) -> Vec<Proble
         annotations::lint(subject, &mut found);
         cost::lint(subject, &mut found);
         if let Some(accounts) = site.accounts {
-            names::lint(subject, accounts, &mut found);
+            names::lint(subject, accounts, site.proofs_give_groups, &mut found);
         }
         if let Some(vocabulary) = site.vocabulary {
             vocabulary::lint(subject, vocabulary, &mut found);

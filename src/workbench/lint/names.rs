@@ -2,10 +2,12 @@
 
 use super::{Subject, codes, words};
 use crate::finding::{AccountId, Accounts, Role};
-use crate::policy::{Problem, nearest};
+use crate::policy::{Named, Problem, nearest};
 use std::collections::BTreeSet;
 
-pub(super) fn lint(subject: &Subject<'_>, accounts: &Accounts, found: &mut Vec<Problem>) {
+pub(super) fn lint(subject: &Subject<'_>, accounts: &Accounts, proofs_give_groups: bool, found: &mut Vec<Problem>) {
+    // A policy without a syntax tree is none that was loaded.
+    let of_callers = Named::of([subject.rule]).unwrap_or_default().caller_groups;
     let literals: BTreeSet<_> = subject.rule.policy.entity_literals().into_iter().collect();
     for literal in literals {
         let (kind, id) = (literal.type_name().to_string(), literal.id().unescaped());
@@ -13,6 +15,7 @@ pub(super) fn lint(subject: &Subject<'_>, accounts: &Accounts, found: &mut Vec<P
         let told = match kind.as_str() {
             "Account" => account(id, &shown, accounts),
             "Fleet" => fleet(id, &shown, accounts),
+            "Group" if proofs_give_groups && of_callers.contains(id) => None,
             "Group" => group(id, &shown, accounts),
             "Member" | "Administrator" => principal(&kind, id, &shown, accounts),
             _ => None,
@@ -28,7 +31,7 @@ type Told = Option<(&'static crate::policy::Code, String, String)>;
 fn account(id: &str, shown: &str, accounts: &Accounts) -> Told {
     let unknown = AccountId::parse(id).is_some_and(|id| accounts.role(id).is_none());
     unknown.then(|| {
-        let known: Vec<String> = known(accounts).map(|id| id.to_string()).collect();
+        let known: Vec<String> = accounts.all().map(|id| id.to_string()).collect();
         let help = match nearest(id, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `Account::\"{near}\"`?"),
             None => "add the account to the accounts file, or remove it here: nobody calls from it".to_owned(),
@@ -38,10 +41,22 @@ fn account(id: &str, shown: &str, accounts: &Accounts) -> Told {
 }
 
 fn fleet(id: &str, shown: &str, accounts: &Accounts) -> Told {
-    let administrator = accounts.administrator();
-    (id != administrator.as_str()).then(|| {
-        let message = format!("{shown} has nobody in it: the fleet of the accounts file is its administrator's");
-        (&codes::UNKNOWN_ACCOUNT, message, format!("write `Fleet::\"{administrator}\"`"))
+    let administrators: Vec<String> = accounts.administrators().map(|id| id.to_string()).collect();
+    (!administrators.iter().any(|administrator| administrator == id)).then(|| {
+        let (message, help) = match &administrators[..] {
+            [administrator] => (
+                format!("{shown} has nobody in it: the fleet of the accounts file is its administrator's"),
+                format!("write `Fleet::\"{administrator}\"`"),
+            ),
+            several => (
+                format!("{shown} has nobody in it: the fleets of the accounts file are their administrators'"),
+                match nearest(id, several.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `Fleet::\"{near}\"`?"),
+                    None => format!("the accounts file has {}", super::listed(several.iter().map(String::as_str))),
+                },
+            ),
+        };
+        (&codes::UNKNOWN_ACCOUNT, message, help)
     })
 }
 
@@ -69,14 +84,13 @@ fn principal(kind: &str, id: &str, shown: &str, accounts: &Accounts) -> Told {
             (format!("{shown} never calls: {account} is a member's account"), format!("write `Member::\"{id}\"`"))
         }
         (Some(Role::Administrator), "Member") => (
-            format!("{shown} never calls: {account} is the administrator's account"),
+            format!(
+                "{shown} never calls: {account} is {} administrator's account",
+                if accounts.has_several_fleets() { "an" } else { "the" }
+            ),
             format!("write `Administrator::\"{id}\"`"),
         ),
         _ => return None,
     };
     Some((&codes::FOREIGN_PRINCIPAL, message, help))
-}
-
-fn known(accounts: &Accounts) -> impl Iterator<Item = AccountId> {
-    std::iter::once(accounts.administrator()).chain(accounts.members().map(|(id, _)| id))
 }

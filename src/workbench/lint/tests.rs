@@ -8,7 +8,8 @@ fn with(text: &str, site: &Site<'_>) -> Vec<Problem> {
     lint(policies.rules(), &texts, site)
 }
 
-const ALONE: Site<'static> = Site { accounts: None, vocabulary: None, default_enforcement: Enforcement::Reject };
+const ALONE: Site<'static> =
+    Site { accounts: None, proofs_give_groups: false, vocabulary: None, default_enforcement: Enforcement::Reject };
 
 /// Keeps callers where they belong, so that what a test is about is told alone.
 const REACH: &str = "\n@id(\"reach\") @enforce(\"reject\") @advice(\"a\") forbid (principal is Member, action, resource) \
@@ -291,6 +292,39 @@ fn callers_stay_within_their_reach() {
     );
     assert_eq!(codes(&partly).len(), 1);
     assert_eq!(codes(&format!("{everything}{}", REACH.replace("@id", "@shadow @doc(\"d\") @id"))).len(), 1);
+}
+
+#[test]
+fn names_of_all_fleets_are_known() {
+    let id = |id: &str| id.parse().unwrap();
+    let fleet = |administrator: &str, member: &str| crate::finding::Fleet {
+        administrator: id(administrator),
+        name: String::new(),
+        members: vec![(id(member), Member::default())],
+    };
+    let fleets = [fleet("111111111111", "222222222222"), fleet("666666666666", "777777777777")];
+    let accounts = Accounts::of(fleets).unwrap();
+    let site = Site { accounts: Some(&accounts), ..ALONE };
+    let of = |principal: &str, site: &Site<'_>| {
+        let text = format!("@id(\"p\") permit (principal {principal}, action == Action::\"Note\", resource);");
+        told_at(&text, site).into_iter().map(|(_, _, message)| message).collect::<Vec<_>>()
+    };
+    for known in ["in Fleet::\"111111111111\"", "in Fleet::\"666666666666\"", "in Account::\"777777777777\""] {
+        assert_eq!(of(known, &site), [""; 0], "{known}");
+    }
+    let unknown =
+        "`Fleet::\"777777777777\"` has nobody in it: the fleets of the accounts file are their administrators'";
+    assert_eq!(of("in Fleet::\"777777777777\"", &site), [unknown]);
+    assert_eq!(
+        of("== Member::\"arn:aws:iam::666666666666:role/x\"", &site),
+        ["`Member::\"arn:aws:iam::666666666666:role/x\"` never calls: 666666666666 is an administrator's account"]
+    );
+    // A group that a proof may give is somebody's, as far as the caller is looked for in it.
+    let by_proof = Site { proofs_give_groups: true, ..site };
+    assert_eq!(of("in Group::\"team/soc\"", &site), ["nobody is in `Group::\"team/soc\"`"]);
+    assert_eq!(of("in Group::\"team/soc\"", &by_proof), [""; 0]);
+    let account = "@id(\"p\") permit (principal, action == Action::\"Note\", resource) when { principal.account in Group::\"team/soc\" };";
+    assert_eq!(told_at(account, &by_proof).len(), 1);
 }
 
 #[test]

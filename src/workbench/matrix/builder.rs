@@ -178,9 +178,9 @@ impl<'b> Builder<'b> {
     }
 }
 
-/// Whether the gate sees how the finding is.
+/// Whether the gate sees how the finding is. There is one fleet in a question of the workbench, so none is another's.
 fn is_visible(draft: &Draft) -> bool {
-    draft.finding.known && draft.caller.caller().sees(draft.finding.account)
+    draft.finding.known && draft.caller.caller().sees_in_fleet(draft.finding.account)
 }
 
 /// Whether an action is asked about in a call.

@@ -66,8 +66,9 @@ impl Domain {
         let mut fleets = named.fleets.iter().filter_map(|id| AccountId::parse(id));
         let administrator = fleets.next().or_else(|| AccountId::parse(Fleet::ADMINISTRATOR)).ok_or("no account")?;
         notes.extend(
-            fleets
-                .map(|fleet| format!("nobody asks from fleet {fleet}: a gate serves one fleet, here {administrator}")),
+            fleets.map(|fleet| {
+                format!("nobody asks from fleet {fleet}: a question is of one fleet, here {administrator}")
+            }),
         );
         let named_accounts: BTreeSet<AccountId> = named.accounts.iter().filter_map(|id| AccountId::parse(id)).collect();
         // Accounts that no policy tells apart from any other.
@@ -101,6 +102,15 @@ impl Domain {
             let caller = CallerFixture { groups, ..CallerFixture::plain(Role::Member, account) };
             callers.push(Who { name: format!("member in {joined}"), caller });
             places.push(place(PlaceKind::Named, &joined, account));
+        }
+        // A proof may put any caller in a group, and its account with the findings in it is none the more there.
+        for groups in subsets(&named.caller_groups) {
+            let joined = groups.join(" and ");
+            for role in [Role::Administrator, Role::Member] {
+                let account = if role == Role::Administrator { administrator } else { member };
+                let caller = CallerFixture { principal_groups: groups.clone(), ..CallerFixture::plain(role, account) };
+                callers.push(Who { name: format!("{role} who is in {joined}"), caller });
+            }
         }
         for account in named_accounts.iter().copied().filter(|account| *account != administrator) {
             let caller = CallerFixture::plain(Role::Member, account);

@@ -2,7 +2,9 @@
 
 use super::super::{Call, Example, InvalidExample};
 use crate::{
-    finding::{Accounts, Action, ActionSet, BatchImport, BatchUpdate, Caller, Change, Enforcement, Target, Value},
+    finding::{
+        AccountId, Accounts, Action, ActionSet, BatchImport, BatchUpdate, Caller, Change, Enforcement, Target, Value,
+    },
     gate::{Asked, Knowledge, Known, decide, decide_import},
     policy::{Answer, Judge, Question, Recorded, Recorder, Snapshot, Verdict},
 };
@@ -69,6 +71,10 @@ struct Lenient {
 }
 
 impl Judge for Lenient {
+    fn are_apart(&self, caller: &Caller, owner: AccountId) -> bool {
+        self.recorder.are_apart(caller, owner)
+    }
+
     fn kinds(&mut self, _: &Caller, _: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         (0..targets.len()).collect()
     }
@@ -104,6 +110,10 @@ fn element(change: &Change<'_>) -> Option<String> {
 struct Yes;
 
 impl Judge for Yes {
+    fn are_apart(&self, _: &Caller, _: AccountId) -> bool {
+        false
+    }
+
     fn kinds(&mut self, _: &Caller, _: ActionSet, targets: &[Target<'_>]) -> Vec<usize> {
         (0..targets.len()).collect()
     }

@@ -433,6 +433,8 @@ fn callers_that_policies_name_are_told_apart() {
         ("member", " -> allow all"),
         ("administrator", " -> allow all"),
         ("member in ou/prod", " -> reject prod"),
+        ("member who is in ou/prod", " -> reject prod"),
+        ("administrator who is in ou/prod", " -> reject prod"),
         ("member of 777777777777", " -> reject account"),
         ("member arn:aws:iam::444455556666:role/bot", " -> reject bot"),
     ] {

@@ -201,6 +201,7 @@ const SIMPLER: &[fn(&mut Witness)] = &[
     |witness| witness.example.now = crate::workbench::Example::NOW,
     |witness| witness.example.caller.principal = None,
     |witness| witness.example.caller.groups.clear(),
+    |witness| witness.example.caller.principal_groups.clear(),
     |witness| witness.example.caller.fleet.clear(),
     |witness| witness.example.finding.exists = true,
     |witness| witness.example.finding.id = None,

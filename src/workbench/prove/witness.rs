@@ -157,8 +157,11 @@ fn cast(model: &Model<'_>) -> Option<Cast> {
     let mut caller = CallerFixture::plain(role, account);
     let id = model.principal.uid.id().unescaped();
     caller.principal = (!id.trim().is_empty()).then(|| id.to_owned());
+    let of_account = model.ancestors_of_account(own, "Group");
+    let of_caller = model.ancestors(&model.principal.uid, "Group");
+    caller.principal_groups = of_caller.difference(&of_account).cloned().collect();
     if role == Role::Member {
-        caller.groups = model.ancestors_of_account(own, "Group").into_iter().collect();
+        caller.groups = of_account.into_iter().collect();
     }
 
     let mut others = Vec::new();

@@ -111,9 +111,13 @@ impl Names {
     }
 }
 
-/// What policy/request.rs makes of accounts: a finding lies in one account, a caller in its own, an account in its groups and in
-/// the one fleet that there is, whose id is its administrator's account. The administrator's account has no groups,
-/// and an account that has any is a member's, and in the fleet (`Accounts::groups`).
+/// What policy/request.rs makes of accounts: a finding lies in one account, a caller in its own and in the groups that its proof puts it
+/// in, an account in its groups and in its fleet, whose id is its administrator's account. An administrator's account has no groups,
+/// and an account that has any is a member's, and in a fleet (`Accounts::groups`).
+///
+/// A gate may serve several fleets, and a question is of one, the caller's: of a finding of another fleet no policy is asked (`decide` of
+/// gate/decide.rs, by `Accounts::are_apart`). So what lies in some fleet, or in a group of accounts, lies in the caller's fleet, and
+/// one fleet is all that an example needs.
 fn about_names(env: &RequestEnv, names: &Names) -> Vec<Fact> {
     let role = env.principal().basename();
     let administers = role == "Administrator";
@@ -125,8 +129,14 @@ fn about_names(env: &RequestEnv, names: &Names) -> Vec<Fact> {
         ));
         add(format_args!("!(principal in {account}) || principal.account == {account}"));
     }
+    for group in &names.groups {
+        // Not the other way round: a proof puts its caller in groups, and not the account.
+        add(format_args!("!(principal.account in {group}) || principal in {group}"));
+    }
+    for fleet in &names.fleets {
+        add(format_args!("(principal in {fleet}) == (principal.account in {fleet})"));
+    }
     for name in names.groups.iter().chain(&names.fleets) {
-        add(format_args!("(principal in {name}) == (principal.account in {name})"));
         add(format_args!("!(resource in principal.account) || (resource in {name}) == (principal.account in {name})"));
     }
     if administers {

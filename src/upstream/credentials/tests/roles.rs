@@ -96,7 +96,7 @@ fn roles(sts: &str) -> Arc<Roles> {
 async fn each_caller_has_a_session_of_its_own_which_is_kept() {
     let sts = FakeSts::start(given).await;
     let roles = roles(&sts.url);
-    let id = async |principal: &str| soon(roles.get(&call(principal))).await.unwrap().access_key_id().to_owned();
+    let id = async |principal: &str| soon(roles.get(call(principal).whose())).await.unwrap().access_key_id().to_owned();
     let first = id("ann").await;
     assert_eq!([id("ann").await, id("ann").await], [first.clone(), first.clone()]);
     let second = id("bob").await;
@@ -128,7 +128,7 @@ async fn what_sts_refuses_is_told_by_its_kind() {
     ] {
         let sts = FakeSts::start(move |_| error(status, code)).await;
         let roles = roles(&sts.url);
-        let refusal = soon(roles.get(&call("ann"))).await.unwrap_err();
+        let refusal = soon(roles.get(call("ann").whose())).await.unwrap_err();
         let told = refusal.failure.to_api_error();
         assert_eq!((told.status, told.code), expected, "{code}");
         assert_eq!(refusal.detail, format!("{code}: told by STS"));
@@ -137,7 +137,7 @@ async fn what_sts_refuses_is_told_by_its_kind() {
         }
         // And the next request does not ask at once.
         let asked = sts.asked().len();
-        soon(roles.get(&call("ann"))).await.unwrap_err();
+        soon(roles.get(call("ann").whose())).await.unwrap_err();
         assert_eq!(sts.asked().len(), asked, "{code}");
     }
 }
@@ -146,7 +146,7 @@ async fn what_sts_refuses_is_told_by_its_kind() {
 async fn an_sts_that_is_down_makes_503_and_no_request() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let roles = roles(&format!("http://{free}"));
-    let told = soon(roles.get(&call("ann"))).await.unwrap_err().failure.to_api_error();
+    let told = soon(roles.get(call("ann").whose())).await.unwrap_err().failure.to_api_error();
     assert_eq!((told.status, told.code), (503, "ServiceUnavailableException"));
     assert!(told.message.contains("STS could not be asked"), "{}", told.message);
 }
