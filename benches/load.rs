@@ -29,7 +29,7 @@ use support::{
         clients::{CONNECTIONS, Figures, load},
         hyper_server,
         nginx::nginx,
-        proxy::{Proxy, gate, gate_sigv4},
+        proxy::{Proxy, gate, gate_signing, gate_sigv4, gate_tls, gate_tls_signing},
         traffic::exchanges,
     },
 };
@@ -46,7 +46,14 @@ fn main() {
 
 async fn tables(effort: &Effort) {
     let backend = hyper_server::backend();
-    let mut proxies = vec![gate(backend.address), gate_sigv4(backend.address), hyper_server::floor(backend.address)];
+    let mut proxies = vec![
+        gate(backend.address),
+        gate_sigv4(backend.address),
+        gate_tls(backend.address),
+        gate_signing(backend.address),
+        gate_tls_signing(backend.address),
+        hyper_server::floor(backend.address),
+    ];
     match nginx(backend.address).await {
         Ok(nginx) => proxies.push(nginx),
         Err(reason) => println!("without nginx: {reason}"),
@@ -58,8 +65,8 @@ async fn tables(effort: &Effort) {
         );
     }
     println!(
-        "{CONNECTIONS} connections, one request under way in each; medians; of floor, of nginx: times their rate, medians of \
-         ratios within rounds"
+        "{CONNECTIONS} connections, one request under way in each; medians; of floor, of nginx, of gate: times their rate, \
+         medians of ratios within rounds"
     );
     for findings in [1, 10, 100] {
         if effort.wants(&findings.to_string()) {
@@ -76,16 +83,17 @@ async fn table(effort: &Effort, proxies: &[Proxy], findings: usize) {
     for round in 0..effort.pick(1, 3, 9) {
         for at in forth_and_back(round, proxies.len()) {
             let proxy = &proxies[at];
-            figures[at].push(load(proxy.address, &traffic[at], &proxy.clock, length).await);
+            figures[at].push(load(proxy, &traffic[at], length).await);
         }
     }
 
     println!(
-        "\n{:<24}{:>14}{:>11}{:>11}{:>19}",
+        "\n{:<24}{:>14}{:>11}{:>11}{:>11}{:>19}",
         format!("findings a request: {findings}"),
         "requests/s",
         "of floor",
         "of nginx",
+        "of gate",
         "CPU us a request"
     );
     let rates = |name: &str| proxies.iter().position(|proxy| proxy.name == name).map(|at| &figures[at]);
@@ -94,10 +102,11 @@ async fn table(effort: &Effort, proxies: &[Proxy], findings: usize) {
         let of = |name| rates(name).map(|others| over(rounds, others));
         let cpu: Option<Vec<f64>> = rounds.iter().map(|round| round.cpu).collect();
         println!(
-            "  {:<22}{rate:>14.0}{:>11}{:>11}{:>19}",
+            "  {:<22}{rate:>14.0}{:>11}{:>11}{:>11}{:>19}",
             proxy.name,
             shown(of("floor"), 2),
             shown(of("nginx"), 2),
+            shown(of("gate"), 2),
             shown(cpu.map(median), 1)
         );
     }

@@ -3,17 +3,21 @@ use std::{collections::BTreeSet, fs, process::Command};
 
 /// The verbs, as `--help` lists them.
 fn verbs() -> BTreeSet<String> {
-    let help = run(&["--help"]).ends(0).stdout;
-    let (_, rest) = help.split_once("Commands:\n").unwrap();
+    let verbs = verbs_below(&[]);
+    assert!(verbs.contains("check") && verbs.len() > 5, "{verbs:?}");
+    verbs
+}
+
+/// Those below a verb, of which most have none.
+fn verbs_below(path: &[&str]) -> BTreeSet<String> {
+    let help = run(&[path, &["--help"]].concat()).ends(0).stdout;
+    let Some((_, rest)) = help.split_once("Commands:\n") else { return BTreeSet::new() };
     let list = rest.split("\n\n").next().unwrap();
-    let verbs: BTreeSet<String> = list
-        .lines()
+    list.lines()
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .map(|line| line.split_whitespace().next().unwrap().to_owned())
         .filter(|verb| verb != "help")
-        .collect();
-    assert!(verbs.contains("check") && verbs.len() > 5, "{verbs:?}");
-    verbs
+        .collect()
 }
 
 #[test]
@@ -80,6 +84,10 @@ fn the_manual_has_a_page_for_every_verb() {
     let files: BTreeSet<String> =
         fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let mut expected: BTreeSet<String> = verbs().iter().map(|verb| format!("findings-gate-{verb}.1")).collect();
+    for verb in verbs() {
+        expected.extend(verbs_below(&[&verb]).iter().map(|nested| format!("findings-gate-{verb}-{nested}.1")));
+    }
+    assert!(expected.contains("findings-gate-keys-add.1"), "{expected:?}");
     expected.insert("findings-gate.1".into());
     assert_eq!(files, expected);
     let program = run(&["man"]).ends(0).stdout;

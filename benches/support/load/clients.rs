@@ -1,19 +1,21 @@
 //! A closed loop: every connection sends its next request when it has read the answer to the one before.
 
-use super::{clock::Clock, traffic::Exchange};
+use super::{proxy::Proxy, traffic::Exchange};
 use memchr::memmem;
+use rustls::pki_types::ServerName;
 use std::{
     cell::Cell,
-    net::SocketAddr,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsConnector;
 
 /// Connections, each with one request under way.
 pub(crate) const CONNECTIONS: usize = 32;
@@ -35,16 +37,24 @@ struct Shared {
     stop: Cell<bool>,
 }
 
-/// Loads the proxy at `address` for `length`, after a fourth of that to warm up. Every answer is compared with what it must be.
+/// Loads the proxy for `length`, after a fourth of that to warm up. Every answer is compared with what it must be.
 ///
 /// Panics when an answer is another, or none comes. To be called within a [`tokio::task::LocalSet`].
-pub(crate) async fn load(address: SocketAddr, exchanges: &Rc<[Exchange]>, clock: &Clock, length: Duration) -> Figures {
+pub(crate) async fn load(proxy: &Proxy, exchanges: &Rc<[Exchange]>, length: Duration) -> Figures {
+    let clock = &proxy.clock;
     let shared = Rc::new(Shared { exchanges: Rc::clone(exchanges), answered: Cell::new(0), stop: Cell::new(false) });
     let mut clients = JoinSet::new();
     for number in 0..CONNECTIONS {
-        let stream = TcpStream::connect(address).await.expect("the proxy accepts connections");
+        let stream = TcpStream::connect(proxy.address).await.expect("the proxy accepts connections");
         stream.set_nodelay(true).expect("a TCP socket");
-        clients.spawn_local(client(stream, Rc::clone(&shared), number));
+        match &proxy.tls {
+            None => clients.spawn_local(client(stream, Rc::clone(&shared), number)),
+            Some(tls) => {
+                let name = ServerName::try_from("localhost").expect("a name");
+                let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.expect("a handshake");
+                clients.spawn_local(client(stream, Rc::clone(&shared), number))
+            }
+        };
     }
     sleep(length / 4).await;
     let (began, answered, cpu) = (Instant::now(), shared.answered.get(), clock.read().await);
@@ -60,7 +70,7 @@ pub(crate) async fn load(address: SocketAddr, exchanges: &Rc<[Exchange]>, clock:
     }
 }
 
-async fn client(mut stream: TcpStream, shared: Rc<Shared>, number: usize) {
+async fn client(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: Rc<Shared>, number: usize) {
     let mut buffer = Vec::with_capacity(128 * 1024);
     for exchange in shared.exchanges.iter().cycle().skip(number) {
         if shared.stop.get() {
@@ -74,7 +84,7 @@ async fn client(mut stream: TcpStream, shared: Rc<Shared>, number: usize) {
 }
 
 /// Reads one answer.
-async fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>, exchange: &Exchange) {
+async fn receive(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>, exchange: &Exchange) {
     let mut expected = None;
     while expected.is_none_or(|(_, end)| buffer.len() < end) {
         let read = stream.read_buf(buffer).await.expect("the proxy keeps its connections");

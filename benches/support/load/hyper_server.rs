@@ -81,5 +81,5 @@ where
     let thread = thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(serve));
     let running = Running::thread(thread.expect("a thread"), move || _ = stop.send(()));
     let (address, clock) = is_ready.recv().expect("the server came up");
-    Proxy { name, address, key: None, clock, running }
+    Proxy { name, address, key: None, tls: None, clock, running }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn nginx(backend: SocketAddr) -> Result<Proxy, String> {
         }
         sleep(Duration::from_millis(10)).await;
     }
-    Ok(Proxy { name: "nginx", address, key: None, clock: Clock::Process(id), running })
+    Ok(Proxy { name: "nginx", address, key: None, tls: None, clock: Clock::Process(id), running })
 }
 
 /// One process in the foreground, which keeps its files in its own folder, and bodies in memory.

@@ -4,15 +4,22 @@ use super::{
     clock::Clock,
     traffic::{self, AccessKey, REGION},
 };
+use aws_credential_types::Credentials;
 use findings_gate::{
     finding::{AccountId, Accounts, Enforcement, Member},
     identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
+    net,
     policy::{Snapshot, load, pack},
-    proxy::{Doors, Gate, GateSettings, Limits, Listener, PageTokens, Route, Routes, Shutdown, run},
+    proxy::{
+        Doors, Gate, GateSettings, Limits, Listener, PageTokens, Prepared, Route, Routes, Shutdown, Tls, TlsSettings,
+        run,
+    },
     state::{FleetStates, StateSettings},
     telemetry::metrics::Metrics,
-    upstream::{BreakerSettings, ConductSettings, HttpSettings, RetrySettings, Upstream},
+    upstream::{BreakerSettings, ConductSettings, HttpSettings, RetrySettings, Signer, Supply, Upstream},
 };
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ClientConfig;
 use std::{
     net::SocketAddr,
     num::NonZeroUsize,
@@ -32,6 +39,8 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     /// What its requests must be signed with.
     pub(crate) key: Option<AccessKey>,
+    /// How to speak TLS with it, if that is what it speaks.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) clock: Clock,
     #[expect(dead_code, reason = "held to be dropped")]
     pub(crate) running: Running,
@@ -81,18 +90,62 @@ fn administrator() -> AccountId {
 
 /// A gate that takes every request for the administrator's.
 pub(crate) fn gate(backend: SocketAddr) -> Proxy {
-    gate_with("gate", Kind::Fixed(Fixed::new(administrator(), PRINCIPAL)), None, backend)
+    gate_with("gate", fixed(), None, backend, Ways::default())
+}
+
+fn fixed() -> Kind {
+    Kind::Fixed(Fixed::new(administrator(), PRINCIPAL))
+}
+
+/// How a gate is spoken to, and speaks.
+#[derive(Clone, Copy, Default)]
+struct Ways {
+    /// Callers speak TLS.
+    tls: bool,
+    /// Requests to the backend are signed.
+    signs: bool,
+}
+
+/// A gate that speaks TLS with its callers.
+pub(crate) fn gate_tls(backend: SocketAddr) -> Proxy {
+    gate_with("gate, TLS in", fixed(), None, backend, Ways { tls: true, signs: false })
+}
+
+/// A gate that signs what it sends.
+pub(crate) fn gate_signing(backend: SocketAddr) -> Proxy {
+    gate_with("gate, signing up", fixed(), None, backend, Ways { tls: false, signs: true })
+}
+
+/// A gate that does both.
+pub(crate) fn gate_tls_signing(backend: SocketAddr) -> Proxy {
+    gate_with("gate, TLS and signing", fixed(), None, backend, Ways { tls: true, signs: true })
+}
+
+/// A certificate of its own for the listener, and a client that trusts it.
+fn tls() -> (Tls, Arc<ClientConfig>) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let (certificate, key) = (cert.pem(), signing_key.serialize_pem());
+    let settings = TlsSettings { certificate: certificate.as_bytes(), key: key.as_bytes(), clients: None };
+    let listener = Tls::new(Prepared::new(&settings).expect("a pair"));
+    let authorities = net::authorities(Some(certificate.as_bytes())).expect("a certificate");
+    (listener, Arc::new(net::tls(authorities).expect("a client")))
 }
 
 /// A gate that checks signatures.
 pub(crate) fn gate_sigv4(backend: SocketAddr) -> Proxy {
     let key = Key::new(KEY.0, KEY.1, administrator(), PRINCIPAL).expect("a key");
     let keys = Keys::new([key]).expect("one key");
-    gate_with("gate, sigv4", Kind::SigV4(SigV4::new(keys, [REGION])), Some(KEY), backend)
+    gate_with("gate, sigv4", Kind::SigV4(SigV4::new(keys, [REGION])), Some(KEY), backend, Ways::default())
 }
 
 /// One worker with the baseline pack and the defaults of everything else.
-fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend: SocketAddr) -> Proxy {
+fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend: SocketAddr, ways: Ways) -> Proxy {
+    let mut upstream = HttpSettings::new(format!("http://{backend}").parse().expect("a URL"));
+    upstream.signer = ways.signs.then(|| Signer {
+        supply: Supply::given(Credentials::new(KEY.0, KEY.1, None, None, "bench")),
+        region: REGION.to_owned(),
+    });
     let member = || Member { name: "account".to_owned(), groups: vec!["ou/prod".to_owned()] };
     let members = traffic::members().map(|account| (account, member()));
     let accounts = Arc::new(Accounts::new(administrator(), members));
@@ -102,9 +155,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
     let metrics = Arc::new(Metrics::new());
     let route = Route {
         region: "eu-west-1".into(),
-        upstream: Upstream::http(HttpSettings::new(format!("http://{backend}").parse().expect("a URL")))
-            .expect("a backend without TLS")
-            .conducted(conduct(backend), &metrics),
+        upstream: Upstream::http(upstream).expect("a backend without TLS").conducted(conduct(backend), &metrics),
         states: Some(Arc::new(FleetStates::new(StateSettings::default()))),
     };
     let settings = GateSettings {
@@ -121,6 +172,12 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
     };
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), NonZeroUsize::MIN).expect("a free port");
     let address = listener.address();
+    let (listener, tls) = if ways.tls {
+        let (tls, client) = tls();
+        (listener.tls(tls), Some(client))
+    } else {
+        (listener, None)
+    };
     let (trigger, shutdown) = Shutdown::by_trigger();
     let (ready, is_ready) = mpsc::channel();
     let serve = move || {
@@ -133,7 +190,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
     let thread = thread::Builder::new().name("gate".to_owned()).spawn(serve).expect("a thread");
     let running = Running::thread(thread, move || trigger.graceful());
     let clock = is_ready.recv().expect("the worker came up");
-    Proxy { name, address, key, clock, running }
+    Proxy { name, address, key, tls, clock, running }
 }
 
 /// As the configuration's defaults are for a backend that is not AWS.

@@ -71,11 +71,17 @@ pub struct Supply(Kind);
 
 #[derive(Clone)]
 enum Kind {
+    Given(Credentials),
     Gateway(Arc<own::Own>),
     AssumeRole(Arc<roles::Roles>),
 }
 
 impl Supply {
+    /// These credentials, which nobody renews: for who embeds the gate and has them from elsewhere.
+    pub fn given(credentials: Credentials) -> Self {
+        Self(Kind::Given(credentials))
+    }
+
     /// The gate's own credentials, from the AWS SDK's standard chain. They are fetched from now on, in a thread of their own; that
     /// there are none is no error yet.
     pub fn gateway(settings: &AwsSettings) -> std::io::Result<Self> {
@@ -91,6 +97,7 @@ impl Supply {
     /// The credentials for a call.
     pub(super) async fn of(&self, call: Whose<'_>) -> Result<Credentials, Failure> {
         match &self.0 {
+            Kind::Given(credentials) => Ok(credentials.clone()),
             Kind::Gateway(own) => own.get().await,
             Kind::AssumeRole(roles) => roles.get(call).await,
         }
@@ -100,6 +107,7 @@ impl Supply {
     /// The backend did not accept the credentials for a call: they are fetched anew, if they have not just been.
     pub(super) fn doubt(&self, call: Whose<'_>) {
         match &self.0 {
+            Kind::Given(_) => {}
             Kind::Gateway(own) => own.doubt(),
             Kind::AssumeRole(roles) => roles.doubt(call),
         }
@@ -108,6 +116,7 @@ impl Supply {
     /// Whether the gate has credentials of its own now.
     pub(super) fn readiness(&self) -> Readiness {
         match &self.0 {
+            Kind::Given(_) => Readiness::Ready,
             Kind::Gateway(own) => own.readiness(),
             Kind::AssumeRole(roles) => roles.own().readiness(),
         }
@@ -117,6 +126,7 @@ impl Supply {
 impl fmt::Debug for Supply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
+            Kind::Given(_) => "Supply(given)",
             Kind::Gateway(_) => "Supply(gateway)",
             Kind::AssumeRole(_) => "Supply(assume-role)",
         })
