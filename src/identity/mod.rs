@@ -19,6 +19,7 @@
 //! A proof gives an account and a principal; the account's role is the accounts file's word, and an account outside the
 //! fleet is refused whatever it proves.
 
+mod arn;
 mod certificate;
 mod fixed;
 mod header;

@@ -1,6 +1,6 @@
 //! An API Gateway with IAM authorization, which checks the signatures of callers and says in two headers whose they are.
 
-use super::{arn, refused, shown, single};
+use super::{named, refused, shown, single};
 use crate::{
     finding::{AccountId, ApiError, Enforcement, Proof},
     identity::identified::Identified,
@@ -28,7 +28,7 @@ impl ApiGateway {
     pub(super) fn identified(&self, headers: &HeaderMap) -> Result<Identified, ApiError> {
         let [account_name, principal_name] = &self.names;
         let (account, arn) = (single(headers, account_name)?, single(headers, principal_name)?);
-        let principal = arn::principal(arn)?;
+        let principal = named(arn)?;
         if AccountId::parse(account) != Some(principal.account) {
             return Err(refused(format!(
                 "The header `{account_name}` is `{}`, and the principal in `{principal_name}` is one of {}: expected the same account",

@@ -4,7 +4,7 @@
 //! `Principal=arn:…; PrincipalOrgID=o-…; PrincipalOrgPaths=; SessionName=…; Type=AWS_IAM`, with further fields for certificates of IAM Roles
 //! Anywhere. Lattice takes the header out of what callers send.
 
-use super::{arn, refused, shown, single};
+use super::{named, refused, shown, single};
 use crate::{
     finding::{ApiError, Enforcement, Proof},
     identity::identified::Identified,
@@ -42,7 +42,7 @@ impl VpcLattice {
                  and the caller has to sign its request"
             )));
         };
-        let principal = arn::principal(arn)?;
+        let principal = named(arn)?;
         Ok(Identified {
             account: principal.account,
             principal: principal.name,

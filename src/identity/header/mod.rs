@@ -4,14 +4,12 @@
 //! |---|---|
 //! | `trust` | whose word counts: peers by their addresses, by their certificates, or by both |
 //! | `api_gateway`, `lattice`, `alb` | the fronts, and what each says |
-//! | `arn` | from a principal's ARN to an account and a principal |
 //!
 //! From anybody else these headers say nothing: they are dropped, as if they were not there. Headers that tell where a request came from
 //! before (`Forwarded`, `X-Forwarded-For`) are never looked at: whoever sends a request may write them.
 
 mod alb;
 mod api_gateway;
-mod arn;
 mod lattice;
 mod trust;
 
@@ -23,7 +21,7 @@ pub use api_gateway::ApiGateway;
 pub use lattice::VpcLattice;
 pub use trust::{EverybodyTrusted, Trust};
 
-use super::{Peer, identified::Identified};
+use super::{Peer, arn::Principal, identified::Identified};
 use crate::finding::ApiError;
 use http::{HeaderMap, HeaderName, request::Parts};
 use jiff::Timestamp;
@@ -108,6 +106,17 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, ApiE
 /// 403: what the front says is nobody.
 fn refused(why: impl std::fmt::Display) -> ApiError {
     ApiError::unrecognized_client(format!("{why}."))
+}
+
+/// The principal whose ARN the front says.
+fn named(arn: &str) -> Result<Principal, ApiError> {
+    Principal::parse(arn).ok_or_else(|| {
+        refused(format!(
+            "The front names `{}`: expected the ARN of a user, a role, a role's session or a root user, such as \
+             `arn:aws:iam::222222222222:role/triage`",
+            shown(arn)
+        ))
+    })
 }
 
 /// Text of a header, fit for a message: one line, bounded.

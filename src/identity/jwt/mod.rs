@@ -3,7 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `presented` | the one bearer token of a request |
-//! | `token`, `base64url` | the compact form, taken apart strictly |
+//! | `token` | the compact form, taken apart strictly |
 //! | `key_set` | an issuer's keys, and the algorithms that each allows |
 //! | `issuer_keys`, `fetch` | those keys as they are now: shared by all workers, fetched again, kept while the issuer is down |
 //! | `verify` | the checks, in order, and what to tell the person whose token fails one |
@@ -12,7 +12,6 @@
 //! Signatures are checked by jsonwebtoken's backend of aws-lc-rs. Its `decode` is not used: it takes the time from the system's clock, and
 //! the key's algorithm from whoever calls it.
 
-mod base64url;
 mod claims;
 mod fetch;
 mod issuer_keys;

@@ -1,6 +1,7 @@
 //! A signed token in its compact form (RFC 7515, section 7.1), taken apart and not yet believed.
 
-use super::{base64url, claims::Claims};
+use super::claims::Claims;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::IgnoredAny};
 use std::fmt;
 
@@ -64,7 +65,8 @@ impl<'t> Token<'t> {
                 Padding::Forbidden => part,
                 Padding::Allowed => unpadded(part)?,
             };
-            base64url::decode(bare)
+            // Strict: each sequence of bytes has one text, so a signature cannot be written in a second way.
+            URL_SAFE_NO_PAD.decode(bare).ok()
         };
         let header = decode(header).ok_or(Malformed::Encoding)?;
         let payload = decode(payload).ok_or(Malformed::Encoding)?;

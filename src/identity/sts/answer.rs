@@ -3,7 +3,7 @@
 //! STS writes JSON where it is asked for it, and XML otherwise; what speaks its API in other places often knows XML only. Both are read
 //! strictly: an answer that is not understood is no answer.
 
-use crate::finding::AccountId;
+use crate::{finding::AccountId, identity::arn::Principal};
 use quick_xml::{Reader, escape::resolve_predefined_entity, events::Event};
 use serde::Deserialize;
 use std::{ops::RangeInclusive, sync::Arc};
@@ -108,8 +108,12 @@ pub(super) fn signer(content_type: &str, body: &[u8]) -> Result<Signer, Unreadab
         return Err(Unreadable::Shape);
     }
     let account = AccountId::parse(&account).ok_or(Unreadable::Shape)?;
-    let (principal, session) = principal(&arn, account).ok_or(Unreadable::Principal)?;
-    Ok(Signer { account, principal, user_id: user_id.into(), session })
+    // A role itself signs nothing: its sessions do.
+    let signs = |principal: &Principal| {
+        principal.account == account && (principal.session.is_some() || !principal.name.contains(":role/"))
+    };
+    let Principal { name, session, .. } = Principal::parse(&arn).filter(signs).ok_or(Unreadable::Principal)?;
+    Ok(Signer { account, principal: name, user_id: user_id.into(), session })
 }
 
 /// The code of an error, if the answer is one of STS.
@@ -121,28 +125,6 @@ pub(super) fn error_code(content_type: &str, body: &[u8]) -> Option<String> {
     // It goes into a message.
     let fits = (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
     fits.then_some(code)
-}
-
-/// Whom policies name, and the session's name: a role's sessions are many and short, and the role is what is trusted. STS leaves the role's path
-/// out of a session's ARN, so it is not in the principal either; within an account a role's name is unique without it.
-fn principal(arn: &str, account: AccountId) -> Option<(Arc<str>, Option<Arc<str>>)> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", partition, service, "", owner, resource] = parts[..] else { return None };
-    let is_partition = !partition.is_empty() && partition.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    if owner != account.as_str() || !is_partition {
-        return None;
-    }
-    let named = |prefix: &str| resource.strip_prefix(prefix).is_some_and(|name| !name.is_empty());
-    match service {
-        "sts" if named("assumed-role/") => {
-            let (role, session) = resource.strip_prefix("assumed-role/")?.split_once('/')?;
-            let fits = !role.is_empty() && !session.is_empty() && !session.contains('/');
-            fits.then(|| (format!("arn:{partition}:iam::{account}:role/{role}").into(), Some(session.into())))
-        }
-        "sts" if named("federated-user/") => Some((arn.into(), None)),
-        "iam" if named("user/") || resource == "root" => Some((arn.into(), None)),
-        _ => None,
-    }
 }
 
 /// The text of the one element at a path.

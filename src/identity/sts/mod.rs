@@ -12,7 +12,6 @@
 //! | `answer` | STS's answers, in JSON and XML |
 //! | `known` | what STS said, kept while it holds, and asked for once at a time |
 //! | `presign` | making the URL of a token, as a client does it |
-//! | `base64url` | the encoding |
 //!
 //! A token is a bearer's secret for its 15 minutes. Three things keep it to its purpose: the header `x-findings-gate-id` is signed with it and
 //! says this gate's name, so that no other server can use it here and this gate can use it nowhere else; only STS is asked; and only for
@@ -20,7 +19,6 @@
 
 mod answer;
 mod ask;
-mod base64url;
 mod known;
 mod names;
 mod presign;

@@ -3,8 +3,9 @@
 //! What STS will be asked is what the caller wrote: so nothing of it is taken on trust but its signature, which only STS can check. It must be
 //! the one request that says who signed it, to a host that is known to be STS, bound to a gate's name, and young.
 
-use super::{GateName, StsHost, TOKEN, base64url};
+use super::{GateName, StsHost, TOKEN};
 use crate::{finding::ApiError, identity::sigv4::AmzDate};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::Uri;
 use jiff::{SignedDuration, Timestamp};
 use std::{borrow::Cow, fmt};
@@ -36,7 +37,7 @@ const PARAMETERS: [(&str, bool); 9] = [
 
 /// The token that carries a presigned URL, as the header `x-findings-gate-sts-token` has it.
 pub fn token(url: &str) -> String {
-    format!("{PREFIX}{}", base64url::encode(url.as_bytes()))
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(url))
 }
 
 /// A presigned GetCallerIdentity that may be sent.
@@ -62,9 +63,12 @@ impl Presigned {
                 "does not begin with `{PREFIX}`: `findings-gate token --gate {gate}` makes one that does"
             ))
         })?;
-        let url = base64url::decode(encoded).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-            malformed(format!("is not base64url after `{PREFIX}` (RFC 4648, section 5, without `=`), or holds no text"))
-        })?;
+        let url =
+            URL_SAFE_NO_PAD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
+                malformed(format!(
+                    "is not base64url after `{PREFIX}` (RFC 4648, section 5, without `=`), or holds no text"
+                ))
+            })?;
         if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(malformed("holds a URL with blanks, control characters or characters beyond ASCII"));
         }
