@@ -27,11 +27,14 @@ use std::{
 use tokio::{
     runtime,
     sync::{Notify, mpsc, oneshot},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 /// How long it must be quiet before files are read: two that belong together are seldom written at once.
 const QUIET: Duration = Duration::from_millis(100);
+
+/// How long is waited for that at the most.
+const LONGEST_QUIET: Duration = Duration::from_secs(2);
 
 /// When to look although nothing was heard.
 const UNASKED: Duration = Duration::from_secs(30);
@@ -138,7 +141,9 @@ impl Reloader {
                 answer = asked.recv() => answer,
                 () = tokio::time::sleep(UNASKED) => None,
             };
-            while timeout(QUIET, bell.notified()).await.is_ok() {}
+            // Whoever asks has written what is to be read; and somebody who never stops writing beside it does not hold it up.
+            let latest = Instant::now() + LONGEST_QUIET;
+            while answer.is_none() && Instant::now() < latest && timeout(QUIET, bell.notified()).await.is_ok() {}
             let (outcome, reads) = config::recorded(|| self.read());
             watch.add(&reads.paths);
             let outcome = outcome.map_err(|failure| in_a_line(&failure));

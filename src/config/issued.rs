@@ -56,17 +56,15 @@ pub(super) fn read(
         }
     };
     warn_if_open(path, warnings);
-    keys(path, &text, 1, warnings, problems)
+    let keys = keys(path, &text, problems, warnings)?;
+    if keys.is_empty() {
+        warnings.push(format!("`{}` has no key: nobody can call by `{key}`", path.display()));
+    }
+    Some(keys)
 }
 
-/// The keys in the text of a keys file, of which there are at least so many.
-fn keys(
-    path: &Path,
-    text: &str,
-    least: usize,
-    warnings: &mut Vec<String>,
-    problems: &mut Problems,
-) -> Option<Vec<(Key, Origin)>> {
+/// The keys in the text of a keys file. There may be none, as after the last one was revoked.
+fn keys(path: &Path, text: &str, problems: &mut Problems, warnings: &mut Vec<String>) -> Option<Vec<(Key, Origin)>> {
     let source = problems.open_confidential(path, text);
     let entries = value::parse(&source, text, problems)?;
     let mut table = Table::new("", entries, Origin::File(source, 0..0));
@@ -74,8 +72,8 @@ fn keys(
     let items = table.take_list("key", problems);
     let origin = table.origin().clone();
     table.finish(&["key"], problems);
-    if problems.count() == before && !(least..=MOST_KEYS).contains(&items.len()) {
-        let message = format!("there are {} keys: expected {least} to {MOST_KEYS} `[[key]]` tables", items.len());
+    if problems.count() == before && items.len() > MOST_KEYS {
+        let message = format!("there are {} keys: expected at most {MOST_KEYS} `[[key]]` tables", items.len());
         problems.add(Problem::new(origin, message));
     }
     let read = |(index, item): (usize, Value)| {
@@ -99,7 +97,7 @@ pub struct IssuedKey {
 pub fn issued_keys(path: &Path, text: &str) -> Result<Vec<IssuedKey>, ConfigError> {
     let mut problems = Problems::default();
     // Whoever edits the file is told of doubts when the gate reads it.
-    let keys = keys(path, text, 0, &mut Vec::new(), &mut problems);
+    let keys = keys(path, text, &mut problems, &mut Vec::new());
     problems.into_result()?;
     let place = |origin: &Origin| if let Origin::File(_, span) = origin { span.start } else { 0 };
     let keys = keys.ok_or_else(ConfigError::unexplained)?;

@@ -50,11 +50,24 @@ pub struct Pending<'a> {
 
 #[derive(Debug)]
 enum Claim<'a> {
-    Proven(Caller),
-    SigV4(sigv4::Claim<'a>),
-    Sts(sts::Claim<'a>),
+    Settled(Settled<'a>),
     Jwt(jwt::Claim<'a>),
     Header(header::Claim<'a>),
+    Sts(sts::Claim<'a>),
+}
+
+/// A request whose proof was found good as far as somebody else had to be asked. What remains to be checked needs its body.
+#[derive(Debug)]
+#[must_use = "the caller is not proven before `finish`"]
+pub struct Asked<'a> {
+    accounts: &'a Accounts,
+    claim: Settled<'a>,
+}
+
+#[derive(Debug)]
+enum Settled<'a> {
+    Proven(Caller),
+    SigV4(sigv4::Claim<'a>),
 }
 
 impl Kind {
@@ -103,7 +116,8 @@ impl Identity {
     ) -> Result<Pending<'a>, ApiError> {
         let accounts = &*self.accounts;
         let mut presented = None;
-        let proven = |identified: Identified| identified.caller(accounts).map(Claim::Proven);
+        let proven =
+            |identified: Identified| identified.caller(accounts).map(|caller| Claim::Settled(Settled::Proven(caller)));
         for kind in &self.kinds {
             let claim = match kind {
                 Kind::Fixed(fixed) => proven(fixed.identified())?,
@@ -121,7 +135,9 @@ impl Identity {
                 Kind::Header(header) if header.is_present(head, peer, &now) => {
                     Claim::Header(header.begin(head, now())?)
                 }
-                Kind::SigV4(sigv4) if sigv4::is_present(head) => Claim::SigV4(sigv4.begin(head, now())?),
+                Kind::SigV4(sigv4) if sigv4::is_present(head) => {
+                    Claim::Settled(Settled::SigV4(sigv4.begin(head, now())?))
+                }
                 Kind::Sts(sts) if sts::is_present(head) => match sts.begin(head, now())? {
                     sts::Begun::Known(identified) => proven(identified)?,
                     sts::Begun::Unknown(claim) => Claim::Sts(claim),
@@ -151,15 +167,32 @@ impl Identity {
     }
 }
 
-impl Pending<'_> {
-    /// Checks what the body decides, and what somebody else must be asked about. `body` is the body as it was received, before any
-    /// parsing.
+impl<'a> Pending<'a> {
+    /// Asks whom the proof makes it ask: an issuer for its keys, or STS. To be done before the body is read, so that nobody unproven
+    /// makes the gate keep one; only a signature cannot be checked without.
+    pub async fn ask(self) -> Result<Asked<'a>, ApiError> {
+        let accounts = self.accounts;
+        let identified = match self.claim {
+            Claim::Settled(claim) => return Ok(Asked { accounts, claim }),
+            Claim::Jwt(claim) => claim.finish().await?,
+            Claim::Header(claim) => claim.finish().await?,
+            Claim::Sts(claim) => claim.finish().await?,
+        };
+        Ok(Asked { accounts, claim: Settled::Proven(identified.caller(accounts)?) })
+    }
+
+    /// Checks all the rest at once.
     pub async fn finish(self, body: &[u8]) -> Result<Caller, ApiError> {
+        self.ask().await?.finish(body)
+    }
+}
+
+impl Asked<'_> {
+    /// Checks what the body decides. `body` is the body as it was received, before any parsing.
+    pub fn finish(self, body: &[u8]) -> Result<Caller, ApiError> {
         match self.claim {
-            Claim::Proven(caller) => Ok(caller),
-            Claim::Jwt(claim) => claim.finish().await?.caller(self.accounts),
-            Claim::Header(claim) => claim.finish().await?.caller(self.accounts),
-            Claim::SigV4(claim) => {
+            Settled::Proven(caller) => Ok(caller),
+            Settled::SigV4(claim) => {
                 let (key, region) = claim.finish(body)?;
                 let identified = Identified {
                     account: key.account,
@@ -171,7 +204,6 @@ impl Pending<'_> {
                 };
                 identified.caller(self.accounts)
             }
-            Claim::Sts(claim) => claim.finish().await?.caller(self.accounts),
         }
     }
 }

@@ -38,7 +38,7 @@ mod testing;
 pub use certificate::{ClientCertificate, UnreadableCertificate};
 pub use fixed::Fixed;
 pub use header::{Alb, ApiGateway, EverybodyTrusted, Front, Header, InvalidSigner, Signer, Trust, VpcLattice};
-pub use identify::{Identity, Kind, Pending};
+pub use identify::{Asked, Identity, Kind, Pending};
 pub use jwt::{IssuerKeys, Jwt, KeysNews, Source, TellKeys, check_key_set, fetchable, irsa, sts_web_identity};
 pub use keys::{DuplicateKeyId, InvalidKey, Key, Keys};
 pub use mapping::{InvalidPattern, Mapping, MappingRule, Pattern, Template, Unmapped};

@@ -107,11 +107,15 @@ impl Gate {
             Ok(pending) => pending,
             Err(error) => return unknown(&error),
         };
+        let pending = match pending.ask().await {
+            Ok(asked) => asked,
+            Err(error) => return unknown(&error),
+        };
         let body = match read_body(body, self.settings.body_limit, self.settings.body_timeout).await {
             Ok(body) => body,
             Err(error) => return error_response(&error.into(), id),
         };
-        let caller = match pending.finish(&body).await {
+        let caller = match pending.finish(&body) {
             Ok(caller) => caller,
             Err(error) => return unknown(&error),
         };

@@ -8,7 +8,7 @@ use super::{
     socket::{Protocol, Socket},
     stream::Stream,
     tally::{Open, Tally},
-    tls::Tls,
+    tls::{Shown, Tls},
 };
 use crate::{
     finding::ApiError,
@@ -160,6 +160,13 @@ struct Shared<S> {
     tls: Option<Tls>,
 }
 
+/// The other end of a connection.
+struct Party {
+    peer: Rc<Peer>,
+    /// What it showed in the handshake.
+    shown: Option<Shown>,
+}
+
 struct Worker<S> {
     listener: TcpListener,
     shared: Rc<Shared<S>>,
@@ -276,39 +283,43 @@ impl<S: Service> Shared<S> {
         let state = Rc::new(State::new(Rc::clone(&self.tally), opened, &self.limits));
         let timer = pin!(sleep_until(opened + self.limits.head_timeout));
         let mut watch = Watch { state: Rc::clone(&state), limits: &self.limits, timer };
-        let stream = match &self.tls {
-            None => Stream::Plain(stream),
+        let (stream, generation) = match &self.tls {
+            None => (Stream::Plain(stream), 0),
             Some(tls) => {
-                let handshake = watch.handshake(Stream::secure(stream, tls.current())).await;
+                let (config, generation) = tls.current();
+                let handshake = watch.handshake(Stream::secure(stream, config)).await;
                 let reason = match handshake {
                     Some(Ok(stream)) => Ok(stream),
                     Some(Err(error)) => Err(error.to_string()),
                     None => Err("it took too long".to_owned()),
                 };
                 match reason {
-                    Ok(stream) => stream,
+                    Ok(stream) => (stream, generation),
                     Err(reason) => return HandshakeFailed { peer, reason: &reason }.emit(),
                 }
             }
         };
-        let mut peer = Peer::new(peer);
-        if let Some(der) = stream.certificate() {
-            match ClientCertificate::from_der(der) {
-                Ok(certificate) => peer.certificate = Some(certificate.into()),
+        let (mut peer, mut shown) = (Peer::new(peer), None);
+        if let [own, ..] = stream.certificates() {
+            match ClientCertificate::from_der(own) {
+                Ok(certificate) => {
+                    peer.certificate = Some(certificate.into());
+                    shown = Some(Shown::new(stream.certificates().to_vec(), generation));
+                }
                 // Without its names it would be taken for a caller that showed none.
                 Err(error) => return HandshakeFailed { peer: peer.address, reason: &error.to_string() }.emit(),
             }
         }
-        let peer = Rc::new(peer);
+        let party = Rc::new(Party { peer: Rc::new(peer), shown });
         let mut socket = Socket::new(stream, Rc::clone(&state));
         match watch.protocol(&mut socket).await {
             None => {}
             Some(Protocol::Http1) => {
-                let service = service_fn(|request| self.answer_http1(request, &peer, &state));
+                let service = service_fn(|request| self.answer_http1(request, &party, &state));
                 watch.drive(self.http1.serve_connection(socket, service)).await;
             }
             Some(Protocol::Http2) => {
-                let service = service_fn(|request| self.answer_http2(request, &peer, &state));
+                let service = service_fn(|request| self.answer_http2(request, &party, &state));
                 watch.drive(self.http2.serve_connection(socket, service)).await;
             }
         }
@@ -317,15 +328,15 @@ impl<S: Service> Shared<S> {
     fn answer_http1(
         self: &Rc<Self>,
         request: Request<Incoming>,
-        peer: &Rc<Peer>,
+        party: &Rc<Party>,
         state: &Rc<State>,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + use<S> {
         let in_flight = InFlight::begin(state);
-        let (shared, peer) = (Rc::clone(self), Rc::clone(peer));
+        let (shared, party) = (Rc::clone(self), Rc::clone(party));
         let request = request.map(|incoming| RequestBody::new(incoming, Some(state.bell())));
         async move {
-            let mut response = shared.answer(request, peer).await;
-            if shared.tally.stopping() {
+            let mut response = shared.answer(request, &party).await;
+            if shared.tally.stopping() || !shared.trusts(&party) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             in_flight.answered();
@@ -337,16 +348,16 @@ impl<S: Service> Shared<S> {
     fn answer_http2(
         self: &Rc<Self>,
         request: Request<Incoming>,
-        peer: &Rc<Peer>,
+        party: &Rc<Party>,
         state: &Rc<State>,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>, tokio::task::JoinError>> + use<S> {
         // Requests outlive their streams, so a client that resets streams could have more under way than streams.
         let task = (state.in_flight() < self.limits.streams).then(|| {
             let in_flight = InFlight::begin(state);
-            let (shared, peer) = (Rc::clone(self), Rc::clone(peer));
+            let (shared, party) = (Rc::clone(self), Rc::clone(party));
             let request = request.map(|incoming| RequestBody::new(incoming, None));
             spawn_local(async move {
-                let response = shared.answer(request, peer).await;
+                let response = shared.answer(request, &party).await;
                 in_flight.answered();
                 response
             })
@@ -360,7 +371,18 @@ impl<S: Service> Shared<S> {
         }
     }
 
-    async fn answer(&self, request: Request<RequestBody>, peer: Rc<Peer>) -> Response<Full<Bytes>> {
+    /// Whether the certificate that the other end showed, if it did, is still one that gets in.
+    fn trusts(&self, party: &Party) -> bool {
+        party.shown.as_ref().is_none_or(|shown| self.tls.as_ref().is_some_and(|tls| tls.still_trusts(shown)))
+    }
+
+    async fn answer(&self, request: Request<RequestBody>, party: &Party) -> Response<Full<Bytes>> {
+        if !self.trusts(party) {
+            return self.refuse(&ApiError::expired_token(
+                "The client certificate of this connection is not good any more: the gate's authorities or revocation lists have changed \
+                 since the connection was made. Connect again, with a certificate that is.",
+            ));
+        }
         let most = self.limits.header_count;
         if request.headers().len() > most {
             return self.refuse(&ApiError {
@@ -370,7 +392,7 @@ impl<S: Service> Shared<S> {
                 retry_after: None,
             });
         }
-        Rc::clone(&self.service).call(request, peer).await
+        Rc::clone(&self.service).call(request, Rc::clone(&party.peer)).await
     }
 
     fn refuse(&self, error: &ApiError) -> Response<Full<Bytes>> {

@@ -1,6 +1,6 @@
 //! A caller's connection as bytes: TCP, or TLS over it.
 
-use rustls::ServerConfig;
+use rustls::{ServerConfig, pki_types::CertificateDer};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -25,11 +25,11 @@ impl Stream {
         TlsAcceptor::from(config).accept(stream).await.map(|stream| Self::Tls(Box::new(stream)))
     }
 
-    /// The certificate that the caller showed, in DER. It was checked in the handshake.
-    pub(super) fn certificate(&self) -> Option<&[u8]> {
+    /// The certificates that the caller showed, its own first. They were checked in the handshake.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
         match self {
-            Self::Plain(_) => None,
-            Self::Tls(stream) => stream.get_ref().1.peer_certificates()?.first().map(AsRef::as_ref),
+            Self::Plain(_) => &[],
+            Self::Tls(stream) => stream.get_ref().1.peer_certificates().unwrap_or_default(),
         }
     }
 

@@ -4,14 +4,18 @@ use crate::net;
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{
-        CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
+        CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime,
         pem::{self, PemObject},
     },
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use std::{
+    cell::Cell,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// What the listener shows to callers, and asks of them. All of it PEM.
@@ -59,12 +63,34 @@ pub enum TlsError {
 
 /// TLS as it is made ready from files that were found good.
 #[derive(Clone)]
-pub struct Prepared(Arc<ServerConfig>);
+pub struct Prepared {
+    config: Arc<ServerConfig>,
+    /// Who checks callers' certificates, if they are asked for any.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+}
 
 /// The TLS of a listener. Clones are one: what is installed in one is used by all, for connections that come from then on. Those that are
-/// there stay as they are.
+/// there stay, as long as their callers' certificates are good by it.
 #[derive(Clone)]
-pub struct Tls(Arc<RwLock<Arc<ServerConfig>>>);
+pub struct Tls(Arc<Shared>);
+
+struct Shared {
+    installed: RwLock<Prepared>,
+    /// How often something was installed.
+    generation: AtomicU64,
+}
+
+/// The certificates that a caller showed, and when they were last found good.
+pub(super) struct Shown {
+    chain: Vec<CertificateDer<'static>>,
+    generation: Cell<u64>,
+}
+
+impl Shown {
+    pub(super) fn new(chain: Vec<CertificateDer<'static>>, generation: u64) -> Self {
+        Self { chain, generation: Cell::new(generation) }
+    }
+}
 
 impl Prepared {
     /// Reads certificate, key, authorities and revocation lists, and checks that they go together.
@@ -77,29 +103,53 @@ impl Prepared {
         let builder = ServerConfig::builder_with_provider(net::provider())
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Setup)?;
-        let builder = match &settings.clients {
-            Some(clients) => builder.with_client_cert_verifier(verifier(clients)?),
+        let verifier = settings.clients.as_ref().map(verifier).transpose()?;
+        let builder = match &verifier {
+            Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Pair)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), verifier })
     }
 }
 
 impl Tls {
     /// A listener's TLS.
     pub fn new(prepared: Prepared) -> Self {
-        Self(Arc::new(RwLock::new(prepared.0)))
+        Self(Arc::new(Shared { installed: RwLock::new(prepared), generation: AtomicU64::new(0) }))
     }
 
     /// From here on, new connections use this.
     pub fn install(&self, prepared: Prepared) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = prepared.0;
+        let mut installed = self.0.installed.write().unwrap_or_else(PoisonError::into_inner);
+        *installed = prepared;
+        // Under the lock, so that the number and what is installed belong together.
+        self.0.generation.fetch_add(1, Ordering::Release);
     }
 
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    /// What a connection that begins now uses, and its number.
+    pub(super) fn current(&self) -> (Arc<ServerConfig>, u64) {
+        let installed = self.0.installed.read().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&installed.config), self.0.generation.load(Ordering::Acquire))
+    }
+
+    /// Whether what a caller showed in its handshake would be good now. It is looked at again once whenever something was installed since:
+    /// authorities and revocation lists that changed count for connections that are there, too.
+    pub(super) fn still_trusts(&self, shown: &Shown) -> bool {
+        if self.0.generation.load(Ordering::Acquire) == shown.generation.get() {
+            return true;
+        }
+        let installed = self.0.installed.read().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.0.generation.load(Ordering::Acquire);
+        let (Some(verifier), Some((own, between))) = (&installed.verifier, shown.chain.split_first()) else {
+            return false;
+        };
+        let is_good = verifier.verify_client_cert(own, between, UnixTime::now()).is_ok();
+        if is_good {
+            shown.generation.set(generation);
+        }
+        is_good
     }
 }
 

@@ -94,9 +94,7 @@ fn the_secret_is_shown_once_as_a_profile() {
     assert!(out.contains("the account has another key here"), "{out}");
     assert!(!out.contains(secret) && !err.contains(secret));
     let (out, err) = ends(&run(here.path(), &["revoke", "SOAR_1"]), 0);
-    assert!(
-        out.contains("the account has no other key here") && err.contains("does not start with an empty keys file")
-    );
+    assert!(out.contains("the account has no other key here") && err.contains("nobody can call by it any more"));
     assert_eq!(ends(&run(here.path(), &["list"]), 0).0, "keys.toml has no keys\n");
     assert_eq!(mode(&file), 0o600);
 }
@@ -199,4 +197,19 @@ fn keys_that_are_added_at_once_are_all_there() {
     ids.sort();
     there.sort();
     assert_eq!(ids, there);
+}
+
+#[test]
+fn the_last_key_is_revoked_like_any_other() {
+    let upstream = Upstream::accepting();
+    let gate = Gate::start(Place::new(&upstream.url(), ""));
+    let directory = gate.place().path("");
+    for key in fleet::KEYS {
+        ends(&run(&directory, &["revoke", key.id]), 0);
+    }
+    gate.wait_until(|| gate.connect().update(&PAYMENTS, good("f")).status == 403);
+    for key in &fleet::KEYS {
+        gate.connect().update(key, good("f")).is_error(403, "UnrecognizedClientException", key.id);
+    }
+    gate.wait_for_log(&["configuration_doubtful", "has no key"]);
 }

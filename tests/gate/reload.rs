@@ -77,3 +77,22 @@ fn sighup_asks_for_a_look_and_ends_nothing() {
     gate.signal("HUP");
     gate.wait_for_log(&["\"reloaded\"", "\"policies\":2"]);
 }
+
+/// A log beside the configuration, a database, an editor's swap file: what is written all the time does not keep a revocation back.
+#[test]
+fn somebody_who_never_stops_writing_does_not_hold_a_reload_up() {
+    let upstream = Upstream::accepting();
+    let gate = Gate::start(Place::with_policies(&upstream.url(), ALLOW, ""));
+    let noise = gate.place().path("noise.log");
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let quiet = std::sync::Arc::clone(&done);
+    let writer = std::thread::spawn(move || {
+        while !quiet.load(std::sync::atomic::Ordering::Relaxed) {
+            std::fs::write(&noise, "x").unwrap();
+        }
+    });
+    gate.place().write("policies/test.cedar", DENY);
+    gate.wait_for_log(&["\"reloaded\"", "\"policies\":2"]);
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    writer.join().unwrap();
+}

@@ -241,3 +241,35 @@ fn certificates_are_read_again_when_a_link_beside_them_is_replaced() {
     gate.wait_for_log(&["\"reloaded\""]);
     assert_eq!(serial(), [2]);
 }
+
+/// A certificate that is revoked does not get through over a connection that it was shown on before.
+#[test]
+fn a_revocation_reaches_connections_that_are_there() {
+    let (upstream, servers, clients) = (Upstream::accepting(), Authority::new("servers"), Authority::new("clients"));
+    let place = with_clients(&upstream, &servers, &clients, "client_crl = \"revoked.crl\"");
+    place.write("revoked.crl", &clients.revoked(&[1]));
+    let gate = Gate::start(place);
+    let connect = |serial| {
+        let pair = clients.client(TRIAGE, serial, 2040);
+        try_connect(gate.address, pki::client(&servers, Some(&pair), BOTH, &[])).unwrap().0
+    };
+    let send = |client: &mut Client| {
+        client.send(&unsigned(&gate));
+        client.read()
+    };
+    let (mut good, mut bad) = (connect(7), connect(66));
+    assert_eq!((send(&mut good).status, send(&mut bad).status), (200, 200));
+    gate.place().write("revoked.crl", &clients.revoked(&[1, 66]));
+    gate.wait_for_log(&["\"reloaded\""]);
+    send(&mut bad).is_error(403, "ExpiredTokenException", "Connect again");
+    assert!(bad.is_closed());
+    for _ in 0..2 {
+        assert_eq!(send(&mut good).status, 200);
+    }
+    // Another authority, and nobody whom the old one vouched for is let in.
+    gate.place().write("clients.crt", &Authority::new("others").pem);
+    let pair = clients.client(TRIAGE, 8, 2040);
+    gate.wait_until(|| try_connect(gate.address, pki::client(&servers, Some(&pair), &[&TLS12], &[])).is_err());
+    send(&mut good).is_error(403, "ExpiredTokenException", "Connect again");
+    assert!(good.is_closed());
+}

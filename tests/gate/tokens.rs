@@ -182,3 +182,19 @@ fn check_tells_whose_tokens_are_taken() {
     assert_eq!(told["callers"][0], json!({"kind": "jwt", "issuer": "https://issuer.invalid", "rules": 1}));
     assert_eq!(told["callers"][1], json!({"kind": "header", "preset": "vpc-lattice"}));
 }
+
+/// Somebody unproven does not make the gate keep a body.
+#[test]
+fn a_token_is_settled_before_the_body_is_read() {
+    let (signer, stranger) = (Signer::new(Algorithm::ES256, "one"), Signer::new(Algorithm::ES256, "other"));
+    let (issuer, upstream) = (Issuer::start([&signer]), Upstream::accepting());
+    let gate = gate(&upstream, &issuer, "");
+    let head = format!(
+        "PATCH {PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500000\r\n\
+         authorization: Bearer {}\r\n\r\n",
+        stranger.token(&claims(&issuer))
+    );
+    let mut client = gate.connect();
+    client.send(head.as_bytes());
+    client.read().is_error(403, "UnrecognizedClientException", "");
+}

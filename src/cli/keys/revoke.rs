@@ -68,7 +68,7 @@ pub(super) fn run(args: &RevokeArgs, printer: &mut Printer) -> Result<Exit, Fail
         .out(&format!("revoked key {} of account {}, principal {}{others}\n", key.id, key.account, key.principal))?;
     printer.err(&format!("The gate refuses it when it has read {named} anew.\n"))?;
     if left.is_empty() {
-        printer.warn(&format!("no key is left in {named}, and the gate does not start with an empty keys file"))?;
+        printer.warn(&format!("no key is left in {named}: nobody can call by it any more"))?;
     }
     Ok(Exit::Fine)
 }

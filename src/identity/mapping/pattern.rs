@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 /// What ends a `{name}`: none of these is ever captured by one. They are what separates the parts of the names that there are: URIs
 /// and ARNs, subjects of Kubernetes, distinguished names. DNS names are separated by dots, which ARNs have within their parts: a
 /// `{name}` ends at a dot only where the pattern has one behind it.
-const SEPARATORS: [char; 5] = ['/', ':', ',', '=', '@'];
+const SEPARATORS: [char; 6] = ['/', ':', ',', '=', '@', '\\'];
 
 /// Text with `{name}` for one part of a name, and perhaps `{name*}` at its end for all that is left.
 ///
@@ -199,6 +199,11 @@ mod tests {
             ("{name}.example", "bot.example.example", None),
             ("CN={name},OU={team}", "CN=bot v2,OU=pay", Some("name=bot v2 team=pay")),
             ("CN={name},OU={team}", "CN=bot,OU=x,OU=pay", None),
+            // A comma within a value is written `\,`, and an equals sign as it is: neither makes one value look like two.
+            ("CN={name},OU={team}", r"CN=bot\,OU=pay", None),
+            ("CN={name},OU={team},O=Example", r"CN=bot\,OU=pay,O=Example", None),
+            ("CN={host},UID={name},O=Example", r"CN=h\,UID=admin,O=Example", None),
+            ("CN={name},O=Example", r"CN=a\+b,O=Example", None),
             ("arn:aws:iam::{account}:role/{role*}", "arn:aws:iam::222:role/a/b", Some("account=222 role=a/b")),
             ("user-{name}@example", "user-bot@example", Some("name=bot")),
         ] {
