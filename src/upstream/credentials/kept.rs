@@ -92,12 +92,15 @@ impl State {
     }
 
     fn usable(&self, now: SystemTime) -> Option<&Current> {
-        self.current.as_ref().filter(|current| current.credentials.expiry().is_none_or(|expiry| now + SPARE < expiry))
+        self.current.as_ref().filter(|current| !is_over(&current.credentials, now))
     }
 
-    /// Takes what a fetch brought. `jitter` is from 0 to 1: where many gates or roles began at once, they go on apart.
+    /// Takes what a fetch brought. What came is over already, or nearly, where this clock is wrong or the source gives what it has
+    /// kept for too long. It is a failure like any other, so that no request fetches it again at once. `jitter` is from 0 to 1: where many gates or roles began at once, they go on apart.
     fn land(&mut self, fetched: Fetched, now: Now, jitter: f64) {
         self.fetching = false;
+        let fetched =
+            fetched.and_then(|credentials| if is_over(&credentials, now.wall) { Err(over()) } else { Ok(credentials) });
         match fetched {
             Ok(credentials) => {
                 let refresh_at = refresh_at(credentials.expiry(), now.wall, jitter);
@@ -128,6 +131,18 @@ impl State {
         let end = self.usable(now.wall).and_then(|current| current.credentials.expiry());
         end.map_or(next, |end| next.min(until(end - SPARE)))
     }
+}
+
+/// Whether credentials are in their last seconds, or beyond.
+pub(super) fn is_over(credentials: &Credentials, now: SystemTime) -> bool {
+    credentials.expiry().is_some_and(|expiry| expiry <= now + SPARE)
+}
+
+/// What to say of credentials that came, of which [`is_over`] holds.
+pub(super) const OVER: &str = "the credentials that came are over already, or nearly: is the clock right?";
+
+fn over() -> Refusal {
+    Refusal { detail: OVER.to_owned(), failure: Failure::Credentials { reason: OVER.to_owned() } }
 }
 
 fn refresh_at(expiry: Option<SystemTime>, now: SystemTime, jitter: f64) -> SystemTime {
@@ -286,10 +301,28 @@ mod tests {
             assert_eq!(state.look(later(now, (seconds * SECOND).saturating_sub(SECOND / 10))).0, Look::Refused(late()));
             assert_eq!(state.look(later(now, seconds * SECOND)), (Look::Wait, true));
         }
-        state.land(Ok(credentials("A", Some(now.wall + SPARE))), now, 1.0);
-        assert_eq!(state.look(now), (Look::Wait, true), "what came is as good as expired");
+        state.land(Ok(credentials("A", Some(now.wall + SPARE + SECOND))), now, 1.0);
+        assert_eq!(state.look(now).0, Look::Use(credentials("A", Some(now.wall + SPARE + SECOND))));
         state.land(Err(late()), now, 1.0);
-        assert_eq!(state.rest(now), SECOND);
+        assert_eq!(state.rest(later(now, SECOND)), Duration::ZERO);
+        assert_eq!(state.look(later(now, SECOND)), (Look::Wait, true), "after a second");
+    }
+
+    #[test]
+    fn credentials_that_are_over_when_they_come_are_a_failure_and_replace_none() {
+        let (now, mut state) = (Now::read(), State::default());
+        for (left, seconds) in [(SPARE, 1), (Duration::ZERO, 2), (SECOND, 4)] {
+            state.fetching = true;
+            state.land(Ok(credentials("OVER", Some(now.wall + left))), now, 1.0);
+            assert_eq!(state.look(now), (Look::Refused(over()), false), "not at once again");
+            assert_eq!(state.look(later(now, seconds * SECOND)), (Look::Wait, true));
+        }
+        let good = credentials("GOOD", Some(now.wall + 60 * SECOND));
+        state.land(Ok(good.clone()), now, 0.0);
+        let at = later(now, 45 * SECOND);
+        assert_eq!(state.look(at), (Look::Use(good.clone()), true));
+        state.land(Ok(credentials("OVER", Some(now.wall))), at, 1.0);
+        assert_eq!(state.look(at), (Look::Use(good), false));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{
     AssumeRoleSettings, AwsSettings, Failure, Fetched, Refusal, is_of_credentials,
+    kept::{OVER, is_over},
     own::{Own, Provided, told},
 };
 use crate::telemetry::events::RoleRefused;
@@ -14,7 +15,10 @@ use aws_sdk_sts::{
     operation::assume_role::AssumeRoleError,
     types::Tag,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::OnceCell;
 
 /// Codes of a used-up quota.
@@ -69,25 +73,29 @@ impl Sts {
             .set_tags((!tags.is_empty()).then(|| tags.iter().filter_map(tag).collect()))
             .send()
             .await;
+        let refuse = |refusal: Refusal| {
+            RoleRefused { role: arn, session: session_name, reason: &refusal.detail }.emit();
+            refusal
+        };
         let given = match asked {
             Ok(given) => given.credentials,
-            Err(error) => {
-                let refusal = refused(arn, &error);
-                RoleRefused { role: arn, session: session_name, reason: &refusal.detail }.emit();
-                return Err(refusal);
-            }
+            Err(error) => return Err(refuse(refused(arn, &error))),
         };
         let given = given.ok_or_else(|| unavailable(arn, "STS answered without credentials".to_owned()))?;
         let expiry = given.expiration.try_into().map_err(|_| {
             unavailable(arn, "STS answered with credentials that expire at a time that cannot be read".to_owned())
         })?;
-        Ok(Credentials::new(
+        let given = Credentials::new(
             given.access_key_id,
             given.secret_access_key,
             Some(given.session_token),
             Some(expiry),
             "AssumeRole",
-        ))
+        );
+        if is_over(&given, SystemTime::now()) {
+            return Err(refuse(unavailable(arn, OVER.to_owned())));
+        }
+        Ok(given)
     }
 
     async fn client(&self) -> &Client {

@@ -55,7 +55,11 @@ impl FakeSts {
 }
 
 fn given(number: usize) -> (u16, String) {
-    let expiry = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    given_for(number, jiff::SignedDuration::from_hours(1))
+}
+
+fn given_for(number: usize, lifetime: jiff::SignedDuration) -> (u16, String) {
+    let expiry = jiff::Timestamp::now() + lifetime;
     (
         200,
         format!(
@@ -140,6 +144,20 @@ async fn what_sts_refuses_is_told_by_its_kind() {
         soon(roles.get(call("ann").whose())).await.unwrap_err();
         assert_eq!(sts.asked().len(), asked, "{code}");
     }
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_when_it_comes_is_not_asked_for_again_at_once() {
+    let sts = FakeSts::start(|number| given_for(number, jiff::SignedDuration::from_secs(9))).await;
+    let roles = roles(&sts.url);
+    for _ in 0..3 {
+        let refusal = soon(roles.get(call("ann").whose())).await.unwrap_err();
+        let told = refusal.failure.to_api_error();
+        assert_eq!((told.status, told.code), (503, "ServiceUnavailableException"));
+        assert!(told.message.contains("is the clock right?") && told.message.contains("role/gate"), "{}", told.message);
+    }
+    // The first pause is three quarters of a second at the least; should this thread sleep longer, it asks once more each time.
+    assert!(sts.asked().len() <= 3);
 }
 
 #[tokio::test]
