@@ -125,7 +125,10 @@ impl Breaker {
         if !is_probe {
             return None;
         }
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        *state = State::default();
+        // Under the lock, as the other store is: else it could undo one of another worker that opened it again meanwhile, and
+        // no call would look at the state any more.
         self.is_open.store(false, Relaxed);
         Some(Turned::Closed)
     }
@@ -321,6 +324,30 @@ mod tests {
         assert_eq!(early.succeeded(), None);
         assert_eq!(earlier.failed(Failed { now, why: &|| "x".to_owned(), random: 0.0 }), None);
         assert_eq!(held(&breaker, now + SECOND), 3 * SECOND);
+    }
+
+    #[test]
+    fn workers_that_open_and_close_it_at_once_leave_flag_and_state_alike() {
+        let breaker = Breaker::new(BreakerSettings { failures: NonZeroUsize::MIN, pause: Duration::ZERO });
+        for round in 0..300 {
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let breaker = &breaker;
+                    scope.spawn(move || {
+                        for call in 0..200 {
+                            let now = Instant::now();
+                            let Ok(admitted) = breaker.admit(now) else { continue };
+                            if (call + thread) % 2 == 0 {
+                                admitted.succeeded();
+                            } else {
+                                admitted.failed(Failed { now, why: &String::new, random: 0.0 });
+                            }
+                        }
+                    });
+                }
+            });
+            assert_eq!(breaker.is_open.load(Relaxed), breaker.lock().open.is_some(), "{round}");
+        }
     }
 
     #[test]
