@@ -27,8 +27,11 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// TCP, or TLS over it.
-pub(super) struct Stream(pub(super) MaybeHttpsStream<TokioIo<TcpStream>>);
+/// TCP, or TLS over it, which remembers whether anything was to be written to it.
+pub(super) struct Stream {
+    inner: MaybeHttpsStream<TokioIo<TcpStream>>,
+    wrote: Arc<AtomicBool>,
+}
 
 /// An answer with more headers than this leaves their memory behind; with fewer, the next request uses it again.
 const HEADERS_KEPT: usize = 64;
@@ -49,7 +52,8 @@ pub(super) struct Connection {
     bell: Arc<Bell>,
     /// The rope of the bell, which the driver and the alarm have.
     rope: Waker,
-    sent: Arc<AtomicBool>,
+    /// Whether hyper began to write the last request. An attempt is enough: what came of it cannot be known.
+    wrote: Arc<AtomicBool>,
     /// The memory of the last answer's headers.
     headers: HeaderMap,
 }
@@ -67,13 +71,13 @@ pub(super) enum Interrupted {
 
 impl Connection {
     /// Takes a stream that is connected.
-    pub(super) async fn new(stream: Stream, deadline: Instant) -> hyper::Result<Self> {
-        let (sender, driver) = http1::handshake(stream).await?;
+    pub(super) async fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>, deadline: Instant) -> hyper::Result<Self> {
+        let wrote = Arc::new(AtomicBool::new(false));
+        let (sender, driver) = http1::handshake(Stream { inner: stream, wrote: Arc::clone(&wrote) }).await?;
         let alarm = Box::pin(sleep_until(deadline));
-        let sent = Arc::new(AtomicBool::new(false));
         let bell = Arc::<Bell>::default();
         let rope = Waker::from(Arc::clone(&bell));
-        Ok(Self { sender, driver: Some(driver), alarm, bell, rope, sent, headers: HeaderMap::new() })
+        Ok(Self { sender, driver: Some(driver), alarm, bell, rope, wrote, headers: HeaderMap::new() })
     }
 
     /// Whether another call may follow, as far as the last one showed. What the backend did since then shows when the next
@@ -100,15 +104,9 @@ impl Connection {
         }
     }
 
-    /// A request's body.
-    pub(super) fn payload(&self, bytes: Bytes) -> Payload {
-        self.sent.store(false, Relaxed);
-        Payload { bytes: Some(bytes), sent: Arc::clone(&self.sent) }
-    }
-
     /// Whether any of the last request may have been sent.
     pub(super) fn has_sent(&self) -> bool {
-        self.sent.load(Relaxed)
+        self.wrote.load(Relaxed)
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -117,7 +115,8 @@ impl Connection {
         request: Request<Payload>,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Interrupted> {
-        let Self { sender, driver, alarm, bell, rope, .. } = self;
+        let Self { sender, driver, alarm, bell, rope, wrote, .. } = self;
+        wrote.store(false, Relaxed);
         let mut response = pin!(unconstrained(sender.try_send_request(request)));
         poll_fn(|cx| {
             bell.listen(cx, || {
@@ -204,13 +203,13 @@ impl Body for Receiving<'_> {
     }
 }
 
-/// A request's body that remembers whether hyper came for it.
-///
-/// hyper does so after it put the head into its buffer and before it writes any of it; and a head whose body never came is
-/// no request to anybody. So a body that nobody came for is a request that was not sent.
-pub(super) struct Payload {
-    bytes: Option<Bytes>,
-    sent: Arc<AtomicBool>,
+/// A request's body.
+pub(super) struct Payload(Option<Bytes>);
+
+impl Payload {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self(Some(bytes))
+    }
 }
 
 impl Body for Payload {
@@ -218,40 +217,40 @@ impl Body for Payload {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.sent.store(true, Relaxed);
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
+        self.0.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
 }
 
 impl Read for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
     }
 }
 
 impl Write for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        self.wrote.store(true, Relaxed);
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.inner.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -259,7 +258,8 @@ impl Write for Stream {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_write_pieces(Pin::new(&mut self.0), cx, pieces)
+        self.wrote.store(true, Relaxed);
+        poll_write_pieces(Pin::new(&mut self.inner), cx, pieces)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Call, Failure, HttpSettings, Inquiry, OnBehalf, Readiness, Signer, UpstreamError, Whose,
-    connection::{Connection, Interrupted, Payload, Stream},
+    connection::{Connection, Interrupted, Payload},
     credentials::is_of_credentials,
     pool::Pool,
     sign::sign,
@@ -131,10 +131,9 @@ impl HttpUpstream {
                     }
                 }
                 Err(Interrupted::Unsent(_)) if is_kept => continue,
-                Err(Interrupted::Unsent(error) | Interrupted::Broken(error)) if !connection.has_sent() => {
-                    Err(self.fixed.unreachable(&error))
-                }
-                Err(Interrupted::Unsent(error) | Interrupted::Broken(error)) => Err(self.fixed.broken(root(&error))),
+                Err(Interrupted::Unsent(error)) => Err(self.fixed.unreachable(&error)),
+                Err(Interrupted::Broken(error)) if !connection.has_sent() => Err(self.fixed.unreachable(&error)),
+                Err(Interrupted::Broken(error)) => Err(self.fixed.broken(root(&error))),
                 Err(Interrupted::Late) => Err(self.fixed.late(connection.has_sent())),
             };
         }
@@ -150,7 +149,7 @@ impl Fixed {
         let connecting = self.connector.clone().call(self.origin.clone());
         let stream = timeout_at(deadline, connecting).await.map_err(|_| self.late(false))?;
         let stream = stream.map_err(|error| self.unreachable(&*error))?;
-        Connection::new(Stream(stream), deadline).await.map(Box::new).map_err(|error| self.unreachable(&error))
+        Connection::new(stream, deadline).await.map(Box::new).map_err(|error| self.unreachable(&error))
     }
 
     /// What to sign the call with, if calls are signed.
@@ -209,7 +208,7 @@ impl Fixed {
         } else {
             headers.insert(ACCOUNT, HeaderValue::from_str(sending.whose.account.as_str()).expect("digits"));
         }
-        let mut request = Request::new(connection.payload(body));
+        let mut request = Request::new(Payload::new(body));
         *request.method_mut() = sending.method.clone();
         *request.uri_mut() = sending.uri.as_ref().clone();
         *request.headers_mut() = headers;

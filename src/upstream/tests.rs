@@ -283,6 +283,23 @@ async fn a_broken_answer_is_no_answer_and_is_not_asked_for_again() {
     }
 }
 
+/// hyper never asks for a body that is empty.
+#[tokio::test]
+async fn a_request_without_a_body_was_sent_all_the_same() {
+    for operation in [Operation::ListAutomationRules, Operation::BatchUpdateFindings] {
+        let call = || Call { operation, ..call("") };
+        let mut backend = Backend::start([Then::Close(String::new()), Then::Hang(String::new())]).await;
+        let upstream = Upstream::http(HttpSettings { timeout: SHORT, ..backend.settings() }).unwrap();
+        let failure = soon(upstream.call(call())).await.unwrap_err();
+        assert!(matches!(failure, Failure::Broken { .. }), "{operation}: {failure:?}");
+        let failure = soon(upstream.call(call())).await.unwrap_err();
+        assert!(matches!(failure, Failure::Timeout { sent: true, .. }), "{operation}: {failure:?}");
+        for _ in 0..2 {
+            assert!(soon(backend.requests.recv()).await.is_some());
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_answer_is_bounded_whatever_it_declares() {
     let long = "x".repeat(1001);
