@@ -11,7 +11,7 @@ use crate::telemetry::{
     metrics::{Circuit, Exchange, Metrics, UpstreamMetrics},
 };
 use jiff::Timestamp;
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// How calls to one backend are made.
@@ -87,6 +87,8 @@ impl Conduct {
     /// Makes further attempts, as long as the last outcome is one that they may better.
     async fn again(&self, course: Course<'_>, mut outcome: Result<Answer, Failure>) -> Result<Answer, Failure> {
         let operation = course.call.operation;
+        // After this one, the change may have been made.
+        let mut doubtful = None;
         for made in 1..self.retry.attempts.get() {
             let Some(why) = retry::why(operation, &outcome, self.retry.updates) else { break };
             let header = outcome.as_ref().ok().and_then(|answer| answer.retry_after.as_ref());
@@ -105,11 +107,18 @@ impl Conduct {
                 Err(Failure::OverQuota { .. } | Failure::Open { .. }) => break,
                 next => {
                     self.metrics.retried(operation, why);
-                    outcome = next;
+                    let last = mem::replace(&mut outcome, next);
+                    if may_have_happened(&last) {
+                        doubtful = Some(last);
+                    }
                 }
             }
         }
-        outcome
+        match (outcome, doubtful) {
+            // Of the last attempt nothing was sent. Of the whole call, that would not be true.
+            (Err(failure), Some(doubtful)) if !failure.may_have_happened() => doubtful,
+            (outcome, _) => outcome,
+        }
     }
 
     /// Makes one attempt, if the circuit breaker and the quota let it.
@@ -186,6 +195,14 @@ impl Conduct {
 fn over_quota(course: Course<'_>, over: OverQuota) -> Failure {
     let OverQuota { rate, retry_after } = over;
     Failure::OverQuota { operation: course.call.operation, account: course.call.account, rate, retry_after }
+}
+
+/// Whether the backend may have made the change of an attempt, or a part of it, without having said so.
+fn may_have_happened(outcome: &Result<Answer, Failure>) -> bool {
+    match outcome {
+        Ok(answer) => answer.status >= 500,
+        Err(failure) => failure.may_have_happened(),
+    }
 }
 
 /// What an outcome is counted as.

@@ -225,6 +225,45 @@ async fn a_backend_that_is_down_is_tried_again_and_then_left_alone() {
     counted(&metrics, &format!("findings_gate_upstream_retries_total{series},reason=\"unsent\"}} 1"));
 }
 
+/// A backend inside the program: its attempts come to what it is told.
+struct Told(Mutex<VecDeque<Result<Answer, Failure>>>);
+
+impl InProcess for Told {
+    fn call(&self, _: Call) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + '_>> {
+        let next = self.0.lock().unwrap().pop_front().expect("no further attempt");
+        Box::pin(async { next })
+    }
+}
+
+#[test]
+fn what_may_have_happened_is_told_though_a_later_attempt_was_not_sent() {
+    let (host, reason) = (|| "hub.example:443".to_owned(), || "x".to_owned());
+    let answer =
+        |status| Ok(Answer { status, error_type: None, request_id: None, retry_after: None, body: Bytes::new() });
+    let unsent = || Err(Failure::Unreachable { host: host(), reason: reason() });
+    let late = |sent| Err(Failure::Timeout { host: host(), after: SECOND, sent });
+    let broken = || Err(Failure::Broken { host: host(), reason: reason() });
+    let unsigned = || Err(Failure::Credentials { reason: reason() });
+    paused(async {
+        for (outcomes, told) in [
+            (vec![broken(), unsent(), late(false)], broken()),
+            (vec![late(true), unsigned()], late(true)),
+            (vec![answer(500), unsent(), unsent()], answer(500)),
+            (vec![unsent(), broken(), unsent()], broken()),
+            (vec![broken(), unsent(), answer(200)], answer(200)),
+            (vec![broken(), answer(400)], answer(400)),
+            (vec![broken(), late(true), broken()], broken()),
+            (vec![unsent(), late(false), unsent()], unsent()),
+        ] {
+            let case = format!("{outcomes:?}");
+            let backend = Arc::new(Told(Mutex::new(outcomes.into())));
+            let upstream = Upstream::embedded(backend.clone()).conducted(plain(), &Metrics::new());
+            assert_eq!(upstream.call(Call { operation: READ, ..call("x") }).await, told, "{case}");
+            assert!(backend.0.lock().unwrap().is_empty(), "{case}");
+        }
+    });
+}
+
 /// A backend inside the program, so that the clock can be paused: it answers with these statuses, and then with 200.
 #[derive(Default)]
 struct Inside {
