@@ -418,7 +418,7 @@ pub const SETTINGS: &[Setting] = &[
         Text,
         Default("{principal}"),
         "letters, digits and `_+=,.@-`, with `{account}`, `{principal}`, `{role}` or `{proof}`",
-        "What a role's session is called, which CloudTrail shows. What is put in is made to fit; then eight hexadecimal digits at its \
+        "What a role's session is called, which CloudTrail shows. What is put in is made to fit; then sixteen hexadecimal digits at its \
          end tell apart what would read alike.",
     ),
     setting(

@@ -89,7 +89,7 @@ impl fmt::Display for Role {
 }
 
 /// How a caller proved who it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Proof {
     /// A signature that an issued key made.
     SigV4 {

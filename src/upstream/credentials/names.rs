@@ -56,19 +56,30 @@ fn filled(template: &CallerTemplate, account: AccountId, by: &OnBehalf) -> Strin
     })
 }
 
+/// Bytes of a SHA-256 that tell names apart, two digits each.
+const TELLING: usize = 8;
+
 /// The text with `-` for each character that does not fit, and cut to its length. Then two callers might have one name, so what
-/// was changed has eight hexadecimal digits at its end, of the SHA-256 of all of it.
+/// was changed has sixteen hexadecimal digits at its end, of the SHA-256 of all of it. So has what ends in such digits by itself:
+/// else a caller could be called what another's name is changed to.
 fn reduced(text: &str, fits: fn(char) -> bool, longest: usize) -> String {
-    if text.chars().all(fits) && text.chars().count() <= longest {
+    if text.chars().all(fits) && text.chars().count() <= longest && !ends_in_digits(text) {
         return text.to_owned();
     }
-    let mut out: String = text.chars().map(|c| if fits(c) { c } else { '-' }).take(longest - 9).collect();
+    let kept = longest - 1 - 2 * TELLING;
+    let mut out: String = text.chars().map(|c| if fits(c) { c } else { '-' }).take(kept).collect();
     out.push('-');
-    for byte in &digest::digest(&digest::SHA256, text.as_bytes()).as_ref()[..4] {
+    for byte in &digest::digest(&digest::SHA256, text.as_bytes()).as_ref()[..TELLING] {
         // Writing to a string cannot fail.
         let _ = write!(out, "{byte:02x}");
     }
     out
+}
+
+/// Whether a text ends in a `-` and at least eight hexadecimal digits, as what was changed does, and did with eight of them.
+fn ends_in_digits(text: &str) -> bool {
+    let end = text.rsplit_once('-').map_or("", |(_, end)| end);
+    end.len() >= 8 && end.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -89,15 +100,18 @@ mod tests {
         for (principal, expected) in [
             ("triage@example.com", "triage@example.com"),
             ("x", "x_"),
-            ("arn:aws:iam::222222222222:role/triage", "arn-aws-iam--222222222222-role-triage-844a40e7"),
+            ("arn:aws:iam::222222222222:role/triage", "arn-aws-iam--222222222222-role-triage-844a40e7b7ad78c8"),
             ("", "__"),
         ] {
             assert_eq!(name(&template, account, &by(principal)), expected);
         }
-        let names: Vec<String> = ["role/a/b", "role/a-b", "role/a:b", "rôle", &long, &format!("{long}y")]
-            .iter()
-            .map(|principal| name(&template, account, &by(principal)))
-            .collect();
+        let changed = name(&template, account, &by("role/a/b"));
+        let old = &changed[..changed.len() - 8];
+        let names: Vec<String> =
+            ["role/a/b", &changed, old, "role/a-b", "role/a:b", "rôle", &long, &format!("{long}y")]
+                .iter()
+                .map(|principal| name(&template, account, &by(principal)))
+                .collect();
         for (at, name) in names.iter().enumerate() {
             assert!((2..=64).contains(&name.len()) && name.chars().all(fits_name), "{name}");
             assert!(!names[..at].contains(name), "{name}");

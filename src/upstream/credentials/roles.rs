@@ -7,7 +7,10 @@ use super::{
     own::Own,
     sts::{Question, Sts},
 };
-use crate::{finding::CallerTemplate, upstream::Whose};
+use crate::{
+    finding::{AccountId, CallerTemplate, Proof},
+    upstream::Whose,
+};
 use quick_cache::sync::Cache;
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
@@ -33,13 +36,23 @@ pub struct AssumeRoleSettings {
     pub endpoint: Option<String>,
 }
 
-/// Credentials of roles. Each set is for one role and all that the templates make of a caller, so that no caller's request is signed
-/// with what another's name is on.
+/// Credentials of roles. Each set is for one caller, by its account, principal and proof, and for one role and all that the templates
+/// make of the caller, so that no caller's request is signed with what another's name is on.
 pub(super) struct Roles {
     own: Arc<Own>,
     sts: Arc<Sts>,
     settings: AssumeRoleSettings,
-    known: Cache<Arc<Question>, Arc<Kept>>,
+    known: Cache<Key, Arc<Kept>>,
+}
+
+/// Whose a set of credentials is. What the templates make of two callers may be the same by intent or by accident; one caller's
+/// session is for no other all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    question: Arc<Question>,
+    account: AccountId,
+    principal: Arc<str>,
+    proof: Option<Proof>,
 }
 
 impl Roles {
@@ -53,20 +66,26 @@ impl Roles {
     }
 
     pub(super) async fn get(&self, call: Whose<'_>) -> Fetched {
-        let question = Arc::new(self.question(call));
-        let made = self.known.get_or_insert_with(&question, || Ok::<_, Infallible>(Arc::default()));
+        let key = self.key(call);
+        let made = self.known.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::default()));
         let kept = match made {
             Ok(kept) => kept,
             Err(never) => match never {},
         };
-        let source: Arc<dyn Source> = Arc::new(Asking { sts: Arc::clone(&self.sts), question });
+        let source: Arc<dyn Source> = Arc::new(Asking { sts: Arc::clone(&self.sts), question: key.question });
         kept.get(self.own.courier(), &source).await
     }
 
     pub(super) fn doubt(&self, call: Whose<'_>) {
-        if let Some(kept) = self.known.get(&self.question(call)) {
+        if let Some(kept) = self.known.get(&self.key(call)) {
             kept.doubt(Now::read());
         }
+    }
+
+    fn key(&self, call: Whose<'_>) -> Key {
+        let Whose { account, by } = call;
+        let question = Arc::new(self.question(call));
+        Key { question, account, principal: Arc::clone(&by.principal), proof: by.proof.clone() }
     }
 
     fn question(&self, call: Whose<'_>) -> Question {

@@ -1,7 +1,7 @@
 //! A role for each caller, from an STS on loopback.
 
 use super::*;
-use crate::upstream::credentials::roles::Roles;
+use crate::{finding::Proof, upstream::credentials::roles::Roles};
 use std::sync::Mutex;
 
 /// STS on loopback: answers each request as told, and remembers its form.
@@ -82,9 +82,17 @@ fn error(status: u16, code: &str) -> (u16, String) {
 }
 
 fn roles(sts: &str) -> Arc<Roles> {
+    roles_with(role_settings(sts))
+}
+
+fn roles_with(settings: AssumeRoleSettings) -> Arc<Roles> {
     let (own, tell) = own();
     tell.send(Ok(("AKIAGATE", None))).unwrap();
-    let settings = AssumeRoleSettings {
+    Roles::new(own, &super::settings(), settings)
+}
+
+fn role_settings(sts: &str) -> AssumeRoleSettings {
+    AssumeRoleSettings {
         arn: "arn:aws:iam::{account}:role/gate".parse().unwrap(),
         external_id: Some("gate-7".to_owned()),
         session_name: "{principal}".parse().unwrap(),
@@ -92,8 +100,7 @@ fn roles(sts: &str) -> Arc<Roles> {
         tags: vec![("role".to_owned(), "{role}".parse().unwrap())],
         duration: Duration::from_mins(15),
         endpoint: Some(sts.to_owned()),
-    };
-    Roles::new(own, &super::settings(), settings)
+    }
 }
 
 #[tokio::test]
@@ -120,6 +127,38 @@ async fn each_caller_has_a_session_of_its_own_which_is_kept() {
     ] {
         assert!(asked[0].split('&').any(|given| given == field), "{field}: {}", asked[0]);
     }
+}
+
+/// Though the templates make one name of them.
+#[tokio::test]
+async fn callers_share_no_session_whatever_they_are_called() {
+    let sts = FakeSts::start(given).await;
+    let mut settings = role_settings(&sts.url);
+    settings.session_name = "gate".parse().unwrap();
+    settings.source_identity = None;
+    let roles = roles_with(settings);
+    let proof = |name: &str| Some(Proof::Mtls { name: name.into() });
+    let of = |principal: &str, account: &str, proof: Option<Proof>| Call {
+        account: account.parse().unwrap(),
+        on_behalf: OnBehalf { proof, ..call(principal).on_behalf },
+        ..call(principal)
+    };
+    let callers = [
+        of("ann", "222222222222", proof("a")),
+        of("bob", "222222222222", proof("a")),
+        of("ann", "222222222222", proof("b")),
+        of("ann", "222222222222", None),
+        of("ann", "333333333333", proof("a")),
+    ];
+    let mut ids = Vec::new();
+    for caller in callers.iter().chain(&callers) {
+        ids.push(soon(roles.get(caller.whose())).await.unwrap().access_key_id().to_owned());
+    }
+    assert_eq!(ids[..5], ids[5..], "each is kept");
+    ids.truncate(5);
+    ids.sort();
+    ids.dedup();
+    assert_eq!((ids.len(), sts.asked().len()), (5, 5));
 }
 
 #[tokio::test]
