@@ -189,10 +189,10 @@ impl UpstreamMetrics {
         self.exhausted.add(0, 0);
     }
 
-    /// What a call got of its quota, after it had waited this long.
-    pub fn quota(&self, operation: Operation, granted: Granted, waited: Duration) {
+    /// What a call got of its quota, after it had waited this long; nothing if it stood in no line.
+    pub fn quota(&self, operation: Operation, granted: Granted, waited: Option<Duration>) {
         self.quota.add(place(operation), granted as usize);
-        if granted != Granted::AtOnce {
+        if let Some(waited) = waited {
             self.waits[place(operation)].add(waited);
         }
     }
@@ -235,8 +235,8 @@ mod tests {
         upstream.exchanged(READ, Exchange::Throttled, Duration::from_millis(1500));
         upstream.retried(READ, Again::Throttled);
         upstream.budget_exhausted();
-        upstream.quota(READ, Granted::AtOnce, Duration::ZERO);
-        upstream.quota(READ, Granted::Waited, Duration::from_millis(20));
+        upstream.quota(READ, Granted::AtOnce, None);
+        upstream.quota(READ, Granted::Waited, Some(Duration::from_millis(20)));
         upstream.waiting(READ, 3);
         upstream.waiting(READ, -1);
         upstream.circuit(Circuit::Open);

@@ -325,7 +325,7 @@ mod tests {
             metrics.served(Some(operation), 200);
             upstream.exchanged(operation, Exchange::Success, Duration::ZERO);
             upstream.retried(operation, Again::Unsent);
-            upstream.quota(operation, Granted::Waited, Duration::ZERO);
+            upstream.quota(operation, Granted::Waited, Some(Duration::ZERO));
         }
         metrics.served(None, 403);
         let text = metrics.encode();

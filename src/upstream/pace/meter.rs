@@ -48,6 +48,8 @@ pub(super) enum Turn {
 pub(super) struct TooLate {
     /// How long it would have to wait from now on, as far as can be told.
     pub(super) wait: Duration,
+    /// Whether it stood in its line until it was too late.
+    pub(super) joined: bool,
 }
 
 impl State {
@@ -88,7 +90,7 @@ impl Meter {
             }
             let at = state.turn_of(lane, now);
             if at >= latest || state.turns.line(lane) >= longest {
-                return Err(TooLate { wait: at - now });
+                return Err(TooLate { wait: at - now, joined: false });
             }
             state.turns.join(lane)
         };
@@ -99,7 +101,7 @@ impl Meter {
             () = sleep_until(latest) => {
                 drop(waiting);
                 let now = Instant::now();
-                Err(TooLate { wait: self.lock().turn_of(lane, now) - now })
+                Err(TooLate { wait: self.lock().turn_of(lane, now) - now, joined: true })
             }
             never = self.serve() => match never {},
         }

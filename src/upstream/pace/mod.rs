@@ -159,12 +159,12 @@ impl Pace {
     ) -> Result<Pass, OverQuota> {
         let began = Instant::now();
         let rate = self.settings.rate(operation);
-        let refuse = |wait: Duration, waited: Duration| {
+        let refuse = |wait: Duration, waited: Option<Duration>| {
             self.metrics.quota(operation, Granted::Refused, waited);
             OverQuota { rate, retry_after: wait.max(Duration::from_secs(1)) }
         };
         let Some(meter) = self.meter(operation, account, began) else {
-            return Err(refuse(self.settings.wait, Duration::ZERO));
+            return Err(refuse(self.settings.wait, None));
         };
         let latest = deadline.min(began + self.settings.wait);
         let turn = {
@@ -174,13 +174,13 @@ impl Pace {
         match turn {
             Ok(turn) => {
                 let (granted, waited) = match turn {
-                    Turn::AtOnce => (Granted::AtOnce, Duration::ZERO),
-                    Turn::Waited => (Granted::Waited, began.elapsed()),
+                    Turn::AtOnce => (Granted::AtOnce, None),
+                    Turn::Waited => (Granted::Waited, Some(began.elapsed())),
                 };
                 self.metrics.quota(operation, granted, waited);
                 Ok(Pass(meter))
             }
-            Err(TooLate { wait }) => Err(refuse(wait, began.elapsed())),
+            Err(TooLate { wait, joined }) => Err(refuse(wait, joined.then(|| began.elapsed()))),
         }
     }
 

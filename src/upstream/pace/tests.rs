@@ -104,6 +104,25 @@ fn a_call_waits_for_its_turn_and_no_longer_than_it_may() {
 }
 
 #[test]
+fn only_calls_that_stood_in_a_line_have_waited() {
+    paused(async {
+        let metrics = Metrics::new();
+        let pace = Pace::new(QuotaSettings { update: Rate::new(10, 1), ..gateway() }, metrics.upstream("eu-west-1"));
+        of(&pace, UPDATE, 1).await.unwrap();
+        of(&pace, UPDATE, 1).await.unwrap();
+        let refused = pace.pass(UPDATE, account(1), Lane::Caller(account(1)), Instant::now() + 50 * MS).await;
+        refused.unwrap_err();
+        let text = metrics.encode();
+        for line in [
+            r#"quota_wait_seconds_count{region="eu-west-1",operation="BatchUpdateFindings"} 1"#,
+            r#"quota_calls_total{region="eu-west-1",operation="BatchUpdateFindings",result="refused"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    });
+}
+
+#[test]
 fn an_account_has_no_more_waiting_than_its_line_takes() {
     paused(async {
         let pace = pace(QuotaSettings { wait: 2 * SECOND, update: Rate::new(10, 1), ..gateway() });
