@@ -4,7 +4,7 @@ use super::{RequestId, handler::Reply};
 use crate::{
     finding::{ApiError, Operation, outcome::UpstreamError},
     telemetry::events::UpstreamFailed,
-    upstream::{Answer, Failure},
+    upstream::{Answer, Failure, may_have_happened},
 };
 use std::time::Instant;
 
@@ -62,6 +62,12 @@ impl Failed {
     }
 }
 
+/// The first of several calls after which the change may have been made, if there is one. Where they failed alike, it is the one to
+/// tell of: that nothing was sent would not be true of them all.
+pub(super) fn most_doubtful(outcomes: &[Outcome]) -> Option<usize> {
+    outcomes.iter().position(may_have_happened)
+}
+
 /// What the caller is told of a call that failed with this message: what the backend said, as it said it, where it is an answer of
 /// the API.
 pub(super) fn pass(outcome: Outcome, operation: Operation, message: String) -> Result<Reply, ApiError> {
@@ -84,4 +90,27 @@ pub(super) fn is_own(outcome: &Outcome) -> bool {
 pub(super) fn tell(id: &RequestId, operation: Operation, status: u16, reason: &str, began: Instant) {
     let (operation, status) = (operation.name(), Some(status));
     UpstreamFailed { request_id: id.as_str(), operation, status, reason, elapsed: began.elapsed() }.emit();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    #[test]
+    fn of_failures_that_are_alike_the_doubtful_one_is_told() {
+        let late =
+            |sent| Err(Failure::Timeout { host: "hub.example:443".to_owned(), after: Duration::from_secs(1), sent });
+        let answer =
+            |status| Ok(Answer { status, error_type: None, request_id: None, retry_after: None, body: Bytes::new() });
+        for (outcomes, expected) in [
+            (vec![late(false), late(true), late(true)], Some(1)),
+            (vec![late(false), late(false)], None),
+            (vec![answer(429), answer(429)], None),
+            (vec![Err(Failure::Unreachable { host: String::new(), reason: String::new() }), answer(503)], Some(1)),
+        ] {
+            assert_eq!(most_doubtful(&outcomes), expected, "{outcomes:?}");
+        }
+    }
 }

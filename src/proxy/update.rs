@@ -95,10 +95,13 @@ impl Gate {
                     }
                     Reply::decided(body)
                 }
-                Merged::PassFailure(at) => match outcomes.into_iter().nth(at) {
-                    Some(outcome) => pass_failure::<W>(outcome).map_err(Denied::decided)?,
-                    None => return Err(Denied::decided(ApiError::internal("no group failed"))),
-                },
+                Merged::PassFailure(at) => {
+                    let at = failed::most_doubtful(&outcomes).unwrap_or(at);
+                    match outcomes.into_iter().nth(at) {
+                        Some(outcome) => pass_failure::<W>(outcome).map_err(Denied::decided)?,
+                        None => return Err(Denied::decided(ApiError::internal("no group failed"))),
+                    }
+                }
             }
         };
         report.served(W::OPERATION, reply.status.as_u16(), decision.fates.len(), denied, began);

@@ -3,6 +3,7 @@
 use super::{
     Answer, Call, Failure, Kind,
     breaker::{Admitted, Breaker, BreakerSettings, Failed, Held, Turned},
+    may_have_happened,
     pace::{Lane, OverQuota, Pace, QuotaSettings},
     retry::{self, Budget, RetrySettings},
 };
@@ -195,14 +196,6 @@ impl Conduct {
 fn over_quota(course: Course<'_>, over: OverQuota) -> Failure {
     let OverQuota { rate, retry_after } = over;
     Failure::OverQuota { operation: course.call.operation, account: course.call.account, rate, retry_after }
-}
-
-/// Whether the backend may have made the change of an attempt, or a part of it, without having said so.
-fn may_have_happened(outcome: &Result<Answer, Failure>) -> bool {
-    match outcome {
-        Ok(answer) => answer.status >= 500,
-        Err(failure) => failure.may_have_happened(),
-    }
 }
 
 /// What an outcome is counted as.

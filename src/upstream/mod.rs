@@ -123,6 +123,14 @@ impl Answer {
     }
 }
 
+/// Whether the backend may have made the change of a call, or a part of it, without having said so.
+pub(crate) fn may_have_happened(outcome: &Result<Answer, Failure>) -> bool {
+    match outcome {
+        Ok(answer) => answer.status >= 500,
+        Err(failure) => failure.may_have_happened(),
+    }
+}
+
 /// A backend inside this program.
 pub trait InProcess: Send + Sync {
     /// Carries the call out. It must take bounded time.
