@@ -171,7 +171,7 @@ impl<'r> Gate<'r> {
         if !missing.is_empty() {
             let asked: Vec<&Identifier<'_>> = missing.iter().map(|place| &identifiers[*place]).collect();
             let (calls, answers) = (Rc::clone(&self.calls), Rc::clone(&self.answers));
-            let backend = async move |body: Bytes| {
+            let backend = async move |body: Bytes, _| {
                 calls.set(calls.get() + 1);
                 Ok::<_, CallError>(answers.borrow_mut().entry(body).or_insert_with_key(|body| answer(body)).clone())
             };

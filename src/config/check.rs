@@ -1,8 +1,8 @@
 //! From settings to a checked configuration.
 
 use super::{
-    Config, ConfigError, Identity, Level, Limits, Log, LogFormat, Policies, PolicyPath, Sign, StateLookup, Upstream,
-    accounts, discovery, identity, listen,
+    Config, ConfigError, EnforceQuota, Identity, Level, Limits, Log, LogFormat, Policies, PolicyPath, Sign,
+    StateLookup, Upstream, accounts, discovery, identity, listen,
     load::Settings,
     page_key,
     problem::{Origin, Problem, did_you_mean},
@@ -74,6 +74,18 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
              that caller",
             listen.address
         ));
+    }
+    let has_quota = match conduct.quota.enforce {
+        EnforceQuota::On => true,
+        EnforceQuota::Auto => upstream.sign != Sign::None,
+        EnforceQuota::Off => false,
+    };
+    if has_quota && conduct.quota.wait >= upstream.timeout {
+        warnings.push(
+            "`quota.wait` is not less than `upstream.timeout`, which is the time for a call in all: no call waits that long for its \
+             turn, because a second of that time, or half of it if that is less, is held back for the exchange itself"
+                .to_owned(),
+        );
     }
     if doors.contains(&Operation::BatchImportFindings) && limits.body < IMPORT {
         warnings.push(

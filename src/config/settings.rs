@@ -492,7 +492,7 @@ pub const SETTINGS: &[Setting] = &[
         Default("2s"),
         "a duration from `0s` to `1m`",
         "How long a call waits for its turn in the quota. A call that would wait longer is answered at once with 429. Never more than \
-         `upstream.timeout` leaves.",
+         `upstream.timeout` leaves after a second for the exchange itself, or half of it if that is less.",
     ),
     setting(
         "quota.update_rate",

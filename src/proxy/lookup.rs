@@ -10,6 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// What the API says when a quota is used up: the modelled name, what really comes, and that of the newer operations.
 const THROTTLED: [&str; 3] = ["LimitExceededException", "TooManyRequestsException", "ThrottlingException"];
@@ -86,7 +87,7 @@ impl Gate {
         administrator: AccountId,
         caller: &Caller,
         operation: Operation,
-    ) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
+    ) -> impl AsyncFn(Bytes, Instant) -> Result<Bytes, CallError> + 'static {
         look_up_by(operation, self.routes.of(caller).upstream.clone(), administrator)
     }
 
@@ -114,10 +115,10 @@ fn look_up_by(
     operation: Operation,
     upstream: Upstream,
     account: AccountId,
-) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
-    async move |body| {
+) -> impl AsyncFn(Bytes, Instant) -> Result<Bytes, CallError> + 'static {
+    async move |body, by| {
         let call = Call { operation, account, on_behalf: OnBehalf::gate(), query: None, body };
-        match upstream.call_for_gate(call).await {
+        match upstream.call_for_gate(call, by).await {
             Ok(answer) if answer.status == 200 => Ok(answer.body),
             Ok(answer) => Err(refused(&answer)),
             Err(failure @ (Failure::OverQuota { .. } | Failure::RoleThrottled { .. })) => {

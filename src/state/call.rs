@@ -70,7 +70,7 @@ pub(super) async fn ask<F>(
     get_findings: &F,
 ) -> Result<Vec<Found>, Unavailable>
 where
-    F: AsyncFn(Bytes) -> Result<Bytes, CallError>,
+    F: AsyncFn(Bytes, Instant) -> Result<Bytes, CallError>,
 {
     let mut answer = Answer::new(names);
     let mut next_token = None;
@@ -80,8 +80,9 @@ where
             sleep_until(at).await;
         }
         let sent = Instant::now();
-        let body = get_findings(question(names, next_token.as_deref())?).await;
+        let body = get_findings(question(names, next_token.as_deref())?, latest).await;
         let body = body.map_err(|error| match error {
+            CallError::Failed(_) if Instant::now() >= latest => Unavailable::Deadline,
             CallError::Throttled(text) => {
                 states.pending().bucket.refused(sent, Instant::now());
                 Unavailable::Throttled(text.into())

@@ -104,7 +104,8 @@ impl States {
     /// finding that the caller may not see is not used: a finding that is not there is asked for each time, and one that answers
     /// sooner would show that there is one.
     ///
-    /// `get_findings` sends the body of a GetFindings request and answers with the body of a 200. What one request asks for is
+    /// `get_findings` sends the body of a GetFindings request and answers with the body of a 200, or fails, by the moment that it is
+    /// given. What one request asks for is
     /// told to all, so it **must ask as the same account for everybody**: as the administrator of the callers' fleet, who sees all findings
     /// of it. It is
     /// called for others' findings, too, and after this future has ended. A request for *n* findings of one product adds at most
@@ -121,7 +122,7 @@ impl States {
         get_findings: F,
     ) -> Vec<Found>
     where
-        F: AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static,
+        F: AsyncFn(Bytes, Instant) -> Result<Bytes, CallError> + 'static,
     {
         let until = Instant::now() + self.settings.deadline;
         let asked = self.ask(caller, identifiers, until);
@@ -142,7 +143,7 @@ impl States {
     /// [`burst`](StateSettings::burst).
     pub async fn resolve<F>(&self, caller: &Caller, uids: &[&str], get_findings_v2: F) -> Vec<Resolved>
     where
-        F: AsyncFn(Bytes) -> Result<Bytes, CallError>,
+        F: AsyncFn(Bytes, Instant) -> Result<Bytes, CallError>,
     {
         self.uids.resolve(caller, uids, &get_findings_v2).await
     }
@@ -198,7 +199,7 @@ impl States {
     /// Takes the seat, and starts calls for everybody until it is dropped.
     async fn start_calls<F>(self: &Arc<Self>, get_findings: Rc<F>) -> Infallible
     where
-        F: AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static,
+        F: AsyncFn(Bytes, Instant) -> Result<Bytes, CallError> + 'static,
     {
         let _seat = self.seat.lock().await;
         loop {
@@ -305,9 +306,10 @@ struct Batch {
 impl Batch {
     async fn carry_out<F>(mut self, get_findings: &F)
     where
-        F: AsyncFn(Bytes) -> Result<Bytes, CallError>,
+        F: AsyncFn(Bytes, Instant) -> Result<Bytes, CallError>,
     {
         let latest = self.sent + self.states.settings.deadline;
+        // The call is over by then by itself, and is polled first. This is for one that does not keep to it.
         let asked = timeout_at(latest, call::ask(&self.states, &self.names, latest, get_findings)).await;
         let found = asked
             .unwrap_or(Err(Unavailable::Deadline))

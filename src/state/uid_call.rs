@@ -37,7 +37,7 @@ pub(super) async fn ask<F>(
     get_findings: &F,
 ) -> Result<Vec<Resolved>, Unavailable>
 where
-    F: AsyncFn(Bytes) -> Result<Bytes, CallError>,
+    F: AsyncFn(Bytes, Instant) -> Result<Bytes, CallError>,
 {
     let mut answer = Answer::new(uids);
     let mut next_token: Option<String> = None;
@@ -45,7 +45,8 @@ where
         let at = of.bucket().reserve(Instant::now(), until).ok_or(Unavailable::Busy)?;
         sleep_until(at).await;
         let sent = Instant::now();
-        let body = get_findings(question(uids, next_token.as_deref())).await.map_err(|error| match error {
+        let body = get_findings(question(uids, next_token.as_deref()), until).await.map_err(|error| match error {
+            CallError::Failed(_) if Instant::now() >= until => Unavailable::Deadline,
             CallError::Throttled(text) => {
                 of.bucket().refused(sent, Instant::now());
                 Unavailable::Throttled(text.into())

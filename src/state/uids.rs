@@ -82,7 +82,7 @@ impl Uids {
     /// What each of the uids names, in their order, within the deadline.
     pub(super) async fn resolve<F>(&self, caller: &Caller, uids: &[&str], get_findings: &F) -> Vec<Resolved>
     where
-        F: AsyncFn(Bytes) -> Result<Bytes, CallError>,
+        F: AsyncFn(Bytes, Instant) -> Result<Bytes, CallError>,
     {
         let until = Instant::now() + self.deadline;
         let mut found: HashMap<&str, Resolved> = HashMap::with_capacity(uids.len());
@@ -117,7 +117,7 @@ impl Uids {
 
     async fn ask<'u, F>(&self, uids: &[&'u str], until: Instant, get_findings: &F) -> Vec<(&'u str, Resolved)>
     where
-        F: AsyncFn(Bytes) -> Result<Bytes, CallError>,
+        F: AsyncFn(Bytes, Instant) -> Result<Bytes, CallError>,
     {
         let asked = timeout_at(until, uid_call::ask(self, uids, until, get_findings)).await;
         let resolved = asked.unwrap_or(Err(Unavailable::Deadline));

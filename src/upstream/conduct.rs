@@ -47,6 +47,10 @@ pub(super) struct Conduct {
     metrics: Arc<UpstreamMetrics>,
 }
 
+/// Time that is held back for an exchange, or half of the call's time where that is less: an attempt that begins just before the
+/// deadline would only leave open whether the change was made.
+const EXCHANGE: Duration = Duration::from_secs(1);
+
 /// One call that is to be made, by its deadline.
 #[derive(Clone, Copy)]
 struct Course<'c> {
@@ -54,6 +58,10 @@ struct Course<'c> {
     call: &'c Call,
     lane: Lane,
     deadline: Instant,
+    /// No attempt waits for longer than this.
+    latest: Instant,
+    /// A backend that was given less time and did not answer need not be unwell.
+    fair: Duration,
 }
 
 impl Conduct {
@@ -72,10 +80,20 @@ impl Conduct {
         }
     }
 
-    /// Makes a call, which waits for its turn in `lane`.
-    pub(super) async fn call(&self, kind: &Kind, call: &Call, lane: Lane) -> Result<Answer, Failure> {
+    /// Makes a call, which waits for its turn in `lane`, and is over by `by` if its time is not over before.
+    pub(super) async fn call(
+        &self,
+        kind: &Kind,
+        call: &Call,
+        lane: Lane,
+        by: Option<Instant>,
+    ) -> Result<Answer, Failure> {
         let began = Instant::now();
-        let course = Course { kind, call, lane, deadline: began + self.timeout };
+        let time = by.map_or(self.timeout, |by| self.timeout.min(by.saturating_duration_since(began)));
+        let deadline = began + time;
+        // Where the gate itself has less patience than the settings, a second is what a backend that is well needs at the most.
+        let fair = if by.is_some() { EXCHANGE.min(self.timeout / 2) } else { self.timeout / 2 };
+        let course = Course { kind, call, lane, deadline, latest: deadline - EXCHANGE.min(time / 2), fair };
         self.budget.save();
         let outcome = self.attempt(course, began).await;
         if outcome.as_ref().is_ok_and(|answer| answer.status < 400) {
@@ -95,7 +113,7 @@ impl Conduct {
             let header = outcome.as_ref().ok().and_then(|answer| answer.retry_after.as_ref());
             let after = header.and_then(|header| retry::retry_after(header, Timestamp::now()));
             let Some(delay) = retry::delay(made, why, after, random()) else { break };
-            if Instant::now() + delay >= course.deadline {
+            if Instant::now() + delay >= course.latest {
                 break;
             }
             if !self.budget.spend(Instant::now()) {
@@ -131,7 +149,7 @@ impl Conduct {
         let (pass, now) = match &self.pace {
             None => (None, now),
             Some(pace) => {
-                let pass = Box::pin(pace.pass(operation, course.call.account, course.lane, course.deadline));
+                let pass = Box::pin(pace.pass(operation, course.call.account, course.lane, course.latest));
                 (Some(pass.await.map_err(|over| over_quota(course, over))?), Instant::now())
             }
         };
@@ -151,18 +169,22 @@ impl Conduct {
             pass.answered(now, throttled);
         }
         if let Some(admitted) = admitted {
-            self.tell(admitted, &outcome);
+            self.tell(admitted, &outcome, course.deadline.saturating_duration_since(now), course.fair);
         }
         outcome
     }
 
-    /// Tells the breaker what came of a call.
-    fn tell(&self, admitted: Admitted<'_>, outcome: &Result<Answer, Failure>) {
+    /// Tells the breaker what came of an attempt, for which there was this much time.
+    fn tell(&self, admitted: Admitted<'_>, outcome: &Result<Answer, Failure>, time: Duration, fair: Duration) {
         let why: &dyn Fn() -> String = match outcome {
             // The caller can make it too large as often as it likes; the backend is well.
             Err(Failure::TooLarge { .. }) => return self.turned(admitted.succeeded(), ""),
             // It was not asked.
             Err(Failure::Credentials { .. } | Failure::RoleDenied { .. } | Failure::RoleThrottled { .. }) => return,
+            Err(Failure::Timeout { .. }) if time < fair => return,
+            Err(Failure::Timeout { .. }) if time < self.timeout / 2 => {
+                &|| format!("it did not answer a look-up within {:.1} s", time.as_secs_f32())
+            }
             Err(failure) => &|| failure.to_string(),
             Ok(answer) if answer.status >= 500 => &|| format!("it answered with status {}", answer.status),
             Ok(_) => return self.turned(admitted.succeeded(), ""),

@@ -199,21 +199,21 @@ impl Upstream {
     /// All attempts, the waits between them and the wait for the quota together take no longer than the settings' time.
     pub async fn call(&self, call: Call) -> Result<Answer, Failure> {
         let lane = Lane::Caller(call.account);
-        self.call_in(lane, &call).await
+        self.call_in(lane, &call, None).await
     }
 
     /// Makes a call of the gate's own, on behalf of several callers: it takes its turns in the quota beside those of the accounts, and
-    /// as many as they have together.
-    pub async fn call_for_gate(&self, call: Call) -> Result<Answer, Failure> {
-        self.call_in(Lane::Gate, &call).await
+    /// as many as they have together. It is over by `by`, as a timeout: to drop it instead would tell nobody of a backend that hangs.
+    pub async fn call_for_gate(&self, call: Call, by: Instant) -> Result<Answer, Failure> {
+        self.call_in(Lane::Gate, &call, Some(by)).await
     }
 
-    async fn call_in(&self, lane: Lane, call: &Call) -> Result<Answer, Failure> {
+    async fn call_in(&self, lane: Lane, call: &Call, by: Option<Instant>) -> Result<Answer, Failure> {
         if let Some(conduct) = &self.conduct {
-            return conduct.call(&self.kind, call, lane).await;
+            return conduct.call(&self.kind, call, lane, by).await;
         }
         let now = Instant::now();
-        self.kind.exchange(call, now, now + ANY_TIME).await
+        self.kind.exchange(call, now, by.unwrap_or(now + ANY_TIME)).await
     }
 }
 

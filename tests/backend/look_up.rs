@@ -32,7 +32,7 @@ struct Desk {
 impl Desk {
     async fn look_up(&self, names: &[Identifier<'static>]) -> Vec<Found> {
         let (world, calls) = (Rc::clone(&self.world), Rc::clone(&self.calls));
-        let get_findings = async move |body: Bytes| {
+        let get_findings = async move |body: Bytes, _| {
             calls.set(calls.get() + 1);
             let answer = world.backend.call(Operation::GetFindings, ADMIN.parse().unwrap(), &body, at(0));
             answer.map(Bytes::from).map_err(|error| CallError::Failed(error.message))

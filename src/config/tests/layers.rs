@@ -78,7 +78,7 @@ fn the_environment_overrides_every_key() {
         ("UPSTREAM__URL", "https://{region}.localhost:9000"),
         ("UPSTREAM__CA", &ca),
         ("UPSTREAM__CONNECT_TIMEOUT", "1s"),
-        ("UPSTREAM__TIMEOUT", "2s"),
+        ("UPSTREAM__TIMEOUT", "4s"),
         ("UPSTREAM__CONCURRENCY", "1"),
         ("STATE__LOOKUP", "off"),
         ("STATE__MAX_AGE", "8s"),

@@ -54,6 +54,22 @@ fn the_defaults_are_the_quotas_of_aws() {
 }
 
 #[test]
+fn a_wait_as_long_as_a_call_gets_a_warning() {
+    for (enforce, wait, warns) in
+        [("on", "30s", true), ("on", "29s", false), ("off", "30s", false), ("auto", "30s", false)]
+    {
+        let variables = [
+            ("FINDINGS_GATE__QUOTA__ENFORCE", enforce),
+            ("FINDINGS_GATE__QUOTA__WAIT", wait),
+            ("FINDINGS_GATE__UPSTREAM__TIMEOUT", "30s"),
+        ];
+        let warnings = Place::new(SMALLEST).load_with(&variables, &Flags::default()).unwrap().warnings;
+        let told = warnings.iter().any(|warning| warning.contains("`quota.wait` is not less than `upstream.timeout`"));
+        assert_eq!(told, warns, "{enforce} {wait}: {warnings:?}");
+    }
+}
+
+#[test]
 fn every_key_counts() {
     let variables: Vec<_> = KEYS.iter().map(|(key, value)| (Setting::at(key).unwrap().variable(), *value)).collect();
     let environment: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();

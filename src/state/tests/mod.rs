@@ -168,9 +168,9 @@ impl Backend {
         self.calls.lock().unwrap().len()
     }
 
-    fn asker(self: &Arc<Self>) -> impl AsyncFn(Bytes) -> Result<Bytes, CallError> + 'static {
+    fn asker(self: &Arc<Self>) -> impl AsyncFn(Bytes, Instant) -> Result<Bytes, CallError> + 'static {
         let backend = Arc::clone(self);
-        async move |body: Bytes| backend.answer(&body).await
+        async move |body: Bytes, _| backend.answer(&body).await
     }
 
     async fn answer(&self, body: &[u8]) -> Result<Bytes, CallError> {

@@ -66,7 +66,7 @@ impl Ocsf {
 async fn resolve(states: &Arc<States>, backend: &Arc<Ocsf>, of: u64, uids: &[String]) -> Vec<Resolved> {
     let uids: Vec<&str> = uids.iter().map(String::as_str).collect();
     let backend = Arc::clone(backend);
-    states.resolve(&caller(of), &uids, async move |body: Bytes| backend.answer(&body).await).await
+    states.resolve(&caller(of), &uids, async move |body: Bytes, _| backend.answer(&body).await).await
 }
 
 /// The ids that the uids stand for, or why there is none.
@@ -107,7 +107,7 @@ fn what_a_member_may_not_see_is_asked_for_each_time() {
         for (account, calls) in [("222222222222", 1), ("222222222222", 1), ("333333333333", 2), ("333333333333", 3)] {
             let member = Caller { account: account.parse().unwrap(), role: Role::Member, ..caller(1) };
             let asked = Arc::clone(&backend);
-            let resolved = states.resolve(&member, &["7"], async move |body: Bytes| asked.answer(&body).await).await;
+            let resolved = states.resolve(&member, &["7"], async move |body: Bytes, _| asked.answer(&body).await).await;
             assert_eq!((told(&resolved), backend.sizes().len()), (vec!["f7".to_owned()], calls), "{account}");
         }
     });
@@ -192,7 +192,7 @@ fn page_told(page: &str) -> String {
     paused(async {
         let states = Arc::new(States::new(settings()));
         let page = page.to_owned();
-        let answer = async move |_: Bytes| Ok(Bytes::from(page.clone()));
+        let answer = async move |_: Bytes, _| Ok(Bytes::from(page.clone()));
         told(&states.resolve(&caller(1), &["a"], answer).await).remove(0)
     })
 }

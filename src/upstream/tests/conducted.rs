@@ -411,8 +411,44 @@ fn the_gate_s_own_calls_have_a_line_of_their_own() {
         tokio::time::sleep(SECOND / 10).await;
         let own = Call { account: "111111111111".parse().unwrap(), ..call("x") };
         let began = Instant::now();
-        upstream.call_for_gate(own).await.unwrap();
+        upstream.call_for_gate(own, began + 60 * SECOND).await.unwrap();
         assert!(began.elapsed() <= SECOND, "before all of the ten");
         assert_eq!(inside.calls.lock().unwrap().len(), 2);
+    });
+}
+
+#[tokio::test]
+async fn a_backend_that_hangs_is_counted_by_the_time_that_it_had() {
+    let series = "{region=\"eu-west-1\",operation=\"GetFindings\",outcome=\"timeout\"}";
+    // The gate's patience, whether it counts for the breaker.
+    for (patience, opens) in [(SHORT, false), (2 * SHORT, true)] {
+        let mut backend = Backend::start([Then::Hang(String::new())]).await;
+        let metrics = Metrics::new();
+        let breaker = Some(breaker(1, PATIENCE));
+        let settings = ConductSettings { timeout: 3 * SHORT, breaker, ..plain() };
+        let upstream = Upstream::http(backend.settings()).unwrap().conducted(settings, &metrics);
+        let read = Call { operation: READ, ..call("x") };
+        let outcome = soon(upstream.call_for_gate(read, Instant::now() + patience)).await;
+        assert!(matches!(outcome, Err(Failure::Timeout { sent: true, .. })), "{outcome:?}");
+        assert_eq!(came(&mut backend), 1);
+        counted(&metrics, &format!("findings_gate_upstream_calls_total{series} 1"));
+        counted(&metrics, &format!("findings_gate_breaker_state{{region=\"eu-west-1\"}} {}", 2 * u8::from(opens)));
+    }
+}
+
+#[test]
+fn a_turn_that_leaves_no_time_for_the_exchange_is_none() {
+    paused(async {
+        // The next turn is there after a second.
+        for (millis, is_fine) in [(1100, false), (1900, false), (2100, true)] {
+            let quota = Some(one_a_second(QuotaOwner::Gate, 60 * SECOND));
+            let timeout = Duration::from_millis(millis);
+            let (inside, upstream) = inside([], ConductSettings { timeout, quota, ..plain() });
+            upstream.call(call("x")).await.unwrap();
+            let outcome = upstream.call(call("x")).await;
+            assert_eq!(outcome.is_ok(), is_fine, "{millis}: {outcome:?}");
+            assert!(is_fine || matches!(outcome, Err(Failure::OverQuota { .. })), "{millis}: {outcome:?}");
+            assert_eq!(inside.calls.lock().unwrap().len(), 1 + usize::from(is_fine));
+        }
     });
 }
