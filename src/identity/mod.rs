@@ -22,6 +22,7 @@
 mod arn;
 mod certificate;
 mod fixed;
+mod flights;
 mod header;
 mod identified;
 mod identify;

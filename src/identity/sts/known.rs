@@ -1,17 +1,13 @@
 //! What is known of tokens: kept for as long as it holds, and asked for once at a time.
 
 use super::answer::Signer;
-use crate::finding::ApiError;
+use crate::{finding::ApiError, identity::flights::Flights};
 use jiff::{SignedDuration, Timestamp};
 use quick_cache::{
     UnitWeighter,
     sync::{Cache, DefaultLifecycle},
 };
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-use tokio::sync::OnceCell;
+use std::sync::Arc;
 
 /// The SHA-256 of a token: what is known is kept under it, so that no token is, and so that looking one up takes no time that depends on it.
 pub(super) type Digest = [u8; 32];
@@ -56,13 +52,13 @@ impl<T: Clone> Kept<T> {
 pub(super) struct Known {
     proven: Kept<Arc<Signer>>,
     refused: Kept<ApiError>,
-    /// The tokens that STS is being asked about. One is here as long as somebody waits for it.
-    flights: Mutex<HashMap<Digest, Arc<OnceCell<Outcome>>>>,
+    /// The tokens that STS is being asked about.
+    flights: Flights<Digest, Outcome>,
 }
 
 impl Known {
     pub(super) fn new() -> Self {
-        Self { proven: Kept::new(MOST_PROVEN), refused: Kept::new(MOST_REFUSED), flights: Mutex::default() }
+        Self { proven: Kept::new(MOST_PROVEN), refused: Kept::new(MOST_REFUSED), flights: Flights::new(MOST_FLIGHTS) }
     }
 
     /// What STS said of a token, as long as that holds.
@@ -79,8 +75,7 @@ impl Known {
         until: Timestamp,
         ask: impl AsyncFnOnce() -> Outcome,
     ) -> Option<Outcome> {
-        let seat = self.seat(digest)?;
-        let flown = seat.flight.get_or_init(async || {
+        let flown = self.flights.answer(digest, async || {
             // Between the look at the head and now, another flight may have landed.
             if let Some(known) = self.get(&digest, now) {
                 return known.map_or_else(Outcome::Refused, Outcome::Proven);
@@ -96,38 +91,7 @@ impl Known {
             }
             outcome
         });
-        Some(flown.await.clone())
-    }
-
-    fn seat(&self, digest: Digest) -> Option<Seat<'_>> {
-        let mut flights = self.flights();
-        if flights.len() >= MOST_FLIGHTS && !flights.contains_key(&digest) {
-            return None;
-        }
-        let flight = Arc::clone(flights.entry(digest).or_default());
-        Some(Seat { known: self, digest, flight })
-    }
-
-    /// A panic elsewhere leaves the map whole, so a poisoned lock is as good as any.
-    fn flights(&self) -> MutexGuard<'_, HashMap<Digest, Arc<OnceCell<Outcome>>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One of those who wait for an answer. The last one to go takes the flight along.
-struct Seat<'k> {
-    known: &'k Known,
-    digest: Digest,
-    flight: Arc<OnceCell<Outcome>>,
-}
-
-impl Drop for Seat<'_> {
-    fn drop(&mut self) {
-        let mut flights = self.known.flights();
-        // Seats are taken under this lock only: one count is the map's, one this seat's.
-        if Arc::strong_count(&self.flight) == 2 {
-            flights.remove(&self.digest);
-        }
+        flown.await
     }
 }
 
@@ -175,7 +139,7 @@ mod tests {
         assert_eq!(asked.load(SeqCst), 3);
         assert!(known.get(&DIGEST, until()).unwrap().is_ok());
         assert_eq!(known.get(&DIGEST, until() + SignedDuration::from_nanos(1)), None);
-        assert!(known.flights().is_empty());
+        assert_eq!(known.flights.len(), 0);
     }
 
     #[tokio::test]
@@ -189,7 +153,7 @@ mod tests {
             })
         };
         let open = async {
-            while Arc::strong_count(known.flights().get(&DIGEST).unwrap()) < 4 {
+            while known.flights.waiting(&DIGEST) < 3 {
                 tokio::task::yield_now().await;
             }
             answer.notify_one();
@@ -197,7 +161,7 @@ mod tests {
         let (one, two, three, ()) = tokio::join!(find(), find(), find(), open);
         assert!(one == two && two == three && matches!(one, Some(Outcome::Unanswered(_))));
         assert_eq!(asked.load(SeqCst), 1, "they share a failure, too");
-        assert!(known.flights().is_empty());
+        assert_eq!(known.flights.len(), 0);
     }
 
     #[tokio::test]
@@ -217,7 +181,7 @@ mod tests {
         drop(first);
         assert_eq!(second.await, Some(proven()));
         assert_eq!(asked.load(SeqCst), 2);
-        assert!(known.flights().is_empty());
+        assert_eq!(known.flights.len(), 0);
     }
 
     /// Polls once.
@@ -239,11 +203,6 @@ mod tests {
             digest[..8].copy_from_slice(&number.to_be_bytes());
             digest
         };
-        let seats: Vec<_> = (0..MOST_FLIGHTS).map(|number| known.seat(digest(number)).unwrap()).collect();
-        assert!(known.seat(digest(MOST_FLIGHTS)).is_none());
-        assert!(known.seat(digest(0)).is_some(), "who waits for the same does not count");
-        drop(seats);
-        assert!(known.flights().is_empty());
         for number in 0..2 * MOST_PROVEN {
             known.find(digest(number), NOW, until(), async || proven()).await.unwrap();
             let refusal = async || Outcome::Refused(ApiError::unrecognized_client("no"));
