@@ -20,6 +20,7 @@
 //! fleet is refused whatever it proves.
 
 mod arn;
+mod began;
 mod certificate;
 mod fixed;
 mod flights;

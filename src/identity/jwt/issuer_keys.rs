@@ -7,6 +7,7 @@ use super::{
     fetch::Source,
     key_set::{KeySet, Meant, VerifyingKey},
 };
+use crate::identity::began::Began;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
 use std::{
@@ -63,14 +64,29 @@ pub struct IssuerKeys {
 struct State {
     /// The last that came, and when.
     good: Option<(Arc<KeySet>, Timestamp)>,
-    /// When they were last asked for.
+    /// When the last fetch ended.
     tried: Option<Timestamp>,
     /// Why that failed, if it did.
     failure: Option<Arc<str>>,
-    /// How often they were asked for.
-    fetches: u64,
-    /// When they were last asked for on the strength of a token with an unknown key.
-    for_unknown: Option<Timestamp>,
+    count: Count,
+    /// The last time when they were asked for on the strength of a token with an unknown key.
+    for_unknown: Option<ForUnknown>,
+}
+
+/// Fetches, numbered from one in the order in which they begin.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// The last that began.
+    begun: u64,
+    /// The last that ended.
+    ended: u64,
+}
+
+#[derive(Clone)]
+struct ForUnknown {
+    at: Timestamp,
+    /// Whether they were asked for once more, for a token that came meanwhile.
+    again: bool,
 }
 
 /// What there is without waiting.
@@ -125,20 +141,18 @@ impl IssuerKeys {
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
-        now: Timestamp,
+        began: Began,
     ) -> Result<Result<VerifyingKey, NoKey>, Unavailable> {
-        let seen = self.state().fetches;
+        let seen = self.state().count;
         let flight = self.flight.lock().await;
-        // Whoever held it before may have fetched what is looked for.
-        let unchanged = self.state().fetches == seen;
-        if unchanged && self.may_fetch(now) {
-            self.fetch(now).await;
+        if self.may_fetch(kid, algorithm, seen, began) {
+            self.fetch(began).await;
         }
         drop(flight);
         let state = self.state();
         let failed = || Unavailable(state.failure.clone().unwrap_or_else(|| "they have not come".into()));
         let keys = match &state.good {
-            Some((keys, at)) if self.are_good(*at, now) => keys,
+            Some((keys, at)) if self.are_good(*at, began.at) => keys,
             _ => return Err(failed()),
         };
         match keys.meant(kid, algorithm) {
@@ -158,22 +172,39 @@ impl IssuerKeys {
             let Ok(_flight) = keys.flight.try_lock() else { return };
             let due = keys.is_due(&keys.state(), now);
             if due {
-                keys.fetch(now).await;
+                keys.fetch(Began::at(now)).await;
             }
         });
     }
 
-    /// Whether a token whose key is not at hand may make the gate ask.
-    fn may_fetch(&self, now: Timestamp) -> bool {
+    /// Whether a token whose key was not at hand may make the gate ask. `seen` is how many fetches there were when it came.
+    fn may_fetch(&self, kid: Option<&str>, algorithm: Algorithm, seen: Count, began: Began) -> bool {
         let mut state = self.state();
-        if !state.good.as_ref().is_some_and(|(_, at)| self.are_good(*at, now)) {
+        if state.count.ended > seen.begun {
+            return false;
+        }
+        let Some((keys, _)) = state.good.as_ref().filter(|(_, at)| self.are_good(*at, began.at)) else {
+            let now = began.now();
             return !state.tried.is_some_and(|at| state.failure.is_some() && within(at, now, EMPTY_PAUSE));
+        };
+        // A fetch that was under way may have brought the key. That it did not bring it says little: the issuer may have answered before
+        // the key was there.
+        if !matches!(keys.meant(kid, algorithm), Meant::Unknown) {
+            return false;
         }
-        let may = !state.for_unknown.is_some_and(|at| within(at, now, UNKNOWN_PAUSE));
-        if may {
-            state.for_unknown = Some(now);
+        let landed = state.count.ended > seen.ended;
+        if landed && state.failure.is_some() {
+            return false;
         }
-        may
+        match &mut state.for_unknown {
+            Some(last) if within(last.at, began.at, UNKNOWN_PAUSE) => {
+                landed && !std::mem::replace(&mut last.again, true)
+            }
+            last => {
+                *last = Some(ForUnknown { at: began.at, again: false });
+                true
+            }
+        }
     }
 
     /// Whether keys that were fetched then are still used. A request that began before they came may use them, too.
@@ -188,15 +219,22 @@ impl IssuerKeys {
     }
 
     /// Asks once. Only who holds the flight may.
-    async fn fetch(&self, now: Timestamp) {
+    async fn fetch(&self, began: Began) {
+        let number = {
+            let mut state = self.state();
+            state.count.begun += 1;
+            state.count.begun
+        };
         let fetched = self.source.fetch().await;
         let mut state = self.state();
+        // A failure can take longer than the pause after it. Keys are as old as the question, which the answer may be, too.
+        let now = began.now();
         state.tried = Some(now);
-        state.fetches += 1;
+        state.count.ended = number;
         match fetched {
             Ok(keys) => {
                 let count = keys.len();
-                state.good = Some((Arc::new(keys), now));
+                state.good = Some((Arc::new(keys), began.at));
                 state.failure = None;
                 drop(state);
                 (self.tell)(&KeysNews::Fetched { issuer: &self.issuer, keys: count });

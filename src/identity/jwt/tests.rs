@@ -12,7 +12,13 @@ use http::{Request, request::Parts};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 const ISSUER: &str = "https://issuer.example";
 const NOW: &str = "2026-03-01T12:00:00Z";
@@ -50,8 +56,12 @@ fn rules() -> Vec<MappingRule> {
 }
 
 fn jwt_of(issuer: &str, source: Source) -> Kind {
+    telling(issuer, source, |_| {})
+}
+
+fn telling(issuer: &str, source: Source, tell: TellKeys) -> Kind {
     let minutes = Duration::from_mins;
-    let keys = IssuerKeys::new(issuer, source, minutes(5), minutes(60), |_| {});
+    let keys = IssuerKeys::new(issuer, source, minutes(5), minutes(60), tell);
     Kind::Jwt(Jwt::new(issuer, vec!["gate".into(), "findings".into()], Mapping::new(rules()), keys))
 }
 
@@ -205,20 +215,20 @@ fn keys_are_kept_while_the_issuer_is_down_and_given_up_in_the_end() {
         let at = |after: SignedDuration| identify_at(&identity, &token, now() + after);
         // Never reached: a fault of the gate's, told as one that may pass.
         refused(at(SignedDuration::ZERO).await, 503, "ServiceUnavailableException", "answered with status 404");
-        refused(at(SignedDuration::from_millis(999)).await, 503, "ServiceUnavailableException", "cannot be had");
+        refused(at(SignedDuration::from_millis(500)).await, 503, "ServiceUnavailableException", "cannot be had");
         assert_eq!(server.asked().len(), 1, "no more than one attempt a second");
         server.set("/keys", Signer::set([&signer]));
-        assert!(at(SECOND).await.is_ok());
+        assert!(at(MINUTE).await.is_ok());
         assert_eq!(server.asked().len(), 2);
         server.clear();
         // Old enough to be fetched again: the request does not wait for it, and does not suffer from its failure.
-        assert!(at(SECOND + MINUTE * 5).await.is_ok());
+        assert!(at(MINUTE + MINUTE * 5).await.is_ok());
         wait(&server, 3).await;
-        assert!(at(SECOND + MINUTE * 60 - SECOND).await.is_ok());
+        assert!(at(MINUTE + MINUTE * 60 - SECOND).await.is_ok());
         wait(&server, 4).await;
-        refused(at(SECOND + MINUTE * 60).await, 503, "ServiceUnavailableException", "answered with status 404");
+        refused(at(MINUTE + MINUTE * 60).await, 503, "ServiceUnavailableException", "answered with status 404");
         server.set("/keys", Signer::set([&signer]));
-        assert!(at(SECOND + MINUTE * 61).await.is_ok());
+        assert!(at(MINUTE + MINUTE * 61).await.is_ok());
     });
 }
 
@@ -258,6 +268,61 @@ fn an_unknown_key_makes_the_gate_ask_once_in_ten_seconds() {
         server.clear();
         refused(at(far(&one), 20).await, 503, "ServiceUnavailableException", "try again");
         assert!(at(far(&two), 20).await.is_ok());
+    });
+}
+
+#[test]
+fn the_pause_after_a_failure_begins_when_it_is_known() {
+    static FAILED: AtomicUsize = AtomicUsize::new(0);
+    let server = Server::start();
+    server.hold(true);
+    let tell: TellKeys = |news| {
+        assert!(matches!(news, KeysNews::Failed { .. }));
+        FAILED.fetch_add(1, SeqCst);
+    };
+    let identity = identity(vec![telling(ISSUER, source(&server), tell)]);
+    let token = Signer::new(Algorithm::ES256, "one").token(&claims());
+    // Time goes on as soon as there is nothing but time to wait for.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        for (after, failed) in [(SignedDuration::ZERO, 1), (SignedDuration::from_millis(5_500), 1), (SECOND * 7, 2)] {
+            let result = identify_at(&identity, &token, now() + after).await;
+            refused(result, 503, "ServiceUnavailableException", "gave no answer");
+            assert_eq!(FAILED.load(SeqCst), failed, "{after:?}");
+        }
+    });
+}
+
+#[test]
+fn an_answer_to_an_earlier_question_refuses_nobody() {
+    static NEXT: Mutex<Option<(Server, String)>> = Mutex::new(None);
+    let [one, two, other] = ["one", "two", "other"].map(|kid| Signer::new(Algorithm::ES256, kid));
+    let server = publishing([&one]);
+    // The issuer changes its keys when it has answered, before anybody else may ask.
+    let tell: TellKeys = |_| {
+        if let Some((server, keys)) = NEXT.lock().unwrap().take() {
+            server.set("/keys", keys);
+        }
+    };
+    let identity = identity(vec![telling(ISSUER, source(&server), tell)]);
+    let find = async |signer: &Signer, seconds: i32| {
+        identify_at(&identity, &signer.token(&claims()), now() + SECOND * seconds).await
+    };
+    let unknown = |result| refused(result, 403, "UnrecognizedClientException", "names the key `other`");
+    run(async {
+        assert!(find(&one, 0).await.is_ok());
+        *NEXT.lock().unwrap() = Some((server.clone(), Signer::set([&two])));
+        let (stranger, caller) = tokio::join!(find(&other, 1), find(&two, 1));
+        unknown(stranger);
+        assert!(caller.is_ok(), "{caller:?}");
+        assert_eq!(server.asked().len(), 3);
+        // It asks once more, and not whenever a stranger comes while somebody asks.
+        let (first, second, third) = tokio::join!(find(&other, 20), find(&other, 20), find(&other, 20));
+        [first, second, third].into_iter().for_each(unknown);
+        assert_eq!(server.asked().len(), 5);
+        let (first, second) = tokio::join!(find(&other, 21), find(&other, 21));
+        [first, second].into_iter().for_each(unknown);
+        assert_eq!(server.asked().len(), 5);
     });
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     finding::{ApiError, Proof},
-    identity::{Mapping, identified::Identified},
+    identity::{Mapping, began::Began, identified::Identified},
 };
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
@@ -33,7 +33,7 @@ pub(in crate::identity) enum Claim<'a> {
     /// It is proven. `due`: the keys should be fetched again meanwhile.
     Proven { jwt: &'a Jwt, identified: Identified, due: bool, now: Timestamp },
     /// Its key is not at hand.
-    Open { jwt: &'a Jwt, token: Token<'a>, algorithm: Algorithm, now: Timestamp },
+    Open { jwt: &'a Jwt, token: Token<'a>, algorithm: Algorithm, began: Began },
 }
 
 impl Jwt {
@@ -85,11 +85,11 @@ impl Jwt {
                     let identified = self.verify(&token, algorithm, key, now)?;
                     Ok(Claim::Proven { jwt: self, identified, due, now })
                 }
-                Meant::Unknown => Ok(Claim::Open { jwt: self, token, algorithm, now }),
+                Meant::Unknown => Ok(Claim::Open { jwt: self, token, algorithm, began: Began::at(now) }),
                 Meant::OtherAlgorithm => Err(self.no_key(&token, NoKey::OtherAlgorithm)),
                 Meant::Unnamed => Err(self.no_key(&token, NoKey::Unnamed)),
             },
-            AtHand::Nothing => Ok(Claim::Open { jwt: self, token, algorithm, now }),
+            AtHand::Nothing => Ok(Claim::Open { jwt: self, token, algorithm, began: Began::at(now) }),
         }
     }
 
@@ -163,9 +163,9 @@ impl Claim<'_> {
                 }
                 Ok(identified)
             }
-            Self::Open { jwt, token, algorithm, now } => {
-                match jwt.keys.find(token.header.kid.as_deref(), algorithm, now).await {
-                    Ok(Ok(key)) => jwt.verify(&token, algorithm, &key, now),
+            Self::Open { jwt, token, algorithm, began } => {
+                match jwt.keys.find(token.header.kid.as_deref(), algorithm, began).await {
+                    Ok(Ok(key)) => jwt.verify(&token, algorithm, &key, began.at),
                     Ok(Err(why)) => Err(jwt.no_key(&token, why)),
                     Err(Unavailable(reason)) => Err(ApiError::unavailable(format!(
                         "The bearer token cannot be checked, because the keys of `{}` cannot be had: {reason}. Nothing is wrong with \
