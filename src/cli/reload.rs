@@ -10,6 +10,7 @@ use super::{Failure, assemble, discover};
 use crate::{
     config::{self, Config, Flags, Reads},
     discovery::Discovered,
+    finding::Accounts,
     proxy::{GateSettings, Live, Prepared, Tls},
     telemetry::events::{ConfigurationDoubtful, ReloadFailed, Reloaded, WatchFailed},
 };
@@ -84,6 +85,14 @@ impl Reload {
     }
 }
 
+/// What takes the place of what was.
+struct Renewal {
+    tls: Option<Prepared>,
+    settings: GateSettings,
+    /// What the accounts file says, without what was listed.
+    said: Accounts,
+}
+
 /// A running gate, and where its configuration comes from.
 pub(super) struct Reloader {
     pub(super) file: PathBuf,
@@ -151,9 +160,9 @@ impl Reloader {
             let is_new = reads.digest != self.reads.digest || is_relisted || failed && outcome.is_ok();
             failed = outcome.is_err();
             self.reads = reads;
-            let outcome = outcome.map(|(tls, settings, warnings)| {
+            let outcome = outcome.map(|(renewal, warnings)| {
                 if is_new {
-                    self.install(tls, settings);
+                    self.install(renewal);
                 }
                 warnings
             });
@@ -181,19 +190,23 @@ impl Reloader {
     }
 
     /// Reads everything: what is to be put in place if all of it is good, and what is doubtful about it.
-    fn read(&self) -> Result<(Option<Prepared>, GateSettings, Vec<String>), Failure> {
+    fn read(&self) -> Result<(Renewal, Vec<String>), Failure> {
         let mut config = config::load(&self.file, self.environment.iter().cloned(), &self.flags)?;
+        let said = config.accounts.clone();
         config.accounts = discover::accounts(self.discovered.as_ref(), config.accounts)?;
         self.refuse_what_stays(&config)?;
         let tls = assemble::tls(&config.listen)?;
         let settings = assemble::renewed(&config, self.live.current())?;
         let warnings = config.warnings.iter().cloned().chain(assemble::doubts(&config, &settings.snapshot)).collect();
-        Ok((tls, settings, warnings))
+        Ok((Renewal { tls, settings, said }, warnings))
     }
 
-    fn install(&self, prepared: Option<Prepared>, settings: GateSettings) {
-        if let (Some(tls), Some(prepared)) = (&self.tls, prepared) {
+    fn install(&self, Renewal { tls, settings, said }: Renewal) {
+        if let (Some(tls), Some(prepared)) = (&self.tls, tls) {
             tls.install(prepared);
+        }
+        if let Some(discovered) = &self.discovered {
+            discovered.say(said);
         }
         self.live.replace(settings);
     }

@@ -36,15 +36,31 @@ pub(super) struct Doubt {
     pub(super) left: usize,
 }
 
-/// The first fleet of which more than half of the members that `known` has are gone in `new`.
-pub(super) fn doubt(known: &Listed, new: &Listed) -> Option<Doubt> {
+/// Each fleet of which more than half of the members that `known` has are gone in `new`. A fleet that had members and has none is one of them.
+pub(super) fn doubts(known: &Listed, new: &Listed) -> Vec<Doubt> {
     let of = |(administrator, members): (&AccountId, &BTreeSet<AccountId>)| {
         let before = known.get(administrator)?;
         let left = before.intersection(members).count();
         let doubt = Doubt { administrator: *administrator, before: before.len(), left };
         ((before.len() - left) * 2 > before.len()).then_some(doubt)
     };
-    new.iter().find_map(of)
+    new.iter().filter_map(of).collect()
+}
+
+/// `new` with what was known before in the place of the lists that are not believed. An account that a list which is believed has is no
+/// member of another fleet any more: Security Hub lets nobody have two administrators.
+pub(super) fn without(new: Listed, disbelieved: &BTreeSet<AccountId>, before: &Listed) -> Listed {
+    let (doubtful, mut believed): (Listed, Listed) = new.into_iter().partition(|(of, _)| disbelieved.contains(of));
+    let kept: Listed = doubtful
+        .into_keys()
+        .map(|administrator| {
+            let members = before.get(&administrator).into_iter().flatten();
+            let is_elsewhere = |account: &AccountId| believed.values().any(|members| members.contains(account));
+            (administrator, members.copied().filter(|account| !is_elsewhere(account)).collect())
+        })
+        .collect();
+    believed.extend(kept);
+    believed
 }
 
 #[cfg(test)]
@@ -93,21 +109,43 @@ mod tests {
     }
 
     #[test]
-    fn a_fleet_that_loses_most_of_its_members_is_doubted() {
-        let known = listed(&[(1, &[11, 12, 13, 14]), (2, &[])]);
-        let doubt =
-            |first: &[u64]| doubt(&known, &listed(&[(1, first), (2, &[21])])).map(|doubt| (doubt.before, doubt.left));
-        for (members, expected) in [
-            (&[11, 12, 13, 14, 15][..], None),
-            (&[11, 12], None),
-            (&[11, 12, 16, 17], None),
-            (&[11], Some((4, 1))),
+    fn each_fleet_that_loses_most_of_its_members_is_doubted() {
+        let known = listed(&[(1, &[11, 12, 13, 14]), (2, &[]), (3, &[31, 32])]);
+        for (first, third, expected) in [
+            (&[11, 12, 13, 14, 15][..], &[31, 32][..], &[][..]),
+            (&[11, 12], &[31], &[]),
+            (&[11, 12, 16, 17], &[31, 32], &[]),
+            (&[11], &[31, 32], &[(1, 4, 1)]),
             // As many as before, but others.
-            (&[11, 16, 17, 18], Some((4, 1))),
-            (&[], Some((4, 0))),
+            (&[11, 16, 17, 18], &[31, 32], &[(1, 4, 1)]),
+            (&[], &[31, 32], &[(1, 4, 0)]),
+            // One does not hide the other.
+            (&[11], &[], &[(1, 4, 1), (3, 2, 0)]),
+            (&[], &[33, 34], &[(1, 4, 0), (3, 2, 0)]),
         ] {
-            assert_eq!(doubt(members), expected, "{members:?}");
+            let doubts = doubts(&known, &listed(&[(1, first), (2, &[21]), (3, third)]));
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(of, before, left)| Doubt { administrator: id(*of), before: *before, left: *left })
+                .collect();
+            assert_eq!(doubts, expected, "{first:?} {third:?}");
         }
-        assert_eq!(super::doubt(&Listed::new(), &known), None);
+        assert_eq!(doubts(&Listed::new(), &known), []);
+    }
+
+    #[test]
+    fn what_is_not_believed_stays_as_it_was_and_the_rest_is_new() {
+        let before = listed(&[(1, &[11, 12]), (2, &[21, 22])]);
+        for (new, disbelieved, expected) in [
+            (listed(&[(1, &[]), (2, &[21, 23])]), &[1][..], listed(&[(1, &[11, 12]), (2, &[21, 23])])),
+            (listed(&[(1, &[]), (2, &[])]), &[1, 2], before.clone()),
+            (listed(&[(1, &[13]), (2, &[])]), &[2], listed(&[(1, &[13]), (2, &[21, 22])])),
+            // Who has another administrator now is in one fleet, not in two.
+            (listed(&[(1, &[]), (2, &[21, 22, 11])]), &[1], listed(&[(1, &[12]), (2, &[11, 21, 22])])),
+            (listed(&[(1, &[13]), (2, &[23])]), &[], listed(&[(1, &[13]), (2, &[23])])),
+        ] {
+            let disbelieved = disbelieved.iter().map(|of| id(*of)).collect();
+            assert_eq!(without(new, &disbelieved, &before), expected);
+        }
     }
 }

@@ -2,16 +2,16 @@
 
 use super::{
     ask::{DiscoveryError, Pace, discover},
-    merge::{self, Listed},
+    merge::{self, Doubt, Listed},
 };
 use crate::{
-    finding::{AccountId, Accounts, InvalidFleets},
+    finding::{AccountId, Accounts, InvalidFleets, Role},
     telemetry::events::{AccountsDiscovered, AccountsDoubted, DiscoveryFailed},
     upstream::Upstream,
 };
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -47,16 +47,18 @@ impl Discovered {
         Self(Arc::new(Shared { known: Mutex::new(Known { said, listed: Listed::new() }), changed: Notify::new() }))
     }
 
-    /// The accounts by what was listed and by what the accounts file says now. From here on its administrators are asked.
+    /// The accounts by what was listed and by what an accounts file says. What is known does not change by it.
     ///
     /// # Errors
     ///
     /// An account has two places in them.
     pub fn accounts(&self, said: &Accounts) -> Result<Accounts, InvalidFleets> {
-        let mut known = self.known();
-        let accounts = merge::merge(said, &known.listed)?;
-        known.said = said.clone();
-        Ok(accounts)
+        merge::merge(said, &self.known().listed)
+    }
+
+    /// Takes what the accounts file says now, once that is what the gate uses. From here on its administrators are asked.
+    pub fn say(&self, said: Accounts) {
+        self.known().said = said;
     }
 
     /// Waits until something else was listed than before.
@@ -76,14 +78,14 @@ pub struct Refresher {
     discovered: Discovered,
     every: Duration,
     pace: Pace,
-    /// How many lists in a row were doubtful.
-    doubted: u32,
+    /// How many lists in a row were doubtful, of each administrator's.
+    doubted: BTreeMap<AccountId, u32>,
 }
 
 impl Refresher {
     /// Asks `upstream`, about as often as this.
     pub fn new(upstream: Upstream, discovered: Discovered, every: Duration, pace: Pace) -> Self {
-        Self { upstream, discovered, every, pace, doubted: 0 }
+        Self { upstream, discovered, every, pace, doubted: BTreeMap::new() }
     }
 
     /// Lists once. Whether anything changed, which [`Discovered::changed`] then tells.
@@ -103,31 +105,42 @@ impl Refresher {
         let said = self.discovered.known().said.clone();
         let listed = discover(&self.upstream, said.administrators(), &self.pace).await?;
         let before = before(&said, &self.discovered.known().listed);
-        if let Some(doubt) = merge::doubt(&before, &listed) {
-            self.doubted += 1;
-            let is_empty = listed.get(&doubt.administrator).is_some_and(BTreeSet::is_empty);
-            let is_believed = !is_empty && self.doubted >= TIMES;
-            AccountsDoubted {
-                administrator: doubt.administrator.as_str(),
-                before: doubt.before,
-                left: doubt.left,
-                is_believed,
-            }
-            .emit();
-            if !is_believed {
-                return Ok(false);
-            }
-        }
-        let accounts = merge::merge(&said, &listed).map_err(DiscoveryError::Conflict)?;
-        self.doubted = 0;
+        let disbelieved = self.disbelieved(&before, &listed);
+        let listed = merge::without(listed, &disbelieved, &before);
         let mut known = self.discovered.known();
-        if known.listed == listed {
+        // While it was asked, other administrators may have come and some may have gone.
+        let mut new: Listed = known.listed.clone();
+        new.extend(listed);
+        new.retain(|administrator, _| known.said.role(*administrator) == Some(Role::Administrator));
+        let accounts = merge::merge(&known.said, &new).map_err(DiscoveryError::Conflict)?;
+        if known.listed == new {
             return Ok(false);
         }
-        known.listed = listed;
+        known.listed = new;
         drop(known);
         AccountsDiscovered { accounts: accounts.count() }.emit();
         Ok(true)
+    }
+
+    /// Whose lists are not believed. One administrator's says nothing about another's: each is counted by itself.
+    fn disbelieved(&mut self, before: &Listed, listed: &Listed) -> BTreeSet<AccountId> {
+        let doubts = merge::doubts(before, listed);
+        self.doubted.retain(|administrator, _| doubts.iter().any(|doubt| doubt.administrator == *administrator));
+        let mut disbelieved = BTreeSet::new();
+        for Doubt { administrator, before, left } in doubts {
+            // An empty list is what an outage looks like, and confirms nothing.
+            let is_empty = listed.get(&administrator).is_none_or(BTreeSet::is_empty);
+            let times = self.doubted.entry(administrator).or_default();
+            *times = if is_empty { 0 } else { times.saturating_add(1) };
+            let is_believed = *times >= TIMES;
+            AccountsDoubted { administrator: administrator.as_str(), before, left, is_believed }.emit();
+            if is_believed {
+                self.doubted.remove(&administrator);
+            } else {
+                disbelieved.insert(administrator);
+            }
+        }
+        disbelieved
     }
 
     /// Lists for the first time, again and again for so long, and tells nobody: whoever waits for it knows. If nothing comes of it, the members that the accounts file has are what there is.
@@ -137,9 +150,11 @@ impl Refresher {
     /// Nothing was listed in time, and the accounts file has no member either.
     pub async fn first(&mut self, wait: Duration) -> Result<(), DiscoveryError> {
         let until = Instant::now() + wait;
-        self.pace.deadline = wait.min(Pace::default().deadline);
         let again_after = self.pace.again_after;
         let failed = loop {
+            // Each try has what is left of it, and not the whole again.
+            let left = until.saturating_duration_since(Instant::now());
+            self.pace.deadline = left.min(Pace::default().deadline);
             match self.list().await {
                 // A list that is doubted is no first list, and the file's members are more than it has.
                 Ok(_) => break None,

@@ -248,6 +248,82 @@ fn what_was_listed_last_stays() {
     });
 }
 
+fn two_fleets() -> Accounts {
+    let fleet = |administrator| Fleet { administrator: id(administrator), name: String::new(), members: Vec::new() };
+    Accounts::of([fleet(FIRST), fleet(SECOND)]).unwrap()
+}
+
+fn list_each(server: &Server, first: std::ops::Range<usize>, second: std::ops::Range<usize>) {
+    server.answers(move |(path, account)| {
+        let members = if account == FIRST { first.clone() } else { second.clone() };
+        (200, if path == "/administrator" { "{}".to_owned() } else { page(members, None) })
+    });
+}
+
+#[test]
+fn what_one_administrator_lists_is_believed_or_not_whatever_another_one_lists() {
+    let server = Server::start(|_| (500, String::new()));
+    on(async {
+        let said = two_fleets();
+        let (mut refresher, discovered) = refresher(&server, &said);
+        let counts = || {
+            let accounts = discovered.accounts(&said).unwrap();
+            [FIRST, SECOND].map(|fleet| accounts.members_of(id(fleet)).count())
+        };
+        // What each fleet lists, and who is a member after it.
+        for (number, (first, second, expected)) in [
+            (0..10, 100..110, [10, 10]),
+            // Most are gone from one, all from the other: only the first is believed in the end.
+            (0..1, 0..0, [10, 10]),
+            (0..1, 0..0, [10, 10]),
+            (0..1, 0..0, [1, 10]),
+            (0..1, 0..0, [1, 10]),
+            // An empty list holds up nobody else's changes.
+            (0..4, 0..0, [4, 10]),
+            // Empty lists confirm no other list, and one fleet's doubts are not another's.
+            (0..4, 100..101, [4, 10]),
+            (0..4, 100..110, [4, 10]),
+            (0..1, 100..110, [4, 10]),
+            (0..1, 100..102, [4, 10]),
+            (0..4, 100..102, [4, 10]),
+            (0..1, 100..102, [4, 2]),
+            (0..1, 100..102, [4, 2]),
+            (0..1, 100..102, [1, 2]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            list_each(&server, first, second);
+            refresher.once().await.unwrap();
+            assert_eq!(counts(), expected, "list {number}");
+        }
+    });
+}
+
+#[test]
+fn a_file_that_is_only_looked_at_changes_nothing_and_one_that_is_installed_does() {
+    let server = Server::start(|_| (500, String::new()));
+    on(async {
+        let one = said(0);
+        let (mut refresher, discovered) = refresher(&server, &one);
+        list_each(&server, 0..3, 100..104);
+        refresher.once().await.unwrap();
+        server.paths();
+
+        assert_eq!(discovered.accounts(&two_fleets()).unwrap().members().count(), 3);
+        assert_eq!(refresher.once().await, Ok(false));
+        assert_eq!(server.paths().len(), 2, "the second administrator is not asked");
+
+        discovered.say(two_fleets());
+        assert_eq!(refresher.once().await, Ok(true));
+        assert_eq!(server.paths().len(), 4);
+        assert_eq!(discovered.accounts(&two_fleets()).unwrap().members().count(), 7);
+        // What was listed of the one that stays is not lost with the one that goes.
+        discovered.say(one.clone());
+        assert_eq!(discovered.accounts(&one).unwrap().members().count(), 3);
+    });
+}
+
 #[test]
 fn the_first_list_is_waited_for_or_the_file_s_members_are_what_there_is() {
     let server = Server::start(|_| (503, String::new()));
@@ -278,5 +354,26 @@ fn the_first_list_is_waited_for_or_the_file_s_members_are_what_there_is() {
         let (mut refused, _) = refresher(&server, &said(2));
         let error = refused.first(Duration::from_secs(20)).await.unwrap_err();
         assert_eq!(error, DiscoveryError::NoAdministrator { account: id(FIRST), administrator: id(SECOND) });
+    });
+}
+
+/// What a try after the first one may take is what is left of the time, not all of it again.
+#[test]
+fn a_second_try_has_what_is_left_of_the_time() {
+    let server = Server::start(|_| (403, String::new()));
+    on(async {
+        let wait = Duration::from_secs(2);
+        let (mut refresher, _) = refresher(&server, &said(0));
+        // The first try is refused at once, and all further ones hang: the last one's deadline, which the error tells, is shorter.
+        let mut is_first = true;
+        server.answers(move |_| {
+            if std::mem::take(&mut is_first) {
+                return (403, String::new());
+            }
+            thread::sleep(Duration::from_secs(5));
+            (500, String::new())
+        });
+        let error = refresher.first(wait).await.unwrap_err();
+        assert!(matches!(error, DiscoveryError::Late(deadline) if deadline < wait), "{error:?}");
     });
 }
