@@ -1,6 +1,8 @@
 //! One request at a time: what it asks, what it is told, what is kept.
 
 use super::*;
+use std::{cell::Cell, rc::Rc};
+use tokio::time::sleep_until;
 
 #[test]
 fn findings_come_in_their_order_in_calls_of_twenty_and_are_kept() {
@@ -211,5 +213,28 @@ fn a_refused_call_fails_and_the_next_ones_wait() {
         sleep(3 * SECOND).await;
         assert_eq!(confidences(&look_up(&states, &backend, 1, &ids([4])).await), [Some(4)]);
         assert_eq!((elapsed(), backend.count()), (7500, 5));
+    });
+}
+
+/// Dropped, it would tell nobody of a backend that hangs.
+#[test]
+fn a_call_ends_at_its_deadline_by_itself() {
+    paused(async {
+        let states = Arc::new(States::new(settings()));
+        let (began, ended) = (Instant::now(), Rc::new(Cell::new(None)));
+        let at = Rc::clone(&ended);
+        let hangs = async move |_: Bytes, by| {
+            sleep_until(by).await;
+            at.set(Some(by));
+            Err(CallError::Failed("it did not answer".to_owned()))
+        };
+        let name = name("1");
+        let found = states.look_up(&caller(1), &[&name], hangs).await;
+        assert!(matches!(found[..], [Found::Unavailable(Unavailable::Deadline)]), "{found:?}");
+        while ended.get().is_none() {
+            assert!(began.elapsed() < settings().deadline * 2, "it was dropped");
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(ended.get(), Some(began + settings().deadline));
     });
 }
