@@ -59,6 +59,15 @@ pub enum Unmapped {
         /// Which rule.
         rule: usize,
     },
+    /// A group that a rule makes is empty, too long or has control characters. Without it, what policies forbid that group would be
+    /// permitted.
+    #[error(
+        "rule {rule} (counted from 0) makes a group of it that is none: expected 1 to 2048 bytes without control characters"
+    )]
+    NoGroup {
+        /// Which rule.
+        rule: usize,
+    },
 }
 
 /// The longest principal and group: that of an ARN in the API model of IAM.
@@ -118,11 +127,14 @@ impl MappingRule {
         if !fits(&principal) {
             return Err(Unmapped::NoPrincipal { rule });
         }
-        let groups = self.groups.iter().map(|group| group.fill(captured)).filter(fits).map(Arc::from).collect();
+        let groups: Vec<String> = self.groups.iter().map(|group| group.fill(captured)).collect();
+        if !groups.iter().all(fits) {
+            return Err(Unmapped::NoGroup { rule });
+        }
         Ok(Identified {
             account,
             principal: principal.into(),
-            groups,
+            groups: groups.into_iter().map(Arc::from).collect(),
             region: None,
             proof,
             minimum_enforcement: self.minimum_enforcement,
@@ -187,6 +199,19 @@ mod tests {
             apply(&rules, &[("uri", "spiffe://a/22222222222x/pay/bot")]),
             Err(Unmapped::NoAccount { rule: 0, made: "22222222222x".into() })
         );
+    }
+
+    #[test]
+    fn a_group_that_is_none_is_never_left_out() {
+        let mut of_team = rule(&[("uri", "spiffe://a/{team*}")], "222222222222", "bot");
+        of_team.groups = vec!["all".parse().unwrap(), "{team}".parse().unwrap()];
+        let long: &'static str = format!("spiffe://a/{}", "x".repeat(LONGEST + 1)).leak();
+        for uri in ["spiffe://a/", "spiffe://a/pay\u{7}", long] {
+            let found = apply(std::slice::from_ref(&of_team), &[("uri", uri)]);
+            assert_eq!(found, Err(Unmapped::NoGroup { rule: 0 }), "{uri:?}");
+        }
+        let longest: &'static str = &long[..long.len() - 1];
+        assert_eq!(apply(&[of_team], &[("uri", longest)]).unwrap().2, ["all", &"x".repeat(LONGEST)]);
     }
 
     #[test]
