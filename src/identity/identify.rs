@@ -99,8 +99,10 @@ impl Identity {
     pub fn keep_keys_of(&self, earlier: &Self) {
         for kind in &self.kinds {
             for other in &earlier.kinds {
-                if let (Kind::Jwt(jwt), Kind::Jwt(other)) = (kind, other) {
-                    jwt.keep_keys_of(other);
+                match (kind, other) {
+                    (Kind::Jwt(jwt), Kind::Jwt(other)) => jwt.keep_keys_of(other),
+                    (Kind::Header(header), Kind::Header(other)) => header.keep_keys_of(other),
+                    _ => {}
                 }
             }
         }

@@ -100,6 +100,11 @@ impl Client {
         Ok(Self { ca: None, timeout, limit, https, http })
     }
 
+    /// Whether another one trusts the same authorities, both having been made by [`Client::new`].
+    pub(crate) fn trusts_as(&self, other: &Self) -> bool {
+        self.ca == other.ca
+    }
+
     /// Asks for a document.
     pub async fn get(&self, url: &Uri) -> Result<Fetched, RequestError> {
         let mut request = Request::new(Full::default());

@@ -9,6 +9,8 @@ use crate::{
     finding::{ApiError, Proof},
     identity::{
         Mapping,
+        began::Began,
+        flights::Flights,
         identified::Identified,
         jwt::{Padding, Token, VerifyingKey, expired, time},
     },
@@ -32,6 +34,10 @@ pub(super) const DATA: HeaderName = HeaderName::from_static("x-amzn-oidc-data");
 const LONGEST: usize = 16 * 1024;
 /// How many keys are remembered. A load balancer has one at a time.
 const MOST_KEYS: usize = 32;
+/// How long a key is used before it is asked for again: one that is withdrawn is not good for ever. Nobody says how long it is good.
+const KEY_HOLDS: SignedDuration = SignedDuration::from_hours(24);
+/// How many keys are asked for at a time. Each is a request that somebody waits for, for as long as the client's time limit.
+const MOST_FLIGHTS: usize = 8;
 /// How many keys that are none are remembered, and asked for within [`FAILURE`].
 const MOST_FAILURES: usize = 32;
 /// How long it is remembered that there is no such key, or that it could not be had.
@@ -110,15 +116,20 @@ pub(in crate::identity) struct Claim<'a> {
     token: Token<'a>,
     signer: &'a Signer,
     kid: String,
-    now: Timestamp,
+    began: Began,
 }
 
 impl Alb {
     /// Callers whom one of `signers` signed in, by rules whose attributes are the claims. `keys_url` is where keys are instead of at
     /// AWS: the key id is put behind it.
     pub fn new(signers: Vec<Signer>, mapping: Mapping, client: Client, keys_url: Option<String>) -> Self {
-        let keys = Keys { client, base: keys_url, known: Mutex::default(), flight: tokio::sync::Mutex::default() };
+        let keys = Keys { client, base: keys_url, known: Mutex::default(), flights: Flights::new(MOST_FLIGHTS) };
         Self { signers, mapping, keys }
+    }
+
+    /// Goes on with the keys that another one has, if they are from the same place.
+    pub(super) fn keep_keys_of(&self, earlier: &Self) {
+        self.keys.keep_those_of(&earlier.keys);
     }
 
     pub(super) fn begin<'a>(&'a self, headers: &'a HeaderMap, now: Timestamp) -> Result<HeaderClaim<'a>, ApiError> {
@@ -147,7 +158,7 @@ impl Alb {
         let Some(kid) = token.header.kid.as_deref().filter(is_id).map(str::to_owned) else {
             return Err(refused(format!("The token in `{DATA}` names no key (`kid`) of a load balancer")));
         };
-        let claim = Claim { alb: self, token, signer, kid, now };
+        let claim = Claim { alb: self, token, signer, kid, began: Began::at(now) };
         match self.keys.at_hand(&claim.kid, now) {
             Some(key) => claim.verify(&key?).map(HeaderClaim::Proven),
             None => Ok(HeaderClaim::Alb(claim)),
@@ -157,12 +168,12 @@ impl Alb {
 
 impl Claim<'_> {
     pub(super) async fn finish(self) -> Result<Identified, ApiError> {
-        let key = self.alb.keys.find(self.signer, &self.kid, self.now).await?;
+        let key = self.alb.keys.find(self.signer, &self.kid, self.began).await?;
         self.verify(&key)
     }
 
     fn verify(&self, key: &VerifyingKey) -> Result<Identified, ApiError> {
-        let Self { alb, token, now, .. } = self;
+        let Self { alb, token, began, .. } = self;
         if !key.verifies(Algorithm::ES256, token.signed.as_bytes(), &token.signature) {
             return Err(ApiError::invalid_signature(format!(
                 "The token in `{DATA}` is not signed by the load balancer: its signature does not match."
@@ -171,7 +182,7 @@ impl Claim<'_> {
         let Some(end) = &token.header.exp else {
             return Err(refused(format!("The token in `{DATA}` has no `exp` in its header")));
         };
-        if let Some(expired) = expired(time(end), *now) {
+        if let Some(expired) = expired(time(end), began.at) {
             return Err(expired);
         }
         let subject = token.claims.text("sub").unwrap_or_default();
@@ -191,21 +202,27 @@ struct Keys {
     client: Client,
     base: Option<String>,
     known: Mutex<Known>,
-    /// Held by whoever fetches.
-    flight: tokio::sync::Mutex<()>,
+    /// The keys that are being asked for.
+    flights: Flights<String, Result<VerifyingKey, ApiError>>,
 }
 
 /// What came of the last fetches, the newest in front. What failed does not push out what is good.
 #[derive(Default)]
 struct Known {
-    /// The last [`MOST_KEYS`].
-    keys: VecDeque<(String, VerifyingKey)>,
+    /// The last [`MOST_KEYS`], and when.
+    keys: VecDeque<(String, VerifyingKey, Timestamp)>,
     /// The last [`MOST_FAILURES`], and when.
     failures: VecDeque<(String, ApiError, Timestamp)>,
 }
 
 impl Known {
-    /// Failures that still count. A request that began a little earlier than the one that asked sees them ahead.
+    /// A key that still counts. A request that began a little earlier than the one that asked sees it ahead.
+    fn key(&self, kid: &str, now: Timestamp) -> Option<&VerifyingKey> {
+        let counts = |at: &Timestamp| now.duration_since(*at).abs() < KEY_HOLDS;
+        self.keys.iter().find(|(known, _, at)| known == kid && counts(at)).map(|(_, key, _)| key)
+    }
+
+    /// Failures that still count, as keys do.
     fn failures(&self, now: Timestamp) -> impl Iterator<Item = (&str, &ApiError)> {
         let counts = move |at: &Timestamp| now.duration_since(*at).abs() < FAILURE;
         self.failures.iter().filter(move |(_, _, at)| counts(at)).map(|(kid, error, _)| (&**kid, error))
@@ -216,37 +233,58 @@ impl Keys {
     /// What is known of a key without asking.
     fn at_hand(&self, kid: &str, now: Timestamp) -> Option<Result<VerifyingKey, ApiError>> {
         let known = self.known();
-        if let Some((_, key)) = known.keys.iter().find(|(known, _)| known == kid) {
+        if let Some(key) = known.key(kid, now) {
             return Some(Ok(key.clone()));
         }
         known.failures(now).find(|(known, _)| *known == kid).map(|(_, error)| Err(error.clone()))
     }
 
-    async fn find(&self, signer: &Signer, kid: &str, now: Timestamp) -> Result<VerifyingKey, ApiError> {
-        let _flight = self.flight.lock().await;
-        // Whoever held it before may have fetched the same.
-        if let Some(known) = self.at_hand(kid, now) {
-            return known;
-        }
-        if self.known().failures(now).count() >= MOST_FAILURES {
-            return Err(ApiError::unavailable(format!(
+    /// The key, fetched if need be. All who want the same at a time are one question, and nobody waits for the answer to another.
+    async fn find(&self, signer: &Signer, kid: &str, began: Began) -> Result<VerifyingKey, ApiError> {
+        let too_many = || {
+            Err(ApiError::unavailable(format!(
                 "The token in `{DATA}` cannot be checked: too many keys that load balancers do not have were asked for. Try again in \
                  some seconds."
-            )));
-        }
-        let fetched = self.fetch(signer, kid).await;
+            )))
+        };
+        let found = self.flights.answer(kid.to_owned(), async || {
+            let now = began.now();
+            // Between the look at the head and now, another flight may have landed.
+            if let Some(known) = self.at_hand(kid, now) {
+                return known;
+            }
+            if self.known().failures(now).count() >= MOST_FAILURES {
+                return too_many();
+            }
+            let fetched = self.fetch(signer, kid).await;
+            // It counts from when it is known: a failure that took its time would be forgotten at once.
+            self.keep(kid, &fetched, began.now());
+            fetched
+        });
+        found.await.unwrap_or_else(too_many)
+    }
+
+    fn keep(&self, kid: &str, fetched: &Result<VerifyingKey, ApiError>, at: Timestamp) {
         let mut known = self.known();
-        match &fetched {
+        match fetched {
             Ok(key) => {
-                known.keys.push_front((kid.to_owned(), key.clone()));
+                known.keys.retain(|(known, ..)| known != kid);
+                known.keys.push_front((kid.to_owned(), key.clone(), at));
                 known.keys.truncate(MOST_KEYS);
             }
             Err(error) => {
-                known.failures.push_front((kid.to_owned(), error.clone(), now));
+                known.failures.push_front((kid.to_owned(), error.clone(), at));
                 known.failures.truncate(MOST_FAILURES);
             }
         }
-        fetched
+    }
+
+    /// Goes on with the keys that another one has, if they are from the same place. What failed is asked again.
+    fn keep_those_of(&self, earlier: &Self) {
+        if self.base == earlier.base && self.client.trusts_as(&earlier.client) {
+            let keys = earlier.known().keys.clone();
+            self.known().keys = keys;
+        }
     }
 
     async fn fetch(&self, signer: &Signer, kid: &str) -> Result<VerifyingKey, ApiError> {

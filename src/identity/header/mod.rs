@@ -57,6 +57,13 @@ impl Header {
         Self { trust, front }
     }
 
+    /// Goes on with the keys that another one has, if they are from the same place.
+    pub(super) fn keep_keys_of(&self, earlier: &Self) {
+        if let (Front::Alb(alb), Front::Alb(earlier)) = (&self.front, &earlier.front) {
+            alb.keep_keys_of(earlier);
+        }
+    }
+
     /// Whether a trusted front says who is calling, be it well or badly.
     pub(super) fn is_present(&self, head: &Parts, peer: &Peer, now: impl Fn() -> Timestamp) -> bool {
         let names = match &self.front {

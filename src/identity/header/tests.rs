@@ -10,6 +10,7 @@ use crate::{
     net::Client,
 };
 use http::Request;
+use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -46,10 +47,24 @@ fn api_gateway() -> Front {
 }
 
 fn identify_as(identity: &Identity, headers: &[(&str, &str)], peer: &Peer) -> Result<Caller, ApiError> {
+    run(false, identify_at(identity, headers, peer, now()))
+}
+
+async fn identify_at(
+    identity: &Identity,
+    headers: &[(&str, &str)],
+    peer: &Peer,
+    at: Timestamp,
+) -> Result<Caller, ApiError> {
     let request = headers.iter().fold(Request::patch("/"), |request, (name, value)| request.header(*name, *value));
     let head = request.body(()).unwrap().into_parts().0;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { identity.begin(&head, peer, now)?.finish(b"{}").await })
+    identity.begin(&head, peer, || at)?.finish(b"{}").await
+}
+
+/// In a runtime of its own. If it is `paused`, time goes on as soon as there is nothing but time to wait for.
+fn run<T>(paused: bool, future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(paused).build().unwrap().block_on(future)
 }
 
 fn identify(identity: &Identity, headers: &[(&str, &str)]) -> Result<Caller, ApiError> {
@@ -206,6 +221,128 @@ fn made_up_keys_are_no_flood_and_push_out_no_good_one() {
     refused(said("x-32"), 503, "ServiceUnavailableException", "too many keys");
     assert!(said("k-1").is_ok());
     assert_eq!(keys.asked().len(), 33);
+}
+
+/// What the gate says of a token by that key, which is good for two days.
+fn by_key(
+    identity: &Identity,
+    signer: &testing::Signer,
+    kid: &str,
+    paused: bool,
+    after: SignedDuration,
+) -> Result<Caller, ApiError> {
+    let mut header = alb_header(kid);
+    header["exp"] = json!(now().as_second() + 2 * 86_400);
+    let token = signer.padded_token(&header, &json!({"sub": "1234", "email": "alice@example.com"}));
+    let peer = Peer::new((FRONT, 1).into());
+    run(paused, identify_at(identity, &[("x-amzn-oidc-data", &token)], &peer, now() + after))
+}
+
+#[test]
+fn keys_do_not_wait_for_each_other_and_each_is_asked_for_once() {
+    let kids = ["k-1", "k-2", "k-3", "k-4"];
+    let signer = testing::Signer::new(Algorithm::ES256, "k-1");
+    let keys = Server::start();
+    for kid in kids {
+        keys.set(&format!("/keys/{kid}"), signer.pem());
+    }
+    keys.hold(true);
+    let identity = alb(&keys);
+    std::thread::scope(|scope| {
+        let said = |kid: &'static str| {
+            let (identity, signer) = (&identity, &signer);
+            scope.spawn(move || by_key(identity, signer, kid, false, SignedDuration::ZERO))
+        };
+        let workers: Vec<_> = kids.into_iter().chain(kids).map(said).collect();
+        keys.wait_until_asked(kids.len());
+        keys.hold(false);
+        for worker in workers {
+            assert!(worker.join().unwrap().is_ok());
+        }
+    });
+    let mut asked = keys.asked();
+    asked.sort();
+    assert_eq!(asked, kids.map(|kid| format!("/keys/{kid}")));
+}
+
+#[test]
+fn keys_that_nobody_answers_for_are_a_few_at_a_time() {
+    let signer = testing::Signer::new(Algorithm::ES256, "k-1");
+    let keys = Server::start();
+    keys.hold(true);
+    let identity = alb(&keys);
+    let peer = Peer::new((FRONT, 1).into());
+    let header = |kid: usize| {
+        let token = signer.padded_token(&alb_header(&format!("x-{kid}")), &json!({"email": "alice@example.com"}));
+        [("x-amzn-oidc-data", token)]
+    };
+    let headers: Vec<_> = (0..9).map(header).collect();
+    run(true, async {
+        let said = |index: usize| {
+            let (identity, peer, [(name, token)]) = (&identity, &peer, &headers[index]);
+            async move { identify_at(identity, &[(name, token)], peer, now()).await }
+        };
+        let mut waiting: Vec<_> = (0..8).map(|index| Box::pin(said(index))).collect();
+        for one in &mut waiting {
+            std::future::poll_fn(|context| {
+                assert!(one.as_mut().poll(context).is_pending());
+                std::task::Poll::Ready(())
+            })
+            .await;
+        }
+        refused(said(8).await, 503, "ServiceUnavailableException", "too many keys");
+        for one in waiting {
+            refused(one.await, 503, "ServiceUnavailableException", "gave no answer");
+        }
+    });
+}
+
+#[test]
+fn that_a_key_could_not_be_had_is_remembered_from_when_it_is_known() {
+    let signer = testing::Signer::new(Algorithm::ES256, "k-1");
+    let keys = Server::start();
+    keys.set("/keys/k-1", signer.pem());
+    keys.hold(true);
+    let identity = alb(&keys);
+    let said = |paused, seconds| by_key(&identity, &signer, "k-1", paused, SignedDuration::from_secs(seconds));
+    // After a time limit of five seconds.
+    refused(said(true, 0), 503, "ServiceUnavailableException", "gave no answer");
+    keys.hold(false);
+    refused(said(false, 12), 503, "ServiceUnavailableException", "gave no answer");
+    assert!(said(false, 16).is_ok());
+}
+
+#[test]
+fn a_key_that_aws_withdrew_is_good_for_a_day() {
+    let signer = testing::Signer::new(Algorithm::ES256, "k-1");
+    let keys = Server::start();
+    keys.set("/keys/k-1", signer.pem());
+    let identity = alb(&keys);
+    let said = |hours| by_key(&identity, &signer, "k-1", false, SignedDuration::from_hours(hours));
+    assert!(said(0).is_ok());
+    keys.clear();
+    assert!(said(23).is_ok());
+    refused(said(25), 403, "UnrecognizedClientException", "names the key `k-1`");
+    keys.set("/keys/k-1", signer.pem());
+    assert!(said(26).is_ok());
+    assert!(said(47).is_ok());
+    assert_eq!(keys.asked().len(), 3);
+}
+
+#[test]
+fn keys_are_kept_when_the_configuration_is_read_again() {
+    let signer = testing::Signer::new(Algorithm::ES256, "k-1");
+    let (keys, elsewhere) = (Server::start(), Server::start());
+    keys.set("/keys/k-1", signer.pem());
+    let earlier = alb(&keys);
+    let said = |identity: &Identity| by_key(identity, &signer, "k-1", false, SignedDuration::ZERO);
+    assert!(said(&earlier).is_ok());
+    keys.clear();
+    let (same, other) = (alb(&keys), alb(&elsewhere));
+    same.keep_keys_of(&earlier);
+    other.keep_keys_of(&earlier);
+    assert!(said(&same).is_ok());
+    refused(said(&other), 403, "UnrecognizedClientException", "names the key `k-1`");
 }
 
 #[test]
