@@ -134,8 +134,8 @@ impl Identity {
                         None => continue,
                     }
                 }
-                Kind::Header(header) if header.is_present(head, peer, &now) => {
-                    Claim::Header(header.begin(head, now())?)
+                Kind::Header(header) if header.is_present(head, peer) => {
+                    Claim::Header(header.begin(head, peer, now())?)
                 }
                 Kind::SigV4(sigv4) if sigv4::is_present(head) => {
                     Claim::Settled(Settled::SigV4(sigv4.begin(head, now())?))

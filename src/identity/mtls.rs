@@ -21,14 +21,7 @@ impl Mtls {
     }
 
     pub(super) fn identify(&self, certificate: &ClientCertificate, now: Timestamp) -> Result<Identified, ApiError> {
-        if certificate.not_after < now {
-            return Err(ApiError::expired_token(format!(
-                "The client certificate expired at {}, after the connection was made. The gate's clock says {}: connect again with a \
-                 new certificate.",
-                certificate.not_after,
-                now.strftime("%Y-%m-%d %H:%M:%S UTC")
-            )));
-        }
+        in_time(certificate, now)?;
         let said = |attribute: &str| names(certificate, attribute);
         let name = certificate.uris.first().or(certificate.dns.first()).unwrap_or(&certificate.subject);
         let proof = Proof::Mtls { name: name.clone() };
@@ -43,6 +36,19 @@ impl Mtls {
             ))
         })
     }
+}
+
+/// A connection may outlast the certificate that it was made with, and the certificate proves nothing then.
+pub(super) fn in_time(certificate: &ClientCertificate, now: Timestamp) -> Result<(), ApiError> {
+    if certificate.not_after < now {
+        return Err(ApiError::expired_token(format!(
+            "The client certificate expired at {}, after the connection was made. The gate's clock says {}: connect again with a new \
+             certificate.",
+            certificate.not_after,
+            now.strftime("%Y-%m-%d %H:%M:%S UTC")
+        )));
+    }
+    Ok(())
 }
 
 /// The values of an attribute, one of [`CERTIFICATE_ATTRIBUTES`].

@@ -65,17 +65,18 @@ impl Header {
     }
 
     /// Whether a trusted front says who is calling, be it well or badly.
-    pub(super) fn is_present(&self, head: &Parts, peer: &Peer, now: impl Fn() -> Timestamp) -> bool {
+    pub(super) fn is_present(&self, head: &Parts, peer: &Peer) -> bool {
         let names = match &self.front {
             Front::ApiGateway(gateway) => &gateway.names()[..],
             Front::VpcLattice(_) => &[lattice::IDENTITY],
             Front::Alb(_) => &[alb::DATA],
         };
-        names.iter().any(|name| head.headers.contains_key(name)) && self.trust.covers(peer, now)
+        names.iter().any(|name| head.headers.contains_key(name)) && self.trust.covers(peer)
     }
 
-    /// Checks what the front says as far as that goes without waiting.
-    pub(super) fn begin<'a>(&'a self, head: &'a Parts, now: Timestamp) -> Result<Claim<'a>, ApiError> {
+    /// Checks the front's certificate, and what it says as far as that goes without waiting.
+    pub(super) fn begin<'a>(&'a self, head: &'a Parts, peer: &Peer, now: Timestamp) -> Result<Claim<'a>, ApiError> {
+        self.trust.in_time(peer, now)?;
         match &self.front {
             Front::ApiGateway(gateway) => gateway.identified(&head.headers).map(Claim::Proven),
             Front::VpcLattice(lattice) => lattice.identified(&head.headers).map(Claim::Proven),

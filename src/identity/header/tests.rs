@@ -396,10 +396,35 @@ fn a_front_is_known_by_its_certificate() {
     assert!(identify_as(&identity, &headers, &peer("CN=ApiGateway", "2027-01-01T00:00:00Z")).is_ok());
     for peer in [
         peer("CN=Other", "2027-01-01T00:00:00Z"),
-        peer("CN=ApiGateway", "2026-01-01T00:00:00Z"),
+        peer("CN=Other", "2026-01-01T00:00:00Z"),
         Peer::new((STRANGER, 1).into()),
     ] {
         refused(identify_as(&identity, &headers, &peer), 403, "MissingAuthenticationTokenException", "no proof");
+    }
+}
+
+/// The front's word is there, and is bad. It is not that somebody else sent the request.
+#[test]
+fn a_front_whose_certificate_is_over_is_refused() {
+    let fixed = Kind::Fixed(Fixed::new("111111111111".parse().unwrap(), "sidecar"));
+    let when = vec![("subject".into(), "CN=ApiGateway".parse().unwrap())];
+    let trust = Trust::new(vec!["10.0.0.0/8".parse().unwrap()], when).unwrap();
+    let both = identity_of(vec![Kind::Header(Header::new(trust, api_gateway())), fixed]);
+    let headers = [("x-account", "222222222222"), ("x-arn", ROLE)];
+    let peer = |address, subject: &str| Peer {
+        address: (address, 1).into(),
+        certificate: Some(Arc::new(ClientCertificate {
+            uris: Vec::new(),
+            dns: Vec::new(),
+            subject: subject.into(),
+            not_after: now() - SignedDuration::from_secs(1),
+        })),
+    };
+    let front = peer(FRONT, "CN=ApiGateway");
+    refused(identify_as(&both, &headers, &front), 403, "ExpiredTokenException", "expired at 2026-03-01T11:59:59Z");
+    assert_eq!(identify_as(&both, &[], &front).unwrap().proof, Proof::Fixed);
+    for stranger in [peer(STRANGER, "CN=ApiGateway"), peer(FRONT, "CN=Other")] {
+        assert_eq!(identify_as(&both, &headers, &stranger).unwrap().proof, Proof::Fixed);
     }
 }
 

@@ -1,6 +1,12 @@
 //! Whose headers count.
 
-use crate::identity::{Pattern, Peer, mtls::names};
+use crate::{
+    finding::ApiError,
+    identity::{
+        Pattern, Peer,
+        mtls::{in_time, names},
+    },
+};
 use ipnet::{IpNet, Ipv4Net};
 use jiff::Timestamp;
 use std::net::IpAddr;
@@ -27,19 +33,28 @@ impl Trust {
         Ok(Self { from: from.into_iter().map(canonical).collect(), when })
     }
 
-    pub(super) fn covers(&self, peer: &Peer, now: impl Fn() -> Timestamp) -> bool {
+    /// Whether a peer is one of them. That its certificate may be over is for [`Trust::in_time`] to say.
+    pub(super) fn covers(&self, peer: &Peer) -> bool {
         let address = peer.address.ip().to_canonical();
         let is_from = self.from.is_empty() || self.from.iter().any(|network| network.contains(&address));
-        is_from && (self.when.is_empty() || self.is_certified(peer, now))
+        is_from && (self.when.is_empty() || self.is_certified(peer))
     }
 
-    /// A connection may outlast the certificate that it was made with.
-    fn is_certified(&self, peer: &Peer, now: impl Fn() -> Timestamp) -> bool {
+    /// Refuses a peer that is known by a certificate which is over. It is the front all the same: nothing else may decide who sent what it
+    /// sends.
+    pub(super) fn in_time(&self, peer: &Peer, now: Timestamp) -> Result<(), ApiError> {
+        match &peer.certificate {
+            Some(certificate) if !self.when.is_empty() => in_time(certificate, now),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_certified(&self, peer: &Peer) -> bool {
         let Some(certificate) = &peer.certificate else { return false };
         let matches = |(attribute, pattern): &(String, Pattern)| {
             names(certificate, attribute).into_iter().any(|name| pattern.matches(name))
         };
-        certificate.not_after >= now() && self.when.iter().all(matches)
+        self.when.iter().all(matches)
     }
 }
 
@@ -70,7 +85,7 @@ mod tests {
             })
         });
         let peer = Peer { address: (address.parse::<IpAddr>().unwrap(), 1).into(), certificate };
-        trust.covers(&peer, || NOW.parse().unwrap())
+        trust.covers(&peer)
     }
 
     fn trust(from: &[&str], when: &[(&str, &str)]) -> Trust {
@@ -115,7 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_is_over_proves_nothing() {
+    fn a_front_whose_certificate_is_over_is_the_front_and_is_refused() {
+        let by_address = trust(&["10.0.0.0/8"], &[]);
         let by_name = trust(&[], &[("dns", "front.example")]);
         let certificate = ClientCertificate {
             uris: Vec::new(),
@@ -124,7 +140,11 @@ mod tests {
             not_after: "2029-12-31T23:59:59Z".parse().unwrap(),
         };
         let peer = Peer { address: ([10, 0, 0, 1], 1).into(), certificate: Some(Arc::new(certificate)) };
-        assert!(!by_name.covers(&peer, || NOW.parse().unwrap()));
+        let now = NOW.parse().unwrap();
+        assert!(by_name.covers(&peer) && by_address.covers(&peer));
+        let error = by_name.in_time(&peer, now).unwrap_err();
+        assert_eq!((error.status, error.code), (403, "ExpiredTokenException"));
+        assert_eq!(by_address.in_time(&peer, now), Ok(()), "it is not known by that");
     }
 
     #[test]
