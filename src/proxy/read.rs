@@ -122,10 +122,11 @@ impl Gate {
 
     /// What a caller's page token continues.
     fn continued<'a>(&self, operation: Operation, caller: &Caller, sealed: &'a str) -> Result<Continued<'a>, ApiError> {
-        self.settings.page_tokens.open(operation, caller, sealed).ok_or_else(|| {
+        let region = &self.routes.of(caller).region;
+        self.settings.page_tokens.open(operation, caller, region, sealed).ok_or_else(|| {
             ApiError::invalid_input(format!(
                 "NextToken: not a token that this gate gave to account {} as {} for {operation}: it was altered or cut, or \
-                 given to another caller, or the gate has another key since; start the query anew, without NextToken",
+                 given to another caller or in another Region, or the gate has another key since; start the query anew, without NextToken",
                 caller.account, caller.role
             ))
         })
@@ -148,7 +149,8 @@ impl Gate {
         }
         let page = Page::read(&body, only).map_err(|error| withheld(operation, caller, &error, id))?;
         let Some(token) = page.next_token() else { return Ok(body) };
-        let Some(sealed) = self.settings.page_tokens.seal(operation, caller, token, question) else {
+        let region = &self.routes.of(caller).region;
+        let Some(sealed) = self.settings.page_tokens.seal(operation, caller, region, token, question) else {
             let why =
                 InvalidPage::Malformed("its NextToken is longer than any that a client could send back".to_owned());
             return Err(withheld(operation, caller, &why, id));
