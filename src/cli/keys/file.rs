@@ -5,10 +5,17 @@ use crate::{
     config::{self, IssuedKey},
 };
 use std::{
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
     io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
+
+/// How long to wait for another process that changes keys: a change takes milliseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// How long to wait between looks at the lock.
+const LOCK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A keys file that nobody else changes by this program until it is dropped.
 #[derive(Debug)]
@@ -38,7 +45,7 @@ impl KeysFile {
         };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = File::open(parent).map_err(broke)?;
-        directory.lock().map_err(broke)?;
+        lock(&directory, LOCK_WAIT).map_err(broke)?;
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => Some(metadata),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -87,6 +94,19 @@ impl KeysFile {
         })
     }
 
+    /// An editor knows nothing of the lock: what somebody saved since the file was read must not be lost.
+    fn refuse_if_changed(&self) -> io::Result<()> {
+        let is_same = match fs::read(&self.path) {
+            Ok(now) => self.exists() && now == self.text.as_bytes(),
+            Err(error) if error.kind() == ErrorKind::NotFound => !self.exists(),
+            Err(error) => return Err(error),
+        };
+        if is_same {
+            return Ok(());
+        }
+        Err(io::Error::other("somebody else changed it just now, and that was left as it is; try again"))
+    }
+
     fn write(&self, text: &str) -> io::Result<()> {
         let name = self.path.file_name().ok_or(ErrorKind::InvalidInput)?;
         let mut beside = std::ffi::OsString::from(".");
@@ -101,6 +121,7 @@ impl KeysFile {
                 keep_owner_and_mode(&file, metadata)?;
             }
             file.sync_all()?;
+            self.refuse_if_changed()?;
             fs::rename(&beside, &self.path)
         })();
         if written.is_err() {
@@ -110,6 +131,24 @@ impl KeysFile {
         written?;
         // The rename, too, is to outlast a crash: a key that was shown is there.
         self.directory.sync_all()
+    }
+}
+
+/// Locks a directory, unless another process keeps it locked for as long as `wait`.
+fn lock(directory: &File, wait: Duration) -> io::Result<()> {
+    let until = Instant::now() + wait;
+    loop {
+        match directory.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOCK_AGAIN),
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::other(format!(
+                    "another process has kept its directory locked for {} s; end that one or wait for its end, and try again",
+                    wait.as_secs()
+                )));
+            }
+        }
     }
 }
 
@@ -151,4 +190,43 @@ pub(super) fn open_to_others(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 pub(super) fn open_to_others(_: &Metadata) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "[[key]]\nid = \"AKIDEXAMPLE12345\"\nsecret = \"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY\"\n\
+                       account = \"222222222222\"\nprincipal = \"p\"\n";
+
+    #[test]
+    fn what_somebody_saved_meanwhile_is_not_lost() {
+        for (before, meanwhile) in [(Some(""), Some("# mine\n")), (None, Some("# mine\n")), (Some("# mine\n"), None)] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("keys.toml");
+            if let Some(text) = before {
+                fs::write(&path, text).unwrap();
+            }
+            let keys = KeysFile::open(&path, true).unwrap();
+            match meanwhile {
+                Some(text) => fs::write(&path, text).unwrap(),
+                None => fs::remove_file(&path).unwrap(),
+            }
+            let told = keys.replace(KEY, &["AKIDEXAMPLE12345"]).unwrap_err().to_string();
+            assert!(told.contains("somebody else changed it just now") && told.contains("try again"), "{told}");
+            assert_eq!(fs::read_to_string(&path).ok().as_deref(), meanwhile);
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), usize::from(meanwhile.is_some()));
+        }
+    }
+
+    #[test]
+    fn a_lock_that_somebody_keeps_is_not_waited_for_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let [first, second] = [(); 2].map(|()| File::open(directory.path()).unwrap());
+        lock(&first, Duration::ZERO).unwrap();
+        let told = lock(&second, Duration::ZERO).unwrap_err().to_string();
+        assert!(told.contains("another process has kept its directory locked"), "{told}");
+        drop(first);
+        lock(&second, Duration::ZERO).unwrap();
+    }
 }
