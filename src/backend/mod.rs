@@ -47,7 +47,7 @@ use jiff::Timestamp;
 use std::{
     fmt,
     path::PathBuf,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -81,10 +81,20 @@ impl Settings {
     }
 }
 
+/// The backend could not take other accounts.
+#[derive(Debug, thiserror::Error)]
+#[error("the embedded backend cannot take the new accounts: {0}")]
+pub struct SetAccountsError(String);
+
+/// Each account, with the administrator that sees its findings.
+fn seen(accounts: &Accounts) -> Vec<(AccountId, AccountId)> {
+    accounts.all().filter_map(|account| Some((accounts.fleet_of(account)?, account))).collect()
+}
+
 /// A findings backend. Share it in an `Arc`; calls may come from several threads at once.
 pub struct Backend {
     region: String,
-    accounts: Accounts,
+    accounts: RwLock<Arc<Accounts>>,
     store: store::Store,
     quotas: Option<quota::Quotas>,
     faults: RwLock<Faults>,
@@ -101,8 +111,8 @@ impl Backend {
     /// Opens the file, or makes it, or sets up memory.
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
         let Settings { region, accounts, data, quotas, faults } = settings;
-        let seen: Vec<_> = accounts.all().filter_map(|account| Some((accounts.fleet_of(account)?, account))).collect();
-        let store = store::Store::open(data.as_deref(), &region, seen.into_iter())?;
+        let store = store::Store::open(data.as_deref(), &region, seen(&accounts).into_iter())?;
+        let accounts = RwLock::new(Arc::new(accounts));
         let (faults, quotas) = (RwLock::new(faults), quotas.then(quota::Quotas::default));
         Ok(Self { region, accounts, store, quotas, faults, dice: fault::Dice::default() })
     }
@@ -128,7 +138,8 @@ impl Backend {
         input: &[u8],
         now: Timestamp,
     ) -> Result<Vec<u8>, ApiError> {
-        let Some(role) = self.accounts.role(account) else {
+        let accounts = Arc::clone(&self.accounts.read().unwrap_or_else(PoisonError::into_inner));
+        let Some(role) = accounts.role(account) else {
             return Err(ApiError::invalid_access(format!("Account {account} is not subscribed to AWS Security Hub")));
         };
         let faults = self.faults();
@@ -141,12 +152,12 @@ impl Backend {
         }
         match operation {
             Operation::BatchImportFindings => {
-                let account_name = self.accounts.member(account).map_or("", |member| &member.name);
+                let account_name = accounts.member(account).map_or("", |member| &member.name);
                 let provenance = ownership::Provenance { region: &self.region, account_name, now };
                 batch_import::call(&self.store, account, input, provenance)
             }
             Operation::BatchUpdateFindings | Operation::BatchUpdateFindingsV2 => {
-                let reach = batch_update::Reach { account, role, accounts: &self.accounts };
+                let reach = batch_update::Reach { account, role, accounts: &accounts };
                 let call = match operation {
                     Operation::BatchUpdateFindingsV2 => batch_update_v2::call,
                     _ => batch_update::call,
@@ -171,6 +182,20 @@ impl Backend {
     pub fn delay(&self) -> Duration {
         let faults = self.faults();
         if self.dice.strikes(&faults, fault::Occasion::Slow) { faults.slow.1 } else { Duration::ZERO }
+    }
+
+    /// Takes other accounts in the place of those that it was opened with, from the next call on. Findings stay, those of accounts
+    /// that are no more, too.
+    ///
+    /// # Errors
+    ///
+    /// `SQLite` fails: then the accounts are as they were.
+    pub fn set_accounts(&self, accounts: Accounts) -> Result<(), SetAccountsError> {
+        // No call begins with the accounts of before and the fleets of now.
+        let mut current = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        self.store.name_fleets(seen(&accounts).into_iter()).map_err(|error| SetAccountsError(error.to_string()))?;
+        *current = Arc::new(accounts);
+        Ok(())
     }
 
     /// Makes other faults from the next call on.

@@ -92,6 +92,17 @@ impl Store {
         Ok(Self { writer: Mutex::new(writer), reader, key, _lock: lock })
     }
 
+    /// Takes other fleets than those that it was opened with.
+    pub(super) fn name_fleets(
+        &self,
+        accounts: impl Iterator<Item = (AccountId, AccountId)> + Clone,
+    ) -> Result<(), StoreError> {
+        for connection in std::iter::once(&self.writer).chain(&self.reader) {
+            tables::name_fleets(&held(connection), accounts.clone())?;
+        }
+        Ok(())
+    }
+
     /// The key that signs page tokens. It is kept with the findings, so tokens outlive the process.
     pub(super) fn key(&self) -> &hmac::Key {
         &self.key

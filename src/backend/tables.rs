@@ -107,18 +107,20 @@ pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-/// Tells the connection which accounts are which administrator's, its own among them.
+/// Tells the connection which accounts are which administrator's, its own among them, in the place of what it was told before.
 pub(super) fn name_fleets(
     connection: &Connection,
     accounts: impl Iterator<Item = (AccountId, AccountId)>,
 ) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "CREATE TEMP TABLE fleet (administrator TEXT, account TEXT, PRIMARY KEY (administrator, account)) WITHOUT ROWID; \
-         BEGIN",
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(
+        "CREATE TEMP TABLE IF NOT EXISTS fleet (administrator TEXT, account TEXT, PRIMARY KEY (administrator, account)) \
+         WITHOUT ROWID; DELETE FROM temp.fleet",
     )?;
-    let mut statement = connection.prepare("INSERT OR IGNORE INTO temp.fleet VALUES (?1, ?2)")?;
+    let mut statement = transaction.prepare("INSERT OR IGNORE INTO temp.fleet VALUES (?1, ?2)")?;
     for (administrator, account) in accounts {
         statement.execute([administrator.as_str(), account.as_str()])?;
     }
-    connection.execute_batch("COMMIT")
+    drop(statement);
+    transaction.commit()
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     backend::Backend,
-    finding::{AccountId, ApiError, Operation},
+    finding::{AccountId, Accounts, ApiError, Operation},
     identity::Peer,
     proxy::{Asked, Doors, RequestBody, RequestIds, Service, error_response, read_body},
     upstream::{Answer, Call, Failure, InProcess},
@@ -42,6 +42,10 @@ impl InProcess for Embedded {
             };
             Ok(Answer { status, error_type, request_id: None, retry_after: None, body: body.into() })
         })
+    }
+
+    fn set_accounts(&self, accounts: &Accounts) -> Result<(), String> {
+        self.0.set_accounts(accounts.clone()).map_err(|error| error.to_string())
     }
 }
 

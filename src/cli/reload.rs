@@ -158,14 +158,14 @@ impl Reloader {
             let outcome = outcome.map_err(|failure| in_a_line(&failure));
             // What is there already is not put in place anew: the caches of what was learnt with it are good.
             let is_new = reads.digest != self.reads.digest || is_relisted || failed && outcome.is_ok();
-            failed = outcome.is_err();
             self.reads = reads;
-            let outcome = outcome.map(|(renewal, warnings)| {
+            let outcome = outcome.and_then(|(renewal, warnings)| {
                 if is_new {
-                    self.install(renewal);
+                    self.install(renewal)?;
                 }
-                warnings
+                Ok(warnings)
             });
+            failed = outcome.is_err();
             if let Some(answer) = answer {
                 // Whoever asked may have gone.
                 let _ = answer.send(outcome.as_ref().map(drop).map_err(Clone::clone));
@@ -201,7 +201,9 @@ impl Reloader {
         Ok((Renewal { tls, settings, said }, warnings))
     }
 
-    fn install(&self, Renewal { tls, settings, said }: Renewal) {
+    /// Puts everything in place, or nothing: what may fail is first.
+    fn install(&self, Renewal { tls, settings, said }: Renewal) -> Result<(), String> {
+        settings.routes.first().set_accounts(settings.snapshot.accounts())?;
         if let (Some(tls), Some(prepared)) = (&self.tls, tls) {
             tls.install(prepared);
         }
@@ -209,6 +211,7 @@ impl Reloader {
             discovered.say(said);
         }
         self.live.replace(settings);
+        Ok(())
     }
 
     /// What needs a restart is not passed over: then nothing of the new configuration is used.

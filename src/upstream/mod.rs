@@ -26,7 +26,7 @@ mod settings;
 mod sign;
 
 use crate::{
-    finding::{AccountId, Caller, Operation, Proof, Role, outcome},
+    finding::{AccountId, Accounts, Caller, Operation, Proof, Role, outcome},
     telemetry::metrics::Metrics,
 };
 use ::http::HeaderValue;
@@ -135,6 +135,15 @@ pub(crate) fn may_have_happened(outcome: &Result<Answer, Failure>) -> bool {
 pub trait InProcess: Send + Sync {
     /// Carries the call out. It must take bounded time.
     fn call(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + '_>>;
+
+    /// Takes the accounts that count from the next call on. A backend that knows none has nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// It cannot; the text says why, and what it knew stays.
+    fn set_accounts(&self, _accounts: &Accounts) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The way to the backend. Clones share their connections; a worker takes its own by [`Upstream::for_worker`].
@@ -155,6 +164,18 @@ impl Upstream {
     /// A backend inside this program.
     pub fn embedded(backend: Arc<dyn InProcess>) -> Self {
         Self { kind: Kind::Embedded(backend), conduct: None }
+    }
+
+    /// Tells a backend inside this program the accounts that count from the next call on. A server has its own.
+    ///
+    /// # Errors
+    ///
+    /// It cannot take them, and says why.
+    pub fn set_accounts(&self, accounts: &Accounts) -> Result<(), String> {
+        match &self.kind {
+            Kind::Embedded(backend) => backend.set_accounts(accounts),
+            Kind::Http(_) => Ok(()),
+        }
     }
 
     /// A server. Reads the trusted certificates, and connects to nothing yet.

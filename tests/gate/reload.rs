@@ -96,3 +96,18 @@ fn somebody_who_never_stops_writing_does_not_hold_a_reload_up() {
     done.store(true, std::sync::atomic::Ordering::Relaxed);
     writer.join().unwrap();
 }
+
+/// The backend inside the gate lets in and shows what the gate's accounts file says now, and not what it said at the start.
+#[test]
+fn the_embedded_backend_takes_the_accounts_of_a_reload() {
+    let gate = Gate::start(Place::new("embedded", ""));
+    let mut client = gate.connect();
+    let own = update(&[finding(SEARCH.account, "e")], json!({"Workflow": {"Status": "NOTIFIED"}}));
+    gate.place().write("accounts.toml", "administrator = \"111111111111\"\n");
+    gate.wait_until(|| client.update(&SEARCH, &own).status == 401);
+    let with = "administrator = \"111111111111\"\n[[member]]\naccount = \"333333333333\"\n";
+    gate.place().write("accounts.toml", with);
+    gate.wait_until(|| client.update(&SEARCH, &own).status != 401);
+    // Let in by the gate at the start of this reload, and by its backend, which says of a finding that there is none of it.
+    assert_eq!(client.update(&SEARCH, &own).unprocessed()[0].1, "FindingNotFound");
+}
