@@ -31,6 +31,7 @@ mod reads_v2;
 mod reload;
 mod rule_changes;
 mod rules;
+mod signed_ownership;
 mod start;
 mod state;
 mod stop;

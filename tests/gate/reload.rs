@@ -100,14 +100,15 @@ fn somebody_who_never_stops_writing_does_not_hold_a_reload_up() {
 /// The backend inside the gate lets in and shows what the gate's accounts file says now, and not what it said at the start.
 #[test]
 fn the_embedded_backend_takes_the_accounts_of_a_reload() {
-    let gate = Gate::start(Place::new("embedded", ""));
+    let place = Place::new("embedded", "");
+    let without = "administrator = \"111111111111\"\n";
+    place.write("accounts.toml", without);
+    let gate = Gate::start(place);
     let mut client = gate.connect();
     let own = update(&[finding(SEARCH.account, "e")], json!({"Workflow": {"Status": "NOTIFIED"}}));
-    gate.place().write("accounts.toml", "administrator = \"111111111111\"\n");
-    gate.wait_until(|| client.update(&SEARCH, &own).status == 401);
-    let with = "administrator = \"111111111111\"\n[[member]]\naccount = \"333333333333\"\n";
-    gate.place().write("accounts.toml", with);
-    gate.wait_until(|| client.update(&SEARCH, &own).status != 401);
-    // Let in by the gate at the start of this reload, and by its backend, which says of a finding that there is none of it.
+    assert_eq!(client.update(&SEARCH, &own).status, 401);
+    gate.place().write("accounts.toml", &format!("{without}[[member]]\naccount = \"333333333333\"\n"));
+    gate.wait_for_log(&["\"reloaded\"", "\"accounts\":2"]);
+    // Its backend knows the account, too, and says that there is no such finding of it.
     assert_eq!(client.update(&SEARCH, &own).unprocessed()[0].1, "FindingNotFound");
 }

@@ -99,11 +99,26 @@ impl Gate {
         gate
     }
 
+    /// `serve` on a place, with these variables in its environment besides.
+    pub(crate) fn start_with(place: Place, environment: &[(&str, &str)]) -> Self {
+        let mut command = program(place.0.path());
+        command.arg("serve").envs(environment.iter().copied());
+        let mut gate = Self::spawn(command);
+        gate.place = Some(place);
+        gate
+    }
+
     /// Any verb that serves, until it says where.
     #[track_caller]
     pub(crate) fn run<A: AsRef<OsStr>>(directory: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = program(directory);
-        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.args(arguments);
+        Self::spawn(command)
+    }
+
+    #[track_caller]
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Watched::default();
         let (gone, ended) = mpsc::channel();
         collect(child.stderr.take().unwrap(), log.clone(), gone);
