@@ -193,7 +193,7 @@ impl Backend {
     pub fn set_accounts(&self, accounts: Accounts) -> Result<(), SetAccountsError> {
         // No call begins with the accounts of before and the fleets of now.
         let mut current = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
-        self.store.name_fleets(seen(&accounts).into_iter()).map_err(|error| SetAccountsError(error.to_string()))?;
+        self.store.name_fleets(&seen(&accounts)).map_err(|error| SetAccountsError(error.to_string()))?;
         *current = Arc::new(accounts);
         Ok(())
     }

@@ -93,12 +93,9 @@ impl Store {
     }
 
     /// Takes other fleets than those that it was opened with.
-    pub(super) fn name_fleets(
-        &self,
-        accounts: impl Iterator<Item = (AccountId, AccountId)> + Clone,
-    ) -> Result<(), StoreError> {
+    pub(super) fn name_fleets(&self, accounts: &[(AccountId, AccountId)]) -> Result<(), StoreError> {
         for connection in std::iter::once(&self.writer).chain(&self.reader) {
-            tables::name_fleets(&held(connection), accounts.clone())?;
+            tables::name_fleets(&held(connection), accounts.iter().copied())?;
         }
         Ok(())
     }

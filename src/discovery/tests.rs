@@ -8,7 +8,7 @@ use crate::{
 use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::Duration,
 };
@@ -366,13 +366,13 @@ fn a_second_try_has_what_is_left_of_the_time() {
         let (mut refresher, _) = refresher(&server, &said(0));
         // The first try is refused at once, and all further ones hang: the last one's deadline, which the error tells, is shorter.
         let mut is_first = true;
-        let (_ended, end) = std::sync::mpsc::channel::<()>();
+        let (_held, silence) = mpsc::channel::<()>();
         server.answers(move |_| {
             if std::mem::take(&mut is_first) {
                 return (403, String::new());
             }
             // Until the test is over.
-            let _ = end.recv();
+            drop(silence.recv());
             (500, String::new())
         });
         let error = refresher.first(wait).await.unwrap_err();

@@ -135,6 +135,7 @@ impl KeysFile {
 }
 
 /// Locks a directory, unless another process keeps it locked for as long as `wait`.
+#[expect(clippy::disallowed_methods, reason = "a lock of the system tells nobody when it is free")]
 fn lock(directory: &File, wait: Duration) -> io::Result<()> {
     let until = Instant::now() + wait;
     loop {
