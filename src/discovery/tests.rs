@@ -372,7 +372,7 @@ fn a_second_try_has_what_is_left_of_the_time() {
                 return (403, String::new());
             }
             // Until the test is over.
-            drop(silence.recv());
+            let _ = silence.recv();
             (500, String::new())
         });
         let error = refresher.first(wait).await.unwrap_err();

@@ -101,7 +101,7 @@ fn own_findings_are_forwarded_signed_and_no_others() {
             Some(code) => {
                 assert_eq!(response.processed(), [""; 0], "{told}");
                 assert_eq!(response.unprocessed()[0].1, code, "{told}: {response:?}");
-                assert_eq!(updates, [&Received { head: String::new(), body: Vec::new() }; 0], "{told}");
+                assert!(updates.is_empty(), "{told}: {updates:?}");
             }
         }
     }
