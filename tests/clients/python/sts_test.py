@@ -3,6 +3,7 @@
 What stands in for STS makes each signature anew from what the gate sends, as STS does, so a token that is bound to another gate fails.
 """
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -51,11 +52,14 @@ def signature(target, headers):
 
 class Sts(http.server.BaseHTTPRequestHandler):
     asked = []
+    refusal = None
 
     def do_GET(self):
         self.asked.append(self.path)
         values = dict(urllib.parse.parse_qsl(self.path.split("?")[1]))
-        if hmac.compare_digest(values["X-Amz-Signature"], signature(self.path, self.headers)):
+        if Sts.refusal:
+            status, answer = 403, {"Error": {"Code": Sts.refusal, "Message": "No.", "Type": "Sender"}}
+        elif hmac.compare_digest(values["X-Amz-Signature"], signature(self.path, self.headers)):
             arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/triage/alice"
             said = {"Account": ACCOUNT, "Arn": arn, "UserId": "AROAEXAMPLE:alice"}
             status, answer = 200, {"GetCallerIdentityResponse": {"GetCallerIdentityResult": said}}
@@ -169,7 +173,7 @@ class StsTokens(unittest.TestCase):
         self.assertIn("x-findings-gate-id", Sts.asked[0])
         log = self.log.read_text()
         self.assertIn(f"arn:aws:iam::{ACCOUNT}:role/triage", log)
-        for secret in (SESSION["AWS_SESSION_TOKEN"], SESSION["AWS_SECRET_ACCESS_KEY"], "fg-sts-v1", "X-Amz-Signature"):
+        for secret in (SESSION["AWS_SESSION_TOKEN"], SESSION["AWS_SECRET_ACCESS_KEY"], "fg-sts-v1.aHR0", "X-Amz-Signature"):
             self.assertNotIn(secret, log)
 
     def test_a_token_for_another_gate_is_refused(self):
@@ -181,6 +185,30 @@ class StsTokens(unittest.TestCase):
         self.assertEqual(response["ResponseMetadata"]["RetryAttempts"], 0)
         self.assertIn("another gate than `findings.example.com`", response["Error"]["Message"])
         self.assertEqual(len(Sts.asked), 1)
+
+    def refused(self, token):
+        """The status, the code and how often boto3 tried again."""
+        hub = self.client(token, config=Config(signature_version=botocore.UNSIGNED))
+        with self.assertRaises(botocore.exceptions.ClientError) as raised:
+            hub.batch_update_findings(FindingIdentifiers=[finding(1)], **NOTE)
+        metadata = raised.exception.response["ResponseMetadata"]
+        return metadata["HTTPStatusCode"], raised.exception.response["Error"]["Code"], metadata["RetryAttempts"]
+
+    def test_each_refusal_has_the_name_that_sdks_know(self):
+        good = self.program().strip()
+        url = base64.urlsafe_b64decode(good.removeprefix("fg-sts-v1.") + "==").decode()
+
+        def again(changed):
+            return "fg-sts-v1." + base64.urlsafe_b64encode(changed.encode()).decode().rstrip("=")
+
+        self.assertEqual(self.refused("fg-sts-v1.?"), (403, "IncompleteSignatureException", 0))
+        old = re.sub(r"(X-Amz-Credential=[^&]*%2F)\d{8}(%2F)", r"\g<1>20200101\2", url)
+        old = re.sub(r"X-Amz-Date=[^&]*", "X-Amz-Date=20200101T000000Z", old)
+        self.assertEqual(self.refused(again(old)), (400, "RequestExpired", 0))
+        self.assertEqual(self.refused(again(url.replace(self.sts, "http://127.0.0.1:1"))), (403, "InvalidSignatureException", 0))
+        self.assertEqual(Sts.asked, [])
+        with mock.patch.object(Sts, "refusal", "ExpiredTokenException"):
+            self.assertEqual(self.refused(again(url.replace("X-Amz-Expires=900", "X-Amz-Expires=899"))), (403, "ExpiredTokenException", 0))
 
     def test_the_program_s_token_is_taken_beside_a_signature(self):
         self.updates(self.client(self.program().strip()), 3)
