@@ -98,7 +98,7 @@ class Signed(SignedTest):
                     (administrator[-1], ADMINISTRATOR, "security"),
                 ):
                     self.assertEqual(role.role_arn, f"arn:aws:iam::{account}:role/findings-gate")
-                    self.assertRegex(role.session_name, rf"^arn-aws-iam--{account}-role-{name}-[0-9a-f]{{8}}$")
+                    self.assertRegex(role.session_name, rf"^arn-aws-iam--{account}-role-{name}-[0-9a-f]{{16}}$")
                 self.assertNotIn(payments[-1].secret_access_key, log())
                 self.assertNotIn(payments[-1].session_token, log())
         # Each gate asked once for each caller, however many requests it made.
