@@ -114,6 +114,11 @@ impl Service for Admin {
     async fn call(self: Rc<Self>, request: Request<RequestBody>, peer: Rc<Peer>) -> Response<Full<Bytes>> {
         self.answer(&request, &peer).await
     }
+
+    /// It reads none.
+    fn body_limit(&self) -> usize {
+        0
+    }
 }
 
 fn text(status: StatusCode, body: impl Into<String>) -> Response<Full<Bytes>> {

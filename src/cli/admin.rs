@@ -57,7 +57,7 @@ fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
     let ready = {
         let (stop, live) = (stop.clone(), live.clone());
         Arc::new(move || {
-            if stop.is_requested() {
+            if stop.is_announced() {
                 return Err("the gate is stopping".to_owned());
             }
             match live.current().routes.readiness() {

@@ -356,6 +356,10 @@ pub(super) fn limits(config: &config::Limits) -> Limits {
         body_timeout: config.body_timeout,
         idle_timeout: config.idle_timeout,
         connections: config.connections,
+        requests: config.requests,
+        bodies: config.bodies,
+        queue: config.queue,
+        queue_wait: config.queue_wait,
         drain_timeout: config.drain,
         ..Limits::default()
     }

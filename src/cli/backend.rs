@@ -89,7 +89,7 @@ pub(super) fn run(args: &BackendArgs, printer: &mut Printer) -> Result<Exit, Fai
     };
     let backend = Arc::new(Backend::open(settings).map_err(Failure::broke)?);
     let listener = Listener::bind(args.listen, NonZeroUsize::MIN).map_err(Failure::broke)?;
-    let (_trigger, shutdown) = Shutdown::by_signal().map_err(Failure::broke)?;
+    let (_trigger, shutdown) = Shutdown::by_signal(Duration::ZERO).map_err(Failure::broke)?;
     printer.out(&format!("listening on http://{}\n", listener.address()))?;
     let limits = Limits { body: BackendService::BODY, ..Limits::default() };
     let make = |_worker| {

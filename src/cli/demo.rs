@@ -109,7 +109,7 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
     };
     let listener = Listener::bind(args.listen, NonZeroUsize::MIN).map_err(Failure::broke)?;
     let address = listener.address();
-    let (trigger, shutdown) = Shutdown::by_signal().map_err(Failure::broke)?;
+    let (trigger, shutdown) = Shutdown::by_signal(Duration::ZERO).map_err(Failure::broke)?;
     thread::scope(|scope| {
         let gate = scope.spawn(|| assemble::run(listener, &Limits::default(), &Live::new(settings.clone()), &shutdown));
         let told = tell(printer, address, &keys, &settings, (&backend, &annotated));

@@ -126,4 +126,8 @@ impl Service for BackendService {
             Err(error) => error_response(&error, &id),
         }
     }
+
+    fn body_limit(&self) -> usize {
+        self.body_limit
+    }
 }

@@ -219,8 +219,9 @@ impl Reloader {
         let (new, old) = (config, &self.started);
         let connections = |config: &Config| {
             let limits = &config.limits;
-            let times = (limits.head_timeout, limits.idle_timeout, limits.drain);
-            (limits.headers, limits.header_bytes, limits.connections, times)
+            let times = (limits.head_timeout, limits.idle_timeout, limits.grace, limits.drain);
+            let room = (limits.requests, limits.bodies, limits.queue, limits.queue_wait);
+            (limits.headers, limits.header_bytes, limits.connections, times, room)
         };
         let page_key = |config: &Config| config.page_key.as_ref().map(|key| key.expose().to_vec());
         let stays = [
@@ -233,7 +234,7 @@ impl Reloader {
             ("accounts.source, accounts.refresh or accounts.wait", new.discovery == old.discovery),
             ("state", new.state == old.state),
             ("doors.page_key", page_key(new) == page_key(old)),
-            ("limits (of connections)", connections(new) == connections(old)),
+            ("limits (but `body` and `body_timeout`)", connections(new) == connections(old)),
             ("log", format!("{:?}", new.log) == format!("{:?}", old.log)),
         ];
         let changed: Vec<&str> = stays.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect();

@@ -14,8 +14,9 @@ use clap::Args;
 pub(super) const ABOUT: &str = "\
 Run the gate.
 
-It reads the configuration and the policies, checks both completely, and only then binds its port. On SIGTERM or SIGINT \
-it takes no more connections, finishes the requests under way (limits.drain) and ends.";
+It reads the configuration and the policies, checks both completely, and only then binds its port. On SIGTERM it goes on for a \
+while, not ready any more, so that load balancers turn away (limits.grace); then, or at once on SIGINT, it takes no more connections, finishes the \
+requests under way (limits.drain) and ends. A second signal cuts them.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,7 +87,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
         settings = assemble::renewed(&config, settings)?;
     }
     let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(Failure::broke)?;
-    let (_trigger, shutdown) = Shutdown::by_signal().map_err(Failure::broke)?;
+    let (_trigger, shutdown) = Shutdown::by_signal(config.limits.grace).map_err(Failure::broke)?;
     let upstream = match &config.upstream.backend {
         Backend::Embedded { .. } => "embedded".to_owned(),
         Backend::Remote { routes, .. } => {
@@ -109,6 +110,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
         Some(tls) => listener.tls(tls.clone()),
         None => listener,
     };
+    let listener = listener.counted(settings.metrics.load());
     let live = Live::new(settings);
     let limits = assemble::limits(&config.limits);
     let (admin, file, flags) = (config.admin, args.config.config.clone(), args.flags());

@@ -48,7 +48,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         _ => None,
     });
     let page_key = page_key::read(&mut settings, &mut warnings);
-    let limits = limits(&mut settings);
+    let limits = limits(admin.is_some(), &mut settings);
     let log = log(&mut settings);
     settings.problems.into_result()?;
     let (
@@ -246,7 +246,10 @@ fn doors(settings: &mut Settings) -> Vec<Operation> {
     open
 }
 
-fn limits(settings: &mut Settings) -> Option<Limits> {
+/// The default of `limits.grace` where somebody can see that the gate is not ready any more.
+const GRACE: Duration = Duration::from_secs(5);
+
+fn limits(is_administered: bool, settings: &mut Settings) -> Option<Limits> {
     let tenth = SECOND / 10;
     let body = settings.size("limits.body", KIB..=64 * MIB);
     let headers = settings.count("limits.headers", 8..=1024);
@@ -255,7 +258,25 @@ fn limits(settings: &mut Settings) -> Option<Limits> {
     let body_timeout = settings.duration("limits.body_timeout", tenth..=10 * MINUTE);
     let idle_timeout = settings.duration("limits.idle_timeout", tenth..=HOUR);
     let connections = settings.count("limits.connections", 1..=1_000_000);
+    let requests = settings.count("limits.requests", 1..=1_000_000);
+    let bodies = settings.size("limits.bodies", 64 * KIB..=64 << 30);
+    let queue = settings.count("limits.queue", 0..=1_000_000);
+    let queue_wait = settings.duration("limits.queue_wait", Duration::ZERO..=MINUTE);
+    let grace = if settings.given("limits.grace").is_some() {
+        settings.duration("limits.grace", Duration::ZERO..=10 * MINUTE)
+    } else {
+        Some(if is_administered { GRACE } else { Duration::ZERO })
+    };
     let drain = settings.duration("limits.drain", Duration::ZERO..=HOUR);
+    if let (Some(body), Some(bodies)) = (body, bodies)
+        && bodies < body
+    {
+        let given = settings.given("limits.bodies").or_else(|| settings.given("limits.body"));
+        let origin = given.map_or(Origin::Default, |value| value.origin.clone());
+        let message =
+            "`limits.bodies` is less than `limits.body`: a request of that length could never be read".to_owned();
+        settings.problems.add(Problem::new(origin, message).help("raise `limits.bodies`, or lower `limits.body`"));
+    }
     Some(Limits {
         body: body?,
         headers: headers?,
@@ -264,6 +285,11 @@ fn limits(settings: &mut Settings) -> Option<Limits> {
         body_timeout: body_timeout?,
         idle_timeout: idle_timeout?,
         connections: connections?,
+        requests: requests?,
+        bodies: bodies?,
+        queue: queue?,
+        queue_wait: queue_wait?,
+        grace: grace?,
         drain: drain?,
     })
 }

@@ -357,7 +357,17 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// `connections`: at once.
     pub connections: usize,
-    /// `drain`: for requests under way when the gate stops.
+    /// `requests`: under way at once.
+    pub requests: usize,
+    /// `bodies`: bytes of bodies at once; at least `body`.
+    pub bodies: usize,
+    /// `queue`: requests that wait for room.
+    pub queue: usize,
+    /// `queue_wait`: for how long.
+    pub queue_wait: Duration,
+    /// `grace`: from SIGTERM until the gate stops to accept.
+    pub grace: Duration,
+    /// `drain`: for requests under way when the gate stops to accept.
     pub drain: Duration,
 }
 

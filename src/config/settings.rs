@@ -708,11 +708,48 @@ pub const SETTINGS: &[Setting] = &[
         "The most connections at once. Further ones wait to be accepted.",
     ),
     setting(
+        "limits.requests",
+        Integer,
+        Default("512"),
+        "a whole number from 1 to 1000000",
+        "The most requests under way at once. Further ones wait in a queue: see [limits.md](limits.md).",
+    ),
+    setting(
+        "limits.bodies",
+        Text,
+        Default("64MiB"),
+        "a size from `64KiB` to `64GiB`",
+        "The most bytes of bodies at once: those of requests under way, and those of answers that clients have not taken yet. A request that \
+         does not fit in waits in the queue. Not less than `limits.body`.",
+    ),
+    setting(
+        "limits.queue",
+        Integer,
+        Default("512"),
+        "a whole number from 0 to 1000000",
+        "The most requests that wait for room. Further ones are answered at once with 503 and `Retry-After`.",
+    ),
+    setting(
+        "limits.queue_wait",
+        Text,
+        Default("1s"),
+        "a duration from `0s` to `1m`",
+        "How long a request waits for room before it is answered with 503 and `Retry-After`.",
+    ),
+    setting(
+        "limits.grace",
+        Text,
+        Optional,
+        "a duration from `0s` to `10m`",
+        "For how long after a SIGTERM the gate goes on as before, only that `/ready` says no: the time for a load balancer to notice. Default: `5s` \
+         with `admin.address`, `0s` without. A SIGINT is not waited after. See [limits.md](limits.md).",
+    ),
+    setting(
         "limits.drain",
         Text,
         Default("30s"),
         "a duration from `0s` to `1h`",
-        "How long requests under way may still take when the gate is told to stop.",
+        "How long requests under way may still take when the gate stops to accept; what is left then is cut.",
     ),
     setting(
         "log.level",

@@ -149,6 +149,11 @@ fn the_smallest_configuration_has_the_defaults_of_the_reference() {
         body_timeout: Duration::from_secs(30),
         idle_timeout: Duration::from_secs(75),
         connections: 1024,
+        requests: 512,
+        bodies: 64 << 20,
+        queue: 512,
+        queue_wait: Duration::from_secs(1),
+        grace: Duration::ZERO,
         drain: Duration::from_secs(30),
     };
     assert_eq!(config.limits, limits);
@@ -156,6 +161,20 @@ fn the_smallest_configuration_has_the_defaults_of_the_reference() {
     assert_eq!(config.log.format, LogFormat::Auto);
     assert_eq!(config.warnings, [""; 0]);
     assert!(!format!("{config:?}").contains(SECRET));
+}
+
+/// Where nobody can ask whether the gate is ready, nobody turns away in time.
+#[test]
+fn the_grace_depends_on_whether_anybody_can_see_it() {
+    for (more, seconds) in [
+        ("", 0),
+        ("[admin]\naddress = \"127.0.0.1:0\"\n", 5),
+        ("[admin]\naddress = \"127.0.0.1:0\"\n[limits]\ngrace = \"0s\"\n", 0),
+        ("[limits]\ngrace = \"7s\"\n", 7),
+    ] {
+        let config = Place::new(&format!("{SMALLEST}{more}")).load().unwrap();
+        assert_eq!(config.limits.grace, Duration::from_secs(seconds), "{more}");
+    }
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! Stopping: who asks for it, and how it went.
 
-use std::{future::pending, io, thread};
+use crate::telemetry::events::Stopping;
+use std::{future::pending, io, thread, time::Duration};
 use tokio::{
     runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
+    time::sleep,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stop {
     No,
+    Announced,
     Graceful,
     Immediate,
 }
@@ -20,7 +23,8 @@ pub struct Trigger(watch::Sender<Stop>);
 
 /// What the server listens to, to know when to stop.
 ///
-/// A graceful stop takes what already waits in the accept queue, closes what is idle, answers what is under way (HTTP/1.1
+/// An announced stop changes little: whoever asks whether the gate is ready hears that it is not, and answers over HTTP/1.1 close
+/// their connections, so that clients and load balancers turn elsewhere while there is nothing to lose yet. A graceful stop takes what already waits in the accept queue, closes what is idle, answers what is under way (HTTP/1.1
 /// with `Connection: close`, HTTP/2 with GOAWAY) and ends when all is done or [`super::Limits::drain_timeout`] has passed. An
 /// immediate one cuts at once.
 #[derive(Debug, Clone)]
@@ -42,6 +46,11 @@ impl DrainReport {
 }
 
 impl Trigger {
+    /// Go on, and tell everybody that a stop will come.
+    pub fn announce(&self) {
+        self.stop(Stop::Announced);
+    }
+
     /// Finish what is under way, take nothing new. Does not soften an immediate stop.
     pub fn graceful(&self) {
         self.stop(Stop::Graceful);
@@ -70,26 +79,23 @@ impl Shutdown {
         (Trigger(sender), Self(receiver))
     }
 
-    /// A stop by signal, or by the program itself: the first SIGTERM or SIGINT is graceful, the second immediate.
+    /// A stop by signal, or by the program itself. SIGTERM announces a stop, which becomes graceful after `grace`; SIGINT, which is a
+    /// person at a terminal, is graceful at once. The next signal of either kind is immediate.
     ///
     /// From here on these signals no longer end the process by themselves. They are waited for on a thread of their own,
     /// so no worker has to.
-    pub fn by_signal() -> io::Result<(Trigger, Self)> {
-        let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-        let (mut terminate, mut interrupt) = {
+    pub fn by_signal(grace: Duration) -> io::Result<(Trigger, Self)> {
+        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let mut signals = {
             let _inside = runtime.enter();
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+            Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
         };
         let (by_hand, shutdown) = Self::by_trigger();
         let trigger = Trigger(by_hand.0.clone());
         let wait = async move {
-            for stop in [Stop::Graceful, Stop::Immediate] {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                    () = trigger.0.closed() => return,
-                }
-                trigger.stop(stop);
+            tokio::select! {
+                () = stop_by(&mut signals, &trigger, grace) => {}
+                () = trigger.0.closed() => return,
             }
             trigger.0.closed().await;
         };
@@ -97,9 +103,14 @@ impl Shutdown {
         Ok((by_hand, shutdown))
     }
 
-    /// Whether a stop was asked for.
-    pub fn is_requested(&self) -> bool {
-        *self.0.borrow() >= Stop::Graceful
+    /// Whether a stop was asked for, or announced.
+    pub fn is_announced(&self) -> bool {
+        *self.0.borrow() >= Stop::Announced
+    }
+
+    /// Waits for a stop to be announced, or asked for.
+    pub async fn announced(&mut self) {
+        self.at_least(Stop::Announced).await;
     }
 
     /// Waits for a stop of either kind.
@@ -119,6 +130,40 @@ impl Shutdown {
     }
 }
 
+/// The signals that ask for a stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => TERMINATE,
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+const TERMINATE: &str = "SIGTERM";
+
+async fn stop_by(signals: &mut Signals, trigger: &Trigger, grace: Duration) {
+    let signal = signals.next().await;
+    let grace = if signal == TERMINATE { grace } else { Duration::ZERO };
+    Stopping { signal, grace }.emit();
+    if !grace.is_zero() {
+        trigger.announce();
+        tokio::select! {
+            _ = signals.next() => return trigger.immediate(),
+            () = sleep(grace) => {}
+        }
+    }
+    trigger.graceful();
+    signals.next().await;
+    trigger.immediate();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,18 +173,35 @@ mod tests {
     };
     use tokio::time::timeout;
 
+    /// One test, because signals are of the whole process.
     #[tokio::test]
-    async fn the_first_signal_is_graceful_and_the_second_immediate() {
-        let (_trigger, mut shutdown) = Shutdown::by_signal().unwrap();
+    async fn signals_lead_from_one_stop_to_the_next() {
+        const NEVER: Duration = Duration::from_hours(1);
+        use Stop::{Announced, Graceful, Immediate};
         let kill = |name: &str| {
             let status = Command::new("kill").args([name, &process::id().to_string()]).status();
             assert!(status.unwrap().success());
         };
-        kill("-TERM");
-        timeout(Duration::from_secs(10), shutdown.requested()).await.unwrap();
-        assert_eq!(*shutdown.0.borrow(), Stop::Graceful);
-        kill("-INT");
-        timeout(Duration::from_secs(10), shutdown.immediate()).await.unwrap();
+        for (grace, steps) in [
+            (Duration::ZERO, [("-TERM", Graceful), ("-INT", Immediate)]),
+            (NEVER, [("-TERM", Announced), ("-TERM", Immediate)]),
+            (NEVER, [("-INT", Graceful), ("-TERM", Immediate)]),
+            // The second step comes by itself.
+            (Duration::from_millis(20), [("-TERM", Announced), ("", Graceful)]),
+        ] {
+            let (_trigger, mut shutdown) = Shutdown::by_signal(grace).unwrap();
+            assert!(!shutdown.is_announced());
+            for (signal, step) in steps {
+                if !signal.is_empty() {
+                    kill(signal);
+                }
+                timeout(Duration::from_secs(10), shutdown.at_least(step)).await.unwrap();
+                if grace.is_zero() || grace == NEVER {
+                    assert_eq!(*shutdown.0.borrow(), step, "{grace:?} {signal}");
+                }
+                assert!(shutdown.is_announced());
+            }
+        }
     }
 
     #[tokio::test]
@@ -147,6 +209,7 @@ mod tests {
         let (trigger, mut shutdown) = Shutdown::by_trigger();
         trigger.immediate();
         trigger.graceful();
+        trigger.announce();
         shutdown.requested().await;
         shutdown.immediate().await;
     }

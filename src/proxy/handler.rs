@@ -214,6 +214,10 @@ impl Service for Gate {
         self.settings.metrics.served(asked, response.status().as_u16());
         response
     }
+
+    fn body_limit(&self) -> usize {
+        self.settings.body_limit
+    }
 }
 
 /// Why a call fails as a whole.

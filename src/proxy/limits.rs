@@ -24,6 +24,14 @@ pub struct Limits {
     pub connections: usize,
     /// Requests at once in one HTTP/2 connection.
     pub streams: u32,
+    /// Requests under way at once, all workers together.
+    pub requests: usize,
+    /// Bytes of bodies at once, all workers together: of requests under way, and of answers that were not taken yet.
+    pub bodies: usize,
+    /// Requests that wait for room, all workers together. Further ones are turned away at once.
+    pub queue: usize,
+    /// How long a request waits for room before it is turned away.
+    pub queue_wait: Duration,
     /// Time that a stop waits for requests under way; what is left then is cut.
     pub drain_timeout: Duration,
 }
@@ -39,6 +47,10 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(75),
             connections: 1024,
             streams: 100,
+            requests: 512,
+            bodies: 64 * 1024 * 1024,
+            queue: 512,
+            queue_wait: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(30),
         }
     }

@@ -1,10 +1,12 @@
 //! Binding: one socket a worker, all on one address.
 
 use super::Tls;
+use crate::telemetry::metrics::LoadMetrics;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
+    sync::Arc,
 };
 use tokio::{net::TcpSocket, runtime};
 
@@ -17,6 +19,7 @@ pub struct Listener {
     pub(super) sockets: Vec<TcpListener>,
     address: SocketAddr,
     pub(super) tls: Option<Tls>,
+    pub(super) load: Arc<LoadMetrics>,
 }
 
 /// Why an address could not be bound.
@@ -65,13 +68,19 @@ impl Listener {
         let sockets = (0..workers.get()).map(bind).collect::<io::Result<_>>();
         // Unlike a plain drop, this is allowed inside another runtime.
         runtime.shutdown_background();
-        Ok(Self { sockets: sockets?, address, tls: None })
+        Ok(Self { sockets: sockets?, address, tls: None, load: Arc::default() })
     }
 
     /// The same sockets, spoken to over TLS.
     #[must_use]
     pub fn tls(self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self }
+    }
+
+    /// The same sockets. What comes in is counted there.
+    #[must_use]
+    pub fn counted(self, load: Arc<LoadMetrics>) -> Self {
+        Self { load, ..self }
     }
 
     /// Where it listens, with the real port.

@@ -91,6 +91,10 @@ impl Service for LiveGate {
     ) -> impl Future<Output = Response<Full<Bytes>>> + 'static {
         self.current().call(request, peer)
     }
+
+    fn body_limit(&self) -> usize {
+        self.current().body_limit()
+    }
 }
 
 impl fmt::Debug for Live {

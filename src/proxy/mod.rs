@@ -28,6 +28,7 @@ mod read;
 mod reasons;
 mod report;
 mod request_id;
+mod room;
 mod routes;
 mod rules;
 mod server;

@@ -5,6 +5,7 @@ use super::{
     connection::{InFlight, State, Watch},
     error_response,
     listener::BACKLOG,
+    room::Room,
     socket::{Protocol, Socket},
     stream::Stream,
     tally::{Open, Tally},
@@ -13,13 +14,13 @@ use super::{
 use crate::{
     finding::ApiError,
     identity::{ClientCertificate, Peer},
-    telemetry::events::HandshakeFailed,
+    telemetry::{events::HandshakeFailed, metrics::Shed},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body_util::Full;
 use hyper::{
-    body::Incoming,
+    body::{Body, Incoming},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -63,6 +64,9 @@ pub trait Service: 'static {
         request: Request<RequestBody>,
         peer: Rc<Peer>,
     ) -> impl Future<Output = Response<Full<Bytes>>> + 'static;
+
+    /// The most bytes of a body that it reads.
+    fn body_limit(&self) -> usize;
 }
 
 /// Why the server did not come up.
@@ -91,13 +95,15 @@ where
     E: Send,
 {
     let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let room = Room::new(limits, listener.load);
     let make_service = &make_service;
     thread::scope(|scope| {
         let mut workers = Vec::new();
         for (index, socket) in listener.sockets.into_iter().enumerate() {
             let (ready, is_ready) = mpsc::channel::<()>();
             let (go, may_go) = mpsc::channel::<()>();
-            let (places, shutdown, tls) = (Arc::clone(&places), shutdown.clone(), listener.tls.clone());
+            let (places, room) = (Arc::clone(&places), room.clone());
+            let (shutdown, tls) = (shutdown.clone(), listener.tls.clone());
             let work = move || -> Result<DrainReport, RunError<E>> {
                 let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
                 let local = LocalSet::new();
@@ -105,7 +111,7 @@ where
                     let _inside = runtime.enter();
                     let listener = TcpListener::from_std(socket)?;
                     let service = make_service(index).map_err(RunError::Service)?;
-                    Worker::new(listener, service, limits.clone(), places, tls)?
+                    Worker::new(listener, service, limits.clone(), (places, room), tls)?
                 };
                 // If nobody waits for it any more, `may_go` tells so too.
                 let _ = ready.send(());
@@ -156,7 +162,10 @@ struct Shared<S> {
     http1: http1::Builder,
     http2: http2::Builder<Here>,
     tally: Rc<Tally>,
+    /// Of connections.
     places: Arc<Semaphore>,
+    /// Of requests.
+    room: Room,
     tls: Option<Tls>,
 }
 
@@ -177,7 +186,7 @@ impl<S: Service> Worker<S> {
         listener: TcpListener,
         service: Rc<S>,
         limits: Limits,
-        places: Arc<Semaphore>,
+        (places, room): (Arc<Semaphore>, Room),
         tls: Option<Tls>,
     ) -> io::Result<Self> {
         let ids = RequestIds::new().map_err(|_| io::Error::other("the system gives no random numbers"))?;
@@ -195,7 +204,7 @@ impl<S: Service> Worker<S> {
             .max_concurrent_streams(limits.streams)
             .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
         let tally = Rc::new(Tally::new());
-        let shared = Rc::new(Shared { service, limits, ids, http1, http2, tally, places, tls });
+        let shared = Rc::new(Shared { service, limits, ids, http1, http2, tally, places, room, tls });
         Ok(Self { listener, shared })
     }
 
@@ -219,11 +228,18 @@ impl<S: Service> Worker<S> {
 
     /// Accepts until the stop. Returns a connection that was accepted and found no place.
     async fn accept(&self, shutdown: &mut Shutdown) -> Option<(TcpStream, SocketAddr)> {
+        let tally = &self.shared.tally;
+        let mut announced = shutdown.clone();
+        let mut announced = pin!(announced.announced());
         let mut stop = pin!(shutdown.requested());
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut stop => return None,
+                () = &mut announced, if !tally.leaving() => {
+                    tally.announce_stop();
+                    continue;
+                }
                 accepted = self.listener.accept() => accepted,
             };
             let (stream, peer) = match accepted {
@@ -239,10 +255,14 @@ impl<S: Service> Worker<S> {
             };
             // A place is asked for after the connection is there: a worker that waits for a client must not keep a place
             // from the others.
-            let place = tokio::select! {
-                biased;
-                place = Arc::clone(&self.shared.places).acquire_owned() => place.ok(),
-                () = &mut stop => return Some((stream, peer)),
+            let mut place = pin!(Arc::clone(&self.shared.places).acquire_owned());
+            let place = loop {
+                tokio::select! {
+                    biased;
+                    place = &mut place => break place.ok(),
+                    () = &mut stop => return Some((stream, peer)),
+                    () = &mut announced, if !tally.leaving() => tally.announce_stop(),
+                }
             };
             self.shared.spawn(stream, peer, place);
         }
@@ -336,7 +356,7 @@ impl<S: Service> Shared<S> {
         let request = request.map(|incoming| RequestBody::new(incoming, Some(state.bell())));
         async move {
             let mut response = shared.answer(request, &party).await;
-            if shared.tally.stopping() || !shared.trusts(&party) {
+            if shared.tally.leaving() || !shared.trusts(&party) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             in_flight.answered();
@@ -366,7 +386,7 @@ impl<S: Service> Shared<S> {
         async move {
             match task {
                 Some(task) => task.await,
-                None => Ok(shared.refuse(&ApiError::unavailable("too many requests are under way in this connection"))),
+                None => Ok(shared.refuse(&shared.room.turn_away(Shed::Streams))),
             }
         }
     }
@@ -392,7 +412,19 @@ impl<S: Service> Shared<S> {
                 retry_after: None,
             });
         }
-        Rc::clone(&self.service).call(request, Rc::clone(&party.peer)).await
+        match self.room.take(self.expected(request.body())).await {
+            Ok(room) => room.answer(Rc::clone(&self.service).call(request, Rc::clone(&party.peer)).await),
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    /// How many bytes of a body will be read, or may be where its length is not said. Of one that is too long none is.
+    fn expected(&self, body: &RequestBody) -> usize {
+        let limit = self.service.body_limit();
+        match body.size_hint().exact() {
+            Some(length) => usize::try_from(length).ok().filter(|length| *length <= limit).unwrap_or_default(),
+            None => limit,
+        }
     }
 
     fn refuse(&self, error: &ApiError) -> Response<Full<Bytes>> {

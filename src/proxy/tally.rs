@@ -9,6 +9,7 @@ pub(super) struct Tally {
     connections: Cell<usize>,
     requests: Cell<u64>,
     finished: Cell<u64>,
+    announced: Cell<bool>,
     stopping: Cell<bool>,
     stop: Notify,
     done: Notify,
@@ -20,6 +21,7 @@ impl Tally {
             connections: Cell::new(0),
             requests: Cell::new(0),
             finished: Cell::new(0),
+            announced: Cell::new(false),
             stopping: Cell::new(false),
             stop: Notify::new(),
             done: Notify::new(),
@@ -40,8 +42,19 @@ impl Tally {
         }
     }
 
+    /// Answers close their connections from here on, where the protocol can do that.
+    pub(super) fn announce_stop(&self) {
+        self.announced.set(true);
+    }
+
+    /// Whether a stop was announced, or has begun.
+    pub(super) fn leaving(&self) -> bool {
+        self.announced.get()
+    }
+
     /// Tells every connection that the worker stops.
     pub(super) fn begin_stop(&self) {
+        self.announced.set(true);
         self.stopping.set(true);
         self.stop.notify_waiters();
     }

@@ -676,6 +676,43 @@ impl RoleRefused<'_> {
     }
 }
 
+/// Requests were turned away, because there is more to do than the gate takes.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestsShed<'a> {
+    /// Why the last of them was.
+    pub reason: &'a str,
+    /// How many, since this was told the last time.
+    pub count: u64,
+}
+
+impl RequestsShed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            event = "requests_shed",
+            reason = self.reason,
+            count = self.count,
+            "turned requests away with 503; see `limits.requests`, `limits.bodies` and `limits.queue`"
+        );
+    }
+}
+
+/// The gate was told to stop.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopping {
+    /// The signal that told it.
+    pub signal: &'static str,
+    /// How long it still takes requests.
+    pub grace: Duration,
+}
+
+impl Stopping {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(event = "stopping", signal = self.signal, grace_ms = millis(self.grace), "was told to stop");
+    }
+}
+
 /// The gate was told to stop, and has stopped.
 #[derive(Debug, Clone, Copy)]
 pub struct Drained {

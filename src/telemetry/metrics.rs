@@ -22,6 +22,7 @@ use std::{
 pub struct Metrics {
     registry: Registry,
     requests: Arc<Requests>,
+    load: Arc<LoadMetrics>,
     regions: Arc<Regions>,
 }
 
@@ -38,8 +39,14 @@ impl Metrics {
     /// Nothing is counted yet.
     pub fn new() -> Self {
         let (requests, regions) = (Arc::<Requests>::default(), Arc::<Regions>::default());
-        let registry = names::registry(&requests, &regions);
-        Self { registry, requests, regions }
+        let load = Arc::<LoadMetrics>::default();
+        let registry = names::registry(&requests, &load, &regions);
+        Self { registry, requests, load, regions }
+    }
+
+    /// What is counted where requests come in.
+    pub fn load(&self) -> Arc<LoadMetrics> {
+        Arc::clone(&self.load)
     }
 
     /// A request was answered with this status. It is of no operation where its caller or its door was refused.
@@ -83,6 +90,38 @@ const STATUS_LABELS: [&str; 13] =
 #[derive(Debug, Default)]
 struct Requests(Counters<{ OPERATIONS + 1 }, { STATUS_LABELS.len() }>);
 
+/// How much comes in, and what of it is turned away.
+#[derive(Debug, Default)]
+pub struct LoadMetrics {
+    in_flight: Gauge,
+    waiting: Gauge,
+    shed: Counters<1, { SHED.len() }>,
+}
+
+impl LoadMetrics {
+    /// So many requests are under way now.
+    pub fn in_flight(&self, count: usize) {
+        self.in_flight.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// So many requests wait for room now.
+    pub fn waiting(&self, count: usize) {
+        self.waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A request was turned away.
+    pub fn shed(&self, why: Shed) {
+        self.shed.add(0, why as usize);
+    }
+}
+
+impl Shed {
+    /// The value of its label.
+    pub fn as_str(self) -> &'static str {
+        SHED[self as usize]
+    }
+}
+
 /// The backends, in the order in which they were made known. Locked when one is made known and when all are read.
 #[derive(Debug, Default)]
 struct Regions(Mutex<Vec<(Box<str>, Arc<UpstreamMetrics>)>>);
@@ -96,6 +135,18 @@ macro_rules! labels {
 
         const $values: &[&str] = &[$($label),+];
     };
+}
+
+labels! {
+    /// Why a request is turned away before anything of it is done.
+    Shed SHED {
+        /// There was no room for it, and too many waited already.
+        QueueFull = "queue_full",
+        /// It waited for room in vain.
+        QueueWait = "queue_wait",
+        /// Its HTTP/2 connection has as many under way as one may.
+        Streams = "streams",
+    }
 }
 
 labels! {

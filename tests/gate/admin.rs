@@ -87,6 +87,8 @@ fn a_gate_that_stops_is_not_ready() {
     gate.wait_until(|| ask(admin, "GET /ready").0 == 503);
     assert_eq!(ask(admin, "GET /live").0, 200);
     drop(busy);
+    // A second signal does not wait for the grace to end.
+    gate.signal("INT");
     let (status, _) = gate.ended();
     assert!(status.success());
 }

@@ -23,6 +23,7 @@ mod import_backend;
 mod issuer;
 mod json;
 mod keys;
+mod load;
 mod policies;
 mod quota;
 mod random;

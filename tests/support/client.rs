@@ -122,12 +122,17 @@ impl Client {
         Self::over(address, |tcp| Ok(Box::new(tcp))).unwrap()
     }
 
+    /// Connects, if anybody listens.
+    pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Self> {
+        Self::over(address, |tcp| Ok(Box::new(tcp)))
+    }
+
     /// Connects and makes the wire of the connection.
     pub(crate) fn over(
         address: SocketAddr,
         wire: impl FnOnce(TcpStream) -> io::Result<Box<dyn Wire>>,
     ) -> io::Result<Self> {
-        let tcp = TcpStream::connect(address).unwrap();
+        let tcp = TcpStream::connect(address)?;
         tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         tcp.set_write_timeout(Some(PATIENCE)).unwrap();
         tcp.set_nodelay(true).unwrap();

@@ -41,6 +41,22 @@ const REGIONS_AND_SIGNING: [(&str, &str); 13] = [
     ("UPSTREAM__ASSUME_ROLE__ENDPOINT", "http://127.0.0.1:5000"),
 ];
 
+const LIMITS: [(&str, &str); 13] = [
+    ("LIMITS__BODY", "4096"),
+    ("LIMITS__HEADERS", "10"),
+    ("LIMITS__HEADER_BYTES", "8KiB"),
+    ("LIMITS__HEAD_TIMEOUT", "3s"),
+    ("LIMITS__BODY_TIMEOUT", "4s"),
+    ("LIMITS__IDLE_TIMEOUT", "5s"),
+    ("LIMITS__CONNECTIONS", "6"),
+    ("LIMITS__REQUESTS", "8"),
+    ("LIMITS__BODIES", "128KiB"),
+    ("LIMITS__QUEUE", "0"),
+    ("LIMITS__QUEUE_WAIT", "9s"),
+    ("LIMITS__GRACE", "10s"),
+    ("LIMITS__DRAIN", "7s"),
+];
+
 #[test]
 fn the_environment_overrides_every_key() {
     let place = Place::new(SMALLEST);
@@ -89,18 +105,10 @@ fn the_environment_overrides_every_key() {
         ("DOORS__OPEN", "[\"GetFindings\"]"),
         ("DOORS__WHOAMI", "open"),
         ("DOORS__PAGE_KEY", &page_key),
-        ("LIMITS__BODY", "4096"),
-        ("LIMITS__HEADERS", "10"),
-        ("LIMITS__HEADER_BYTES", "8KiB"),
-        ("LIMITS__HEAD_TIMEOUT", "3s"),
-        ("LIMITS__BODY_TIMEOUT", "4s"),
-        ("LIMITS__IDLE_TIMEOUT", "5s"),
-        ("LIMITS__CONNECTIONS", "6"),
-        ("LIMITS__DRAIN", "7s"),
         ("LOG__LEVEL", "debug"),
         ("LOG__FORMAT", "human"),
     ];
-    set.extend(REGIONS_AND_SIGNING);
+    set.extend(REGIONS_AND_SIGNING.into_iter().chain(LIMITS));
     let names: Vec<String> = set.iter().map(|(name, _)| format!("FINDINGS_GATE__{name}")).collect();
     for setting in SETTINGS.iter().filter(|setting| !OTHERS.contains(&setting.path) && !quota::has(setting.path)) {
         let index_1 = setting.variable().replace("__0__", "__1__");
@@ -136,8 +144,9 @@ fn the_environment_overrides_every_key() {
     };
     assert_eq!(config.state, state);
     assert!(config.page_key.is_some());
-    assert_eq!(config.limits.body, 4096);
-    assert_eq!(config.limits.drain, Duration::from_secs(7));
+    let Limits { body, requests, bodies, queue, queue_wait, grace, drain, .. } = config.limits;
+    assert_eq!((body, requests, bodies, queue), (4096, 8, 128 << 10, 0));
+    assert_eq!([queue_wait, grace, drain].map(|time| time.as_secs()), [9, 10, 7]);
     assert_eq!(config.log.level, "debug".parse().unwrap());
     assert_eq!(config.log.format, LogFormat::Human);
     let [warning] = &config.warnings[..] else { panic!("{:?}", config.warnings) };

@@ -237,13 +237,26 @@ headers = 1.5
 header_bytes = true
 idle_timeout = 75
 connections = 99999999999999999999
+requests = 0
+queue_wait = "2m"
+grace = "1h"
 [upstream]"#,
 r#"gate.toml:10:8: `limits.body` is "1GiB": expected a size from `1KiB` to `64MiB`
 gate.toml:11:11: `limits.headers` is a number with a fraction: expected a whole number from 8 to 1024
 gate.toml:12:16: `limits.header_bytes` is a boolean: expected a size from `8KiB` to `1MiB`
 gate.toml:13:16: `limits.idle_timeout` is 75: expected a duration from `100ms` to `1h`
 gate.toml:14:15: `limits.connections` is an integer that is too large: expected a whole number from 1 to 1000000
+gate.toml:15:12: `limits.requests` is 0: expected a whole number from 1 to 1000000
+gate.toml:16:14: `limits.queue_wait` is "2m": expected a duration from `0s` to `1m`
+gate.toml:17:9: `limits.grace` is "1h": expected a duration from `0s` to `10m`
 "#),
+    ("[upstream]", r#"[limits]
+body = "6 MiB"
+bodies = "5 MiB"
+[upstream]"#,
+r"gate.toml:11:10: `limits.bodies` is less than `limits.body`: a request of that length could never be read
+  help: raise `limits.bodies`, or lower `limits.body`
+"),
     ("[upstream]", r#"[state]
 lookup = true
 max_age = "2h"

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod limits;
+mod load;
 mod protocol;
 mod reference;
 mod stop;
@@ -89,6 +90,10 @@ impl Service for Steered {
                 }
             },
         }
+    }
+
+    fn body_limit(&self) -> usize {
+        self.limits.body
     }
 }
 

@@ -112,4 +112,8 @@ impl Service for Never {
     async fn call(self: Rc<Self>, _: Request<RequestBody>, _: Rc<Peer>) -> Response<Full<Bytes>> {
         std::future::pending().await
     }
+
+    fn body_limit(&self) -> usize {
+        0
+    }
 }

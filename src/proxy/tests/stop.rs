@@ -30,6 +30,39 @@ async fn what_is_under_way_is_answered_and_what_is_idle_closed() {
 }
 
 #[tokio::test]
+async fn an_announced_stop_turns_clients_elsewhere_and_nobody_away() {
+    for workers in [1, 2] {
+        let gate = Gate::with_workers(Limits::default(), workers);
+        let mut before = gate.connect().await;
+        assert_eq!(before.post("/", "x").await.status, 200);
+        let mut silent = gate.connect().await;
+        assert_eq!(silent.post("/", "x").await.status, 200);
+        let mut http2 = gate.connect_http2().await;
+        gate.trigger.announce();
+        // Each worker hears of it by itself.
+        soon(async {
+            for _ in 0..workers * 10 {
+                let mut new = gate.connect().await;
+                while !new.post("/", "x").await.headers.contains_key("connection") {}
+                new.closed().await;
+            }
+        })
+        .await;
+        let reply = before.post("/", "x").await;
+        assert_eq!((reply.status, &reply.headers["connection"]), (200, &HeaderValue::from_static("close")));
+        before.closed().await;
+        // HTTP/2 is told when the stop comes, and loses nothing.
+        for _ in 0..3 {
+            assert_eq!(soon(http2.send_request(post("/", "x"))).await.unwrap().status(), 200);
+        }
+        assert!(!gate.thread.is_finished());
+        gate.begin_stop().await;
+        silent.closed().await;
+        assert_eq!(gate.stopped().await, DrainReport::default());
+    }
+}
+
+#[tokio::test]
 async fn what_waits_for_a_place_is_answered_too() {
     let gate = Gate::start(Limits { connections: 1, ..Limits::default() });
     let mut first = gate.connect().await;

@@ -1,7 +1,7 @@
 //! Every metric in one table: its name, type, labels and meaning. The registry and `docs/metrics.md` are made from it.
 
 use super::{
-    EXCHANGES, QUOTA, REASONS, Regions, Requests, STATUS_LABELS, UpstreamMetrics,
+    EXCHANGES, LoadMetrics, QUOTA, REASONS, Regions, Requests, SHED, STATUS_LABELS, UpstreamMetrics,
     cells::{Counters, OPERATIONS, Times},
 };
 use crate::finding::Operation;
@@ -45,6 +45,45 @@ const REQUESTS: Description = Description {
     help: "Requests that were answered, by the HTTP status of the answer; operation `none` where the caller was not known or the \
            door was closed",
 };
+
+/// What is told of what comes in, and how.
+const OF_LOAD: &[(Description, WriteLoad)] = &[
+    (
+        Description {
+            name: "requests_in_flight",
+            kind: MetricType::Gauge,
+            labels: &[],
+            help: "Requests that are under way now",
+        },
+        |of, encoder| encoder.encode_gauge(&of.in_flight.get()),
+    ),
+    (
+        Description {
+            name: "requests_waiting",
+            kind: MetricType::Gauge,
+            labels: &[],
+            help: "Requests that wait for room now",
+        },
+        |of, encoder| encoder.encode_gauge(&of.waiting.get()),
+    ),
+    (
+        Description {
+            name: "shed",
+            kind: MetricType::Counter,
+            labels: &[("reason", SHED)],
+            help: "Requests that were answered with 503 before anything of them was done, and are counted nowhere else",
+        },
+        |of, encoder| {
+            for (at, reason) in SHED.iter().enumerate() {
+                let labels = [("reason", *reason)];
+                encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&of.shed.get(0, at), None)?;
+            }
+            Ok(())
+        },
+    ),
+];
+
+type WriteLoad = fn(&LoadMetrics, &mut MetricEncoder<'_>) -> fmt::Result;
 
 /// What is told of each Region's backend, and how.
 const OF_REGIONS: &[(Description, Write)] = &[
@@ -156,9 +195,13 @@ const OF_REGIONS: &[(Description, Write)] = &[
 type Write = fn(&UpstreamMetrics, &mut To<'_, '_>) -> fmt::Result;
 
 /// The registry of all metrics.
-pub(super) fn registry(requests: &Arc<Requests>, regions: &Arc<Regions>) -> Registry {
+pub(super) fn registry(requests: &Arc<Requests>, load: &Arc<LoadMetrics>, regions: &Arc<Regions>) -> Registry {
     let mut registry = Registry::with_prefix(PREFIX);
     register(&mut registry, &REQUESTS, OfRequests(Arc::clone(requests)));
+    for (description, write) in OF_LOAD {
+        let metric = OfLoad { load: Arc::clone(load), kind: description.kind, write: *write };
+        register(&mut registry, description, metric);
+    }
     for (description, write) in OF_REGIONS {
         let metric = OfRegions { regions: Arc::clone(regions), description, write: *write };
         register(&mut registry, description, metric);
@@ -189,6 +232,29 @@ impl EncodeMetric for OfRequests {
 
     fn metric_type(&self) -> MetricType {
         MetricType::Counter
+    }
+}
+
+/// How one number of what comes in is written.
+struct OfLoad {
+    load: Arc<LoadMetrics>,
+    kind: MetricType,
+    write: WriteLoad,
+}
+
+impl EncodeMetric for OfLoad {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        (self.write)(&self.load, &mut encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        self.kind
+    }
+}
+
+impl fmt::Debug for OfLoad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OfLoad").finish_non_exhaustive()
     }
 }
 
@@ -274,7 +340,8 @@ mod tests {
     const END: &str = "<!-- end -->\n";
 
     fn descriptions() -> impl Iterator<Item = &'static Description> {
-        [&REQUESTS].into_iter().chain(OF_REGIONS.iter().map(|(description, _)| description))
+        let of_load = OF_LOAD.iter().map(|(description, _)| description);
+        [&REQUESTS].into_iter().chain(of_load).chain(OF_REGIONS.iter().map(|(description, _)| description))
     }
 
     fn full_name(description: &Description) -> String {
@@ -343,9 +410,14 @@ mod tests {
                 _ => &[""],
             };
             for suffix in suffixes {
-                let series = format!("{name}{suffix}{{");
+                let begin = if description.labels.is_empty() { " " } else { "{" };
+                let series = format!("{name}{suffix}{begin}");
                 let lines: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(&*series)).collect();
                 assert!(!lines.is_empty(), "{series}");
+                if description.labels.is_empty() {
+                    assert_eq!(lines.len(), 1, "{series}");
+                    continue;
+                }
                 for line in lines {
                     let (labels, _) = line.split_once('}').unwrap();
                     let labels: Vec<(&str, &str)> = labels
