@@ -8,7 +8,7 @@
 //! | `GET /live` | 200 as long as the process answers at all |
 //! | `GET /ready` | 200 when requests would be served, else 503 with the reason |
 //! | `GET /metrics` | what is counted, for Prometheus |
-//! | `GET /status` | version, digest of the policies, accounts, the last reload, as JSON |
+//! | `GET /status` | version; digest, source and age of what decides; the last error of a reload; as JSON |
 //! | `POST /reload` | reads the configuration again: 200, or 409 with all that is wrong |
 
 use crate::{
@@ -55,12 +55,16 @@ pub struct Status {
     pub started: String,
     /// Digest of the policies and the accounts that decide now.
     pub digest: String,
+    /// What the policies were read from.
+    pub sources: Vec<String>,
     /// How many policies apply.
     pub policies: usize,
     /// How many accounts there are, administrators included.
     pub accounts: usize,
     /// When what decides now was loaded, RFC 3339.
     pub loaded: String,
+    /// For how many seconds it has decided.
+    pub age_seconds: u64,
     /// How many times it was replaced.
     pub reloads: u64,
     /// Why the last try to replace it failed; nothing if it did not.

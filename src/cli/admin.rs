@@ -77,9 +77,11 @@ fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
                 not_ready,
                 started: started.to_string(),
                 digest: snapshot.digest().to_owned(),
+                sources: last.sources,
                 policies: snapshot.rules().len(),
                 accounts: snapshot.accounts().count(),
                 loaded: last.loaded.to_string(),
+                age_seconds: u64::try_from((Timestamp::now() - last.loaded).get_seconds()).unwrap_or_default(),
                 reloads: last.count,
                 last_error: last.error,
             }

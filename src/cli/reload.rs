@@ -40,6 +40,9 @@ const LONGEST_QUIET: Duration = Duration::from_secs(2);
 /// When to look although nothing was heard.
 const UNASKED: Duration = Duration::from_secs(30);
 
+/// How often files are read anew that change while they are read.
+const READINGS: usize = 5;
+
 /// How deep policies may be nested in what is evaluated here: the same as a worker's stack.
 const STACK: usize = 8 * 1024 * 1024;
 
@@ -53,6 +56,8 @@ pub(super) struct Reload {
 /// How it went the last time.
 #[derive(Debug, Clone)]
 pub(super) struct Last {
+    /// What the policies that are used were read from: packs, files and directories.
+    pub(super) sources: Vec<String>,
     /// When what is used was read.
     pub(super) loaded: Timestamp,
     /// How many times it was replaced.
@@ -75,13 +80,14 @@ impl Reload {
         answered.await.map_err(|_| gone(()))?
     }
 
-    fn note(&self, error: Option<&String>) {
+    /// What was put in place was read from `sources`.
+    fn note_success(&self, sources: Vec<String>) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.error = error.cloned();
-        if error.is_none() {
-            last.loaded = Timestamp::now();
-            last.count += 1;
-        }
+        *last = Last { sources, loaded: Timestamp::now(), count: last.count + 1, error: None };
+    }
+
+    fn note_failure(&self, error: &str) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).error = Some(error.to_owned());
     }
 }
 
@@ -91,6 +97,8 @@ struct Renewal {
     settings: GateSettings,
     /// What the accounts file says, without what was listed.
     said: Accounts,
+    /// Where the policies come from.
+    sources: Vec<String>,
 }
 
 /// A running gate, and where its configuration comes from.
@@ -112,7 +120,8 @@ impl Reloader {
     pub(super) fn start(self) -> Result<Reload, Failure> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
         let (requests, asked) = mpsc::channel(1);
-        let last = Last { loaded: Timestamp::now(), count: 0, error: None };
+        let sources = self.started.policies.sources();
+        let last = Last { sources, loaded: Timestamp::now(), count: 0, error: None };
         let reload = Reload { last: Arc::new(Mutex::new(last)), requests };
         let noted = reload.clone();
         // Before the gate says that it listens: from then on, SIGHUP must not end it.
@@ -140,7 +149,7 @@ impl Reloader {
         // Until it took its place: what is wrong with the files may be put right later.
         let mut is_relisted = false;
         loop {
-            let answer = tokio::select! {
+            let mut answer = tokio::select! {
                 () = bell.notified() => None,
                 () = hangup.received() => None,
                 () = listed_anew(self.discovered.as_ref()) => {
@@ -152,39 +161,55 @@ impl Reloader {
             };
             // Whoever asks has written what is to be read; and somebody who never stops writing beside it does not hold it up.
             let latest = Instant::now() + LONGEST_QUIET;
-            while answer.is_none() && Instant::now() < latest && timeout(QUIET, bell.notified()).await.is_ok() {}
-            let (outcome, reads) = config::recorded(|| self.read());
-            watch.add(&reads.paths);
+            while answer.is_none() && Instant::now() < latest {
+                tokio::select! {
+                    Some(asker) = asked.recv() => answer = Some(asker),
+                    rung = timeout(QUIET, bell.notified()) => if rung.is_err() { break },
+                }
+            }
+            let read = || config::recorded(|| self.read());
+            let (outcome, reads) = if answer.is_some() { read() } else { settled(self.reads.digest, read) };
             let outcome = outcome.map_err(|failure| in_a_line(&failure));
+            watch.add(&reads.paths);
             // What is there already is not put in place anew: the caches of what was learnt with it are good.
             let is_new = reads.digest != self.reads.digest || is_relisted || failed && outcome.is_ok();
             self.reads = reads;
             let outcome = outcome.and_then(|(renewal, warnings)| {
+                let sources = renewal.sources.clone();
                 if is_new {
                     self.install(renewal)?;
                 }
-                Ok(warnings)
+                Ok((sources, warnings))
             });
             failed = outcome.is_err();
+            let told = outcome.as_ref().map(drop).map_err(Clone::clone);
+            if is_new {
+                is_relisted &= failed;
+                self.tell(noted, outcome);
+            }
+            // After all that can be asked about it says so, too.
             if let Some(answer) = answer {
                 // Whoever asked may have gone.
-                let _ = answer.send(outcome.as_ref().map(drop).map_err(Clone::clone));
+                let _ = answer.send(told);
             }
-            if !is_new {
-                continue;
-            }
-            noted.note(outcome.as_ref().err());
-            match outcome {
-                Ok(warnings) => {
-                    is_relisted = false;
-                    for warning in &warnings {
-                        ConfigurationDoubtful { warning }.emit();
-                    }
-                    let snapshot = self.live.current().snapshot;
-                    let accounts = snapshot.accounts().count();
-                    Reloaded { policies: snapshot.rules().len(), digest: snapshot.digest(), accounts }.emit();
+        }
+    }
+
+    /// Tells what came of a try, in the log and to whoever asks for the status.
+    fn tell(&self, noted: &Reload, outcome: Result<(Vec<String>, Vec<String>), String>) {
+        match outcome {
+            Ok((sources, warnings)) => {
+                noted.note_success(sources);
+                for warning in &warnings {
+                    ConfigurationDoubtful { warning }.emit();
                 }
-                Err(reason) => ReloadFailed { reason: &reason }.emit(),
+                let snapshot = self.live.current().snapshot;
+                let accounts = snapshot.accounts().count();
+                Reloaded { policies: snapshot.rules().len(), digest: snapshot.digest(), accounts }.emit();
+            }
+            Err(reason) => {
+                noted.note_failure(&reason);
+                ReloadFailed { reason: &reason }.emit();
             }
         }
     }
@@ -198,11 +223,12 @@ impl Reloader {
         let tls = assemble::tls(&config.listen)?;
         let settings = assemble::renewed(&config, self.live.current())?;
         let warnings = config.warnings.iter().cloned().chain(assemble::doubts(&config, &settings.snapshot)).collect();
-        Ok((Renewal { tls, settings, said }, warnings))
+        let sources = config.policies.sources();
+        Ok((Renewal { tls, settings, said, sources }, warnings))
     }
 
     /// Puts everything in place, or nothing: what may fail is first.
-    fn install(&self, Renewal { tls, settings, said }: Renewal) -> Result<(), String> {
+    fn install(&self, Renewal { tls, settings, said, .. }: Renewal) -> Result<(), String> {
         settings.routes.first().set_accounts(settings.snapshot.accounts())?;
         if let (Some(tls), Some(prepared)) = (&self.tls, tls) {
             tls.install(prepared);
@@ -246,6 +272,23 @@ impl Reloader {
             changed.join(", ")
         )))
     }
+}
+
+/// Reads until it is the same twice, unless it is what is known already. Files that belong together may be replaced while they are
+/// read, and then some would be of one set and some of the other.
+fn settled<T>(known: [u8; 32], read: impl Fn() -> (Result<T, Failure>, Reads)) -> (Result<T, Failure>, Reads) {
+    let mut last = read();
+    for _ in 1..READINGS {
+        if last.1.digest == known {
+            return last;
+        }
+        let before = std::mem::replace(&mut last, read()).1;
+        if last.1.digest == before.digest {
+            return last;
+        }
+    }
+    let why = "the files were different each time that they were read; they are read again soon";
+    (Err(Failure::invalid(why)), last.1)
 }
 
 /// Waits until Security Hub lists other members than before; for ever if it is not asked.
@@ -351,5 +394,34 @@ impl Hangup {
 
     async fn received(&mut self) {
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// What comes of files that are so, one reading after the other, and after how many readings.
+    fn settles(readings: &[u8]) -> (Option<u8>, usize) {
+        let at = Cell::new(0);
+        let read = || {
+            let reading = readings[at.replace(at.get() + 1)];
+            (Ok(reading), Reads { paths: BTreeSet::new(), digest: [reading; 32] })
+        };
+        let (outcome, reads) = settled([0; 32], read);
+        assert_eq!(reads.digest, [readings[at.get() - 1]; 32]);
+        (outcome.ok(), at.get())
+    }
+
+    #[test]
+    fn files_that_change_while_they_are_read_are_read_again() {
+        assert_eq!(settles(&[0]), (Some(0), 1), "nothing is new");
+        assert_eq!(settles(&[1, 1]), (Some(1), 2));
+        // Half of one set and half of the next.
+        assert_eq!(settles(&[1, 2, 2]), (Some(2), 3));
+        assert_eq!(settles(&[1, 2, 0]), (Some(0), 3), "back to what is used");
+        assert_eq!(settles(&[1, 2, 3, 4, 4]), (Some(4), 5));
+        assert_eq!(settles(&[1, 2, 3, 4, 5]), (None, 5));
     }
 }

@@ -116,6 +116,14 @@ pub struct Policies {
     pub default_enforcement: Enforcement,
 }
 
+impl Policies {
+    /// Where they come from, as `policies.path` names it, but for paths with the directory of the file that names them.
+    pub fn sources(&self) -> Vec<String> {
+        let packs = self.packs.iter().map(|pack| format!("pack:{pack}"));
+        packs.chain(self.paths.iter().map(|path| path.path.display().to_string())).collect()
+    }
+}
+
 /// One `[[identity]]`.
 #[derive(Debug, Clone)]
 pub enum Identity {

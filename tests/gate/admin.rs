@@ -39,6 +39,8 @@ fn the_gate_is_alive_and_ready_and_tells_what_it_decides_by() {
         (200, &true.into(), &1.into(), &3.into())
     );
     assert_eq!(told["reloads"], 0);
+    assert!(told["sources"][0].as_str().unwrap().ends_with("policies"), "{told}");
+    assert!(told["age_seconds"].as_u64().is_some_and(|age| age < 60), "{told}");
     for (request, status) in [
         ("POST /live", 405),
         ("GET /reload", 405),

@@ -30,6 +30,7 @@ mod random;
 mod reads;
 mod reads_v2;
 mod reload;
+mod reload_often;
 mod rule_changes;
 mod rules;
 mod signed_ownership;
