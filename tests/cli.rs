@@ -105,6 +105,10 @@ fn each_verb_has_help_that_teaches() {
         ),
         ("backend", "belongs behind the gate | --listen | --data | --accounts | --region | --quotas | --fault | slow:"),
         (
+            "health",
+            "needs no curl | admin.address | --config | --address | --live | --timeout | 127.0.0.1 | 1 it is not",
+        ),
+        (
             "token",
             "Nothing is sent | --gate | --region | --endpoint | --header | --json | x-findings-gate-sts-token | 15 minutes",
         ),
@@ -155,6 +159,7 @@ fn the_verbs_are_listed_in_their_order_and_introduced_in_one_way() {
         "check",
         "demo",
         "backend",
+        "health",
         "whoami",
         "keys",
         "token",

@@ -8,6 +8,7 @@ use super::{
     diff::{self, DiffArgs},
     explain::{self, ExplainArgs},
     fmt::{self, FmtArgs},
+    health::{self, HealthArgs},
     import_iam::{self, ImportIamArgs},
     keys::{self, KeysArgs},
     man::{self, ManArgs},
@@ -95,6 +96,9 @@ pub enum Command {
     /// Run a findings backend that speaks Security Hub's API
     #[command(long_about = backend::ABOUT)]
     Backend(BackendArgs),
+    /// Ask the gate on this machine whether it is ready
+    #[command(long_about = health::ABOUT)]
+    Health(HealthArgs),
     /// Ask a gate whom it takes you for
     #[command(long_about = whoami::ABOUT)]
     Whoami(WhoamiArgs),

@@ -17,6 +17,7 @@ mod embedded;
 mod explain;
 mod files;
 mod fmt;
+mod health;
 mod import_iam;
 mod keys;
 mod man;
@@ -44,6 +45,7 @@ pub use demo::DemoArgs;
 pub use diff::{DiffArgs, DiffFormat, FailOn};
 pub use explain::{Call, ExplainArgs};
 pub use fmt::FmtArgs;
+pub use health::HealthArgs;
 pub use import_iam::ImportIamArgs;
 pub use keys::{AddArgs, KeysArgs, KeysCommand, ListArgs, RevokeArgs};
 pub use man::ManArgs;
@@ -90,6 +92,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(&args, printer),
         Command::Matrix(args) => matrix::run(&args, printer),
         Command::Explain(args) => explain::run(&args, printer),
+        Command::Health(args) => health::run(&args, printer),
         Command::Whoami(args) => whoami::run(&args, printer),
         Command::ImportIam(args) => import_iam::run(&args, printer),
     }

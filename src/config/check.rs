@@ -14,7 +14,7 @@ use crate::{
     finding::{Accounts, Enforcement, Operation},
     policy::PACKS,
 };
-use std::{num::NonZeroU32, path::Path, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::Path, time::Duration};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -29,7 +29,7 @@ const IMPORT: usize = 6_000_000;
 pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, ConfigError> {
     let mut warnings = Vec::new();
     let listen = listen::read(&mut settings, &mut warnings);
-    let admin = settings.text("admin.address", |text| text.parse().ok());
+    let admin = admin(&mut settings);
     let policies = policies(&mut settings);
     let accounts = accounts(&mut settings);
     let source = discovery::read(&mut settings);
@@ -127,6 +127,17 @@ pub(super) fn log_alone(mut settings: Settings) -> Result<Log, ConfigError> {
     let log = log(&mut settings);
     settings.problems.into_result()?;
     log.ok_or_else(ConfigError::unexplained)
+}
+
+/// `admin.address` alone, for whoever asks the listener there.
+pub(super) fn admin_alone(mut settings: Settings) -> Result<Option<SocketAddr>, ConfigError> {
+    let address = admin(&mut settings);
+    settings.problems.into_result()?;
+    Ok(address)
+}
+
+fn admin(settings: &mut Settings) -> Option<SocketAddr> {
+    settings.text("admin.address", |text| text.parse().ok())
 }
 
 /// `[policies]` alone, for verbs that read no file.

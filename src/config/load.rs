@@ -10,11 +10,14 @@ use super::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 /// The shorter name of `log.level`'s variable, for every verb.
 const LOG_VARIABLE: &str = "FINDINGS_GATE_LOG";
+/// The key of the admin listener.
+const ADMIN: &str = "admin.address";
 
 /// What the command line sets, in the same words as the file.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +52,26 @@ pub fn log_from(environment: impl IntoIterator<Item = (OsString, OsString)>) -> 
     let mut settings = Settings::default();
     settings.add_environment(environment.into_iter().filter(|(name, _)| name == LOG_VARIABLE));
     check::log_alone(settings)
+}
+
+/// Where a gate with this configuration has its admin listener, as `admin.address` says; nowhere if it does not.
+///
+/// Nothing else of the file counts: whoever asks how a gate is must be able to while a file is being edited that the gate has not
+/// taken. What the variable says, the file is not read for.
+pub fn admin_from(
+    file: &Path,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Option<SocketAddr>, ConfigError> {
+    let mut settings = Settings { file: file.to_owned(), ..Settings::default() };
+    let name = variable(ADMIN);
+    settings.add_environment(environment.into_iter().filter(|(given, _)| given.to_str() == Some(&name)));
+    if settings.given(ADMIN).is_none() && settings.problems.count() == 0 {
+        settings.add_file(file);
+        if !settings.unread {
+            settings.problems.forget();
+        }
+    }
+    check::admin_alone(settings)
 }
 
 /// The policies that a verb without a configuration names: directories, files and packs, as `policies.path` has them.

@@ -36,7 +36,7 @@ pub use checked::{
 };
 pub use identity::{HeaderFront, HeaderIdentity, JwtIdentity, JwtKeys, doubtful_principal};
 pub use issued::{IssuedKey, Key, issued_keys};
-pub use load::{Flags, load, log_from, policies_from, policies_named};
+pub use load::{Flags, admin_from, load, log_from, policies_from, policies_named};
 pub use policies::{PolicyPath, is_policy, read_policies, read_properties};
 pub use problem::{ConfigError, Problem};
 pub use quota::{Breaker, Conduct, EnforceQuota, Quota, QuotaRate};

@@ -253,6 +253,11 @@ impl Problems {
         self.found.len()
     }
 
+    /// Leaves out what was found so far: it is not what was asked for. The files stay, for what is found from now on.
+    pub(super) fn forget(&mut self) {
+        self.found.clear();
+    }
+
     /// The error, if anything is wrong.
     pub(super) fn into_result(mut self) -> Result<(), ConfigError> {
         if self.found.is_empty() {

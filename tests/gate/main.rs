@@ -18,6 +18,7 @@ mod fleets;
 mod forwarded;
 mod fronts;
 mod groups;
+mod health;
 mod import;
 mod import_backend;
 mod issuer;
