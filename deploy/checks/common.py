@@ -98,7 +98,9 @@ def serving(command, environment, log, **options):
             yield process
             process.send_signal(signal.SIGTERM)
             status = process.wait(PATIENCE)
-            assert status == 0, f"told to stop it ended with {status}:\n{pathlib.Path(log).read_text(encoding='utf-8')}"
+            assert status == 0, f"told to stop it ended with {status}"
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{pathlib.Path(log).read_text(encoding='utf-8')}") from error
         finally:
             if process.poll() is None:
                 process.kill()
