@@ -106,7 +106,7 @@ fn each_verb_has_help_that_teaches() {
         ("backend", "belongs behind the gate | --listen | --data | --accounts | --region | --quotas | --fault | slow:"),
         (
             "health",
-            "needs no curl | admin.address | --config | --address | --live | --timeout | 127.0.0.1 | 1 it is not",
+            "needs no curl | admin.address | --config | --address | --live | --timeout | --wait | 127.0.0.1 | 1 it is not",
         ),
         (
             "token",

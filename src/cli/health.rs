@@ -8,7 +8,8 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 use tokio::runtime;
 
@@ -25,7 +26,7 @@ Examples:
   findings-gate health
   findings-gate health --config /etc/findings-gate/findings-gate.toml
   findings-gate health --address 127.0.0.1:8081 --timeout 1s
-  findings-gate health --live || systemctl restart findings-gate
+  findings-gate health --live --wait 30s
 
 Exit codes:
   0   it is ready; with --live, it is alive
@@ -33,6 +34,8 @@ Exit codes:
   3   the configuration does not say where to ask
   64  usage";
 
+/// Between two questions of one who waits.
+const PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of the answer: a line.
 const LONGEST: usize = 16 * 1024;
 /// Characters of the answer that are shown.
@@ -54,9 +57,13 @@ pub struct HealthArgs {
     #[arg(long)]
     pub live: bool,
 
-    /// How long the answer may take
+    /// How long an answer may take
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = patience)]
     pub timeout: Duration,
+
+    /// Ask again until it is, for so long: for what has to wait for a gate that starts
+    #[arg(long, value_name = "DURATION", value_parser = patience)]
+    pub wait: Option<Duration>,
 }
 
 /// Asks, and says what the answer was.
@@ -67,22 +74,46 @@ pub(super) fn run(args: &HealthArgs, printer: &mut Printer) -> Result<Exit, Fail
     })?;
     let (path, good) = if args.live { ("/live", "live") } else { ("/ready", "ready") };
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
-    let answer = runtime.block_on(ask(address, path, args.timeout))?;
+    let asked = Instant::now();
+    loop {
+        let answer = runtime.block_on(ask(address, path, args.timeout));
+        let answer = answer.and_then(|answer| judged(address, path, good, &answer));
+        if matches!(answer, Ok(Health::Good(_))) || args.wait.is_none_or(|wait| asked.elapsed() >= wait) {
+            return told(answer?, printer);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// What a gate says of itself, in its own words.
+enum Health {
+    Good(String),
+    NotReady(String),
+}
+
+fn judged(address: SocketAddr, path: &str, good: &str, answer: &net::Fetched) -> Result<Health, Failure> {
     let told = line(&answer.body);
     match answer.status {
-        StatusCode::OK if told == good => {
-            printer.out(&format!("{told}\n"))?;
-            Ok(Exit::Fine)
-        }
-        StatusCode::SERVICE_UNAVAILABLE if told.starts_with("not ready") => {
-            printer.err(&format!("{told}\n"))?;
-            Ok(Exit::Broke)
-        }
+        StatusCode::OK if told == good => Ok(Health::Good(told)),
+        StatusCode::SERVICE_UNAVAILABLE if told.starts_with("not ready") => Ok(Health::NotReady(told)),
         // Somebody else's port must not count as a gate that is well.
         status => Err(Failure::broke(format!(
             "{address} answered {} to GET {path}, as no admin listener of a gate does: is `admin.address` that port?",
             status.as_u16()
         ))),
+    }
+}
+
+fn told(health: Health, printer: &mut Printer) -> Result<Exit, Failure> {
+    match health {
+        Health::Good(told) => {
+            printer.out(&format!("{told}\n"))?;
+            Ok(Exit::Fine)
+        }
+        Health::NotReady(told) => {
+            printer.err(&format!("{told}\n"))?;
+            Ok(Exit::Broke)
+        }
     }
 }
 

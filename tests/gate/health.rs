@@ -8,7 +8,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
     path::Path,
-    process::Output,
+    process::{Output, Stdio},
     thread,
 };
 
@@ -134,4 +134,24 @@ fn what_is_no_gate_is_not_healthy() {
         assert!(told.contains(expected) && told.contains(&address), "`{expected}` is not in {told}");
         server.join().unwrap();
     }
+}
+
+/// Who starts a gate may wait for it: from before it is there until it is ready, and no longer than was said.
+#[test]
+fn one_can_wait_for_a_gate() {
+    let here = tempfile::tempdir().unwrap();
+    // Nobody has the port, and the gate that is started with it comes while somebody asks already.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let told = ends(&health(here.path(), &["--address", &address, "--wait", "200ms"], &[]), 1);
+    assert!(told.contains("refused"), "{told}");
+    let waiting = program(here.path())
+        .args(["health", "--address", &address, "--wait", "1m"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (gate, _) = gate_at(&address);
+    assert_eq!(ends(&waiting.wait_with_output().unwrap(), 0), "ready\n");
+    drop(gate);
 }
