@@ -8,10 +8,9 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    thread,
     time::{Duration, Instant},
 };
-use tokio::runtime;
+use tokio::{runtime, time::sleep};
 
 pub(super) const ABOUT: &str = "\
 Ask the gate on this machine whether it is ready.
@@ -74,15 +73,18 @@ pub(super) fn run(args: &HealthArgs, printer: &mut Printer) -> Result<Exit, Fail
     })?;
     let (path, good) = if args.live { ("/live", "live") } else { ("/ready", "ready") };
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
-    let asked = Instant::now();
-    loop {
-        let answer = runtime.block_on(ask(address, path, args.timeout));
-        let answer = answer.and_then(|answer| judged(address, path, good, &answer));
-        if matches!(answer, Ok(Health::Good(_))) || args.wait.is_none_or(|wait| asked.elapsed() >= wait) {
-            return told(answer?, printer);
+    let answer = runtime.block_on(async {
+        let asked = Instant::now();
+        loop {
+            let answer = ask(address, path, args.timeout).await;
+            let answer = answer.and_then(|answer| judged(address, path, good, &answer));
+            if matches!(answer, Ok(Health::Good(_))) || args.wait.is_none_or(|wait| asked.elapsed() >= wait) {
+                return answer;
+            }
+            sleep(PAUSE).await;
         }
-        thread::sleep(PAUSE);
-    }
+    });
+    told(answer?, printer)
 }
 
 /// What a gate says of itself, in its own words.
