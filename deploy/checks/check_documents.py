@@ -17,6 +17,7 @@ def checks(told):
     told.check("metrics, keys, events and verbs that the pages name are there", names)
     told.check("the threat model names every door, and tests that are there", doors)
     told.check("a copy of the embedded backend's findings is made and used as docs/operations.md says", copied)
+    told.check("the capacity table is one that deploy/capacity wrote", capacity)
     told.check("versions are those of Cargo.toml", versions)
 
 
@@ -125,6 +126,16 @@ open = ["BatchImportFindings", "GetFindings"]
         status, body = ask(f"http://127.0.0.1:{port}/findings", {}, "POST")
         found = {finding["Id"]: finding["Workflow"]["Status"] for finding in json.loads(body)["Findings"]}
         assert status == 200 and found == {"before": "NOTIFIED"}, (status, found)
+
+
+def capacity():
+    text = read("docs/operations.md")
+    (table,) = re.findall(r"<!-- capacity: begin -->\n(.*?)<!-- capacity: end -->", text, re.DOTALL)
+    figures = re.findall(r"(\d+) µs, ([\d,]+)/s", table)
+    assert len(figures) == 15, "deploy/capacity"
+    for cost, rate in figures:
+        # Both are rounded.
+        assert abs(int(cost) * int(rate.replace(",", "")) / 1e6 - 1) < 0.1, (cost, rate)
 
 
 def versions():
