@@ -1,5 +1,6 @@
 """The image: its Dockerfile by hadolint, its final stage built by buildah, and run by podman as it is meant to run."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -8,13 +9,17 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 
 from common import DEPLOY, GATE, ROOT, WORK, accepts, ask, free_port, run, until, works
 
 BUILT = WORK / "container"
+# A place of its own with a short name: sockets lie in it, whose paths may have 108 bytes.
+ENGINE = pathlib.Path(tempfile.mkdtemp(prefix="gate-", dir="/var/tmp"))
+atexit.register(shutil.rmtree, ENGINE, ignore_errors=True)
 IMAGE = "localhost/findings-gate:check"
-STORE = ["--root", BUILT / "store", "--runroot", BUILT / "run", "--storage-driver", "vfs"]
-PODMAN = ["podman", *STORE, "--cgroup-manager", "cgroupfs", "--runtime", shutil.which("runc") or "/usr/sbin/runc"]
+STORE = ["--root", ENGINE / "store", "--runroot", ENGINE / "run", "--storage-driver", "vfs"]
+PODMAN = ["podman", *STORE, "--tmpdir", ENGINE / "tmp", "--cgroup-manager", "cgroupfs", "--runtime", shutil.which("runc") or "/usr/sbin/runc"]
 # What deploy/container/Dockerfile says that it is meant for, and the limits of the manifests.
 HARDENED = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=512m"]
 
