@@ -29,6 +29,7 @@
 //! | [`cli`] | one file a verb |
 
 pub mod admin;
+pub mod audit;
 pub mod backend;
 pub mod cli;
 pub mod config;

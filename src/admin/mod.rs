@@ -9,6 +9,7 @@
 //! | `GET /ready` | 200 when requests would be served, else 503 with the reason |
 //! | `GET /metrics` | what is counted, for Prometheus |
 //! | `GET /status` | version; digest, source and age of what decides; the last error of a reload; as JSON |
+//! | `GET /decisions` | the last decision records, the newest first, one a line; `?limit=10` for fewer |
 //! | `POST /reload` | reads the configuration again: 200, or 409 with all that is wrong |
 
 use crate::{
@@ -34,6 +35,8 @@ pub struct Views {
     pub metrics_type: &'static str,
     /// What the gate decides by, and since when.
     pub status: Box<dyn Fn() -> Status + Send + Sync>,
+    /// The last decision records, the newest first, at most so many; nothing where none are kept.
+    pub decisions: Box<dyn Fn(usize) -> Option<Vec<Arc<str>>> + Send + Sync>,
     /// Reads the configuration again; what is wrong with it otherwise.
     pub reload: Box<dyn Fn() -> Pending + Send + Sync>,
 }
@@ -102,6 +105,10 @@ impl Admin {
                 Ok(body) => typed(StatusCode::OK, "application/json", body + "\n"),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
             },
+            "/decisions" if !peer.address.ip().to_canonical().is_loopback() => {
+                text(StatusCode::FORBIDDEN, "decisions are shown to this machine only\n")
+            }
+            "/decisions" => self.decisions(request.uri().query()),
             "/reload" if !peer.address.ip().to_canonical().is_loopback() => {
                 text(StatusCode::FORBIDDEN, "a reload is taken from this machine only\n")
             }
@@ -109,7 +116,24 @@ impl Admin {
                 Ok(()) => text(StatusCode::OK, "reloaded\n"),
                 Err(why) => text(StatusCode::CONFLICT, format!("not reloaded: {why}\n")),
             },
-            _ => text(StatusCode::NOT_FOUND, "expected /live, /ready, /metrics, /status or /reload\n"),
+            _ => text(StatusCode::NOT_FOUND, "expected /live, /ready, /metrics, /status, /decisions or /reload\n"),
+        }
+    }
+
+    fn decisions(&self, query: Option<&str>) -> Response<Full<Bytes>> {
+        let limit = match query {
+            None => Some(usize::MAX),
+            Some(query) => query.strip_prefix("limit=").and_then(|number| number.parse().ok()),
+        };
+        let Some(limit) = limit else {
+            return text(StatusCode::BAD_REQUEST, "expected no query, or `limit=` and a number\n");
+        };
+        match (self.0.decisions)(limit) {
+            Some(records) => {
+                let lines: String = records.iter().flat_map(|record| [&**record, "\n"]).collect();
+                typed(StatusCode::OK, "application/jsonl", lines)
+            }
+            None => text(StatusCode::NOT_FOUND, "no decisions are recorded: set `audit.file` or `audit.stdout`\n"),
         }
     }
 }

@@ -60,7 +60,11 @@ fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
             if stop.is_announced() {
                 return Err("the gate is stopping".to_owned());
             }
-            match live.current().routes.readiness() {
+            let current = live.current();
+            if current.records.as_ref().is_some_and(|records| records.log.is_stuck()) {
+                return Err("decision records cannot be written".to_owned());
+            }
+            match current.routes.readiness() {
                 Readiness::Ready => Ok(()),
                 Readiness::NoCredentials(why) => Err(format!("no credentials to sign with: {why}")),
             }
@@ -87,13 +91,14 @@ fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
             }
         }
     };
-    let metrics = live.current().metrics;
+    let (metrics, records) = (live.current().metrics, live.current().records);
     let reload = reload.clone();
     Views {
         ready: Box::new(move || ready()),
         metrics: Box::new(move || metrics.encode()),
         metrics_type: Metrics::CONTENT_TYPE,
         status: Box::new(status),
+        decisions: Box::new(move |most| records.as_ref().map(|records| records.log.recent(most))),
         reload: Box::new(move || {
             let reload = reload.clone();
             Box::pin(async move { reload.ask().await })

@@ -63,6 +63,7 @@ pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
         doors: Doors::new(&config.doors),
         whoami: config.whoami,
         page_tokens: page_tokens(config.page_key.as_ref())?,
+        records: None,
         routes: routes(config, &metrics)?,
         metrics,
         body_limit: config.limits.body,

@@ -102,6 +102,7 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
         whoami: true,
         page_tokens: assemble::page_tokens(None)?,
         routes: Routes::new(route, None),
+        records: None,
         metrics: Arc::default(),
         body_limit: Limits::default().body,
         body_timeout: Limits::default().body_timeout,

@@ -27,6 +27,7 @@ mod output;
 mod policies;
 mod prove;
 mod proving;
+mod recording;
 mod reload;
 mod schema;
 mod serve;

@@ -8,6 +8,7 @@
 
 use super::{Failure, assemble, discover};
 use crate::{
+    audit::{self, Event},
     config::{self, Config, Flags, Reads},
     discovery::Discovered,
     finding::Accounts,
@@ -15,7 +16,7 @@ use crate::{
     telemetry::events::{ConfigurationDoubtful, ReloadFailed, Reloaded, WatchFailed},
 };
 use jiff::Timestamp;
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::{
     collections::BTreeSet,
     ffi::OsString,
@@ -163,7 +164,7 @@ impl Reloader {
             let latest = Instant::now() + LONGEST_QUIET;
             while answer.is_none() && Instant::now() < latest {
                 tokio::select! {
-                    Some(asker) = asked.recv() => answer = Some(asker),
+                    Some(waiting) = asked.recv() => answer = Some(waiting),
                     rung = timeout(QUIET, bell.notified()) => if rung.is_err() { break },
                 }
             }
@@ -236,7 +237,11 @@ impl Reloader {
         if let Some(discovered) = &self.discovered {
             discovered.say(said);
         }
+        let (records, snapshot) = (settings.records.clone(), Arc::clone(&settings.snapshot));
         self.live.replace(settings);
+        if let Some(records) = records {
+            records.log.say(Event::Reload(audit::Reload { snapshot: snapshot.digest().into() }));
+        }
         Ok(())
     }
 
@@ -259,6 +264,7 @@ impl Reloader {
             ("quota, retry or breaker", new.conduct == old.conduct),
             ("accounts.source, accounts.refresh or accounts.wait", new.discovery == old.discovery),
             ("state", new.state == old.state),
+            ("audit", new.audit == old.audit),
             ("doors.page_key", page_key(new) == page_key(old)),
             ("limits (but `body` and `body_timeout`)", connections(new) == connections(old)),
             ("log", format!("{:?}", new.log) == format!("{:?}", old.log)),
@@ -321,7 +327,7 @@ struct Watch {
 impl Watch {
     fn new(bell: &Arc<Notify>) -> Self {
         let bell = Arc::clone(bell);
-        let heard = move |event: notify::Result<Event>| {
+        let heard = move |event: notify::Result<notify::Event>| {
             // What only reads, this gate included, changes nothing.
             if event.map_or(true, |event| !matches!(event.kind, EventKind::Access(_))) {
                 bell.notify_one();

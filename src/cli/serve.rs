@@ -1,6 +1,8 @@
 //! `findings-gate serve`
 
-use super::{ConfigArgs, Exit, Failure, Printer, admin::AdminListener, assemble, discover, reload::Reloader, shared};
+use super::{
+    ConfigArgs, Exit, Failure, Printer, admin::AdminListener, assemble, discover, recording, reload::Reloader, shared,
+};
 use crate::{
     config::{self, Backend, Flags},
     proxy::{Listener, Live, Shutdown, Tls},
@@ -86,6 +88,8 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     if discovery.is_some() {
         settings = assemble::renewed(&config, settings)?;
     }
+    settings.records = recording::start(&config, settings.snapshot.digest())?;
+    let records = settings.records.clone();
     let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(Failure::broke)?;
     let (_trigger, shutdown) = Shutdown::by_signal(config.limits.grace).map_err(Failure::broke)?;
     let upstream = match &config.upstream.backend {
@@ -111,6 +115,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
         None => listener,
     };
     let listener = listener.counted(settings.metrics.load());
+    let is_log = config.audit.as_ref().is_some_and(|audit| audit.log.stdout);
     let live = Live::new(settings);
     let limits = assemble::limits(&config.limits);
     let (admin, file, flags) = (config.admin, args.config.config.clone(), args.flags());
@@ -120,12 +125,15 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     if let Some((_, refresher)) = discovery {
         discover::start(refresher)?;
     }
+    // Standard output is the log's where it goes there.
+    let say = |printer: &mut Printer, text: &str| if is_log { printer.err(text) } else { printer.out(text) };
     let admin = admin.map(|address| AdminListener::start(address, &live, &reload, &shutdown)).transpose()?;
     if let Some(admin) = &admin {
-        printer.out(&format!("administered at http://{}\n", admin.address()))?;
+        say(printer, &format!("administered at http://{}\n", admin.address()))?;
     }
-    printer.out(&format!("listening on {scheme}://{}\n", listener.address()))?;
+    say(printer, &format!("listening on {scheme}://{}\n", listener.address()))?;
     let report = assemble::run(listener, &limits, &live, &shutdown)?;
+    recording::finish(records.as_ref());
     drop(admin);
     Drained { finished: report.finished, cut: report.cut }.emit();
     Ok(Exit::Fine)

@@ -2,13 +2,12 @@
 
 use super::{
     Config, ConfigError, EnforceQuota, Identity, Level, Limits, Log, LogFormat, Policies, PolicyPath, Sign,
-    StateLookup, Upstream, accounts, discovery, identity, listen,
+    StateLookup, Upstream, accounts, audit, discovery, identity, listen,
     load::Settings,
-    page_key,
     problem::{Origin, Problem, did_you_mean},
     quota,
     reader::resolved,
-    upstream,
+    secret_file, upstream,
 };
 use crate::{
     finding::{Accounts, Enforcement, Operation},
@@ -47,7 +46,8 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         "closed" => Some(false),
         _ => None,
     });
-    let page_key = page_key::read(&mut settings, &mut warnings);
+    let page_key = secret_file::read("doors.page_key", &mut settings, &mut warnings);
+    let audit = audit::read(&mut settings, &mut warnings);
     let limits = limits(admin.is_some(), &mut settings);
     let log = log(&mut settings);
     settings.problems.into_result()?;
@@ -64,7 +64,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     else {
         return Err(ConfigError::unexplained());
     };
-    let Some(conduct) = conduct else { return Err(ConfigError::unexplained()) };
+    let (Some(conduct), Some(audit)) = (conduct, audit) else { return Err(ConfigError::unexplained()) };
     if let Some(Identity::Fixed { account, principal, .. }) = identities.last() {
         warnings.extend(identity::doubtful_principal("the fixed identity", principal, *account));
     }
@@ -116,6 +116,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         doors,
         whoami,
         page_key,
+        audit,
         limits,
         log,
         warnings,

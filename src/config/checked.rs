@@ -1,7 +1,8 @@
 //! The checked configuration: whoever holds one need not doubt any of it.
 
 use super::{
-    Conduct, HeaderFront, HeaderIdentity, JwtIdentity, Key, PolicyPath, Secret, SecretBytes, problem::did_you_mean,
+    Audit, Conduct, HeaderFront, HeaderIdentity, JwtIdentity, Key, PolicyPath, Secret, SecretBytes,
+    problem::did_you_mean,
 };
 use crate::{
     finding::{AccountId, Accounts, CallerTemplate, Enforcement, Operation},
@@ -46,6 +47,8 @@ pub struct Config {
     pub whoami: bool,
     /// `doors.page_key`: what the tokens of pages are signed with; a key of each process's own when there is none.
     pub page_key: Option<SecretBytes>,
+    /// `[audit]`: where decisions are recorded; nowhere if there is none.
+    pub audit: Option<Audit>,
     /// `[limits]`: what a caller may take.
     pub limits: Limits,
     /// `[log]`: what is logged and how.

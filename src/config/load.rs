@@ -4,7 +4,7 @@ use super::{
     Config, ConfigError, Log, Policies, check,
     problem::{Origin, Problem, Problems, did_you_mean, shown},
     read,
-    settings::{Absent, PREFIX, RESERVED, SETTINGS, Setting, Shape, is_index, is_section, variable},
+    settings::{Absent, PREFIX, SETTINGS, Setting, Shape, is_index, is_section, variable},
     value::{self, Entry, Kind, Value},
 };
 use std::{
@@ -127,9 +127,6 @@ impl Settings {
     }
 
     fn add_entry(&mut self, path: String, key: Origin, value: Value) {
-        if let Some(problem) = reserved(&path, &key) {
-            return self.problems.add(problem);
-        }
         if Setting::at(&path).is_some() {
             self.values.insert(path, value);
             return;
@@ -199,7 +196,7 @@ impl Settings {
                     self.values.insert(path, from_text(setting, text, origin));
                 }
                 _ => {
-                    let problem = reserved(&path, &origin).unwrap_or_else(|| unknown_variable(&name, &path, origin));
+                    let problem = unknown_variable(&name, &path, origin);
                     self.problems.add(problem);
                 }
             }
@@ -289,13 +286,6 @@ fn from_text(setting: &Setting, text: String, origin: Origin) -> Value {
         }
     };
     Value { kind, origin }
-}
-
-fn reserved(path: &str, origin: &Origin) -> Option<Problem> {
-    let (key, why) = RESERVED
-        .iter()
-        .find(|(key, _)| path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))?;
-    Some(Problem::new(origin.clone(), format!("`{key}`: {why}")))
 }
 
 fn unknown(path: &str, origin: Origin) -> Problem {

@@ -7,6 +7,7 @@
 //! The reference of all keys is `docs/configuration.md`; [`SETTINGS`] is what it is made from.
 
 mod accounts;
+mod audit;
 mod check;
 mod checked;
 mod discovery;
@@ -15,13 +16,13 @@ mod issued;
 mod listen;
 mod load;
 mod members_csv;
-mod page_key;
 mod policies;
 mod problem;
 mod quota;
 mod read;
 mod reader;
 mod secret;
+mod secret_file;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ mod upstream;
 mod value;
 
 pub use accounts::read_accounts;
+pub use audit::Audit;
 pub use checked::{
     AssumeRole, Backend, Certificates, ClientAuthorities, Config, Discovery, Identity, Level, Limits, Listen,
     ListenTls, Log, LogFormat, Policies, PrivateKey, Route, Sign, StateLookup, Upstream, Url,

@@ -664,6 +664,98 @@ pub const SETTINGS: &[Setting] = &[
          other need the same file, so that a page that one began goes on at the next. Absent: a key of this process's own, \
          so that a restart ends all queries under way.",
     ),
+    setting(
+        "audit.file",
+        Text,
+        Optional,
+        "the path of a file to write",
+        "Where decisions are recorded: one line of JSON for each request, written before its answer leaves. The file is this process's own, \
+         and readable by its owner alone. Absent, and with no `audit.stdout`: nowhere, and the other keys of this section are refused.",
+    ),
+    setting(
+        "audit.stdout",
+        Text,
+        Default("off"),
+        "`on` or `off`",
+        "Whether the same lines go to standard output. With an `audit.file` they are a copy, and what becomes of it holds nobody up.",
+    ),
+    setting(
+        "audit.rotate",
+        Text,
+        Default("100MiB"),
+        "a size from `4KiB` to `1024GiB`",
+        "When a file is full: it is put beside the new one, named by the number of its first line, as `audit.0000000000000042.jsonl`.",
+    ),
+    setting(
+        "audit.keep",
+        Integer,
+        Default("0"),
+        "a whole number from 0 to 1000000",
+        "How many full files stay; older ones are removed. 0: all of them.",
+    ),
+    setting(
+        "audit.key",
+        Text,
+        Optional,
+        "the path of a file of 32 to 4096 random bytes",
+        "What the chain of lines is sealed with, so that who can write the file cannot make a chain of his own. Absent: the chain is made \
+         of plain hashes.",
+    ),
+    setting(
+        "audit.fsync",
+        Text,
+        Default("always"),
+        "`always`, `never` or a duration from `100ms` to `1h`",
+        "When lines are forced to the disk. `always`: before anybody who has one among them is answered. A duration: that long after they \
+         were written at the latest. Lines that are written and not forced are lost with the machine's power, not with the process.",
+    ),
+    setting(
+        "audit.on_full",
+        Text,
+        Default("block"),
+        "`block`, `shed` or `refuse`",
+        "What becomes of a request whose record has no place, because too many wait or the file cannot be written. `block`: it waits for \
+         `audit.wait`, and is refused then. `refuse`: it is refused at once. Both with 503, before anything is forwarded. `shed`: it goes on \
+         without a record, which is counted in the log and in the metrics.",
+    ),
+    setting(
+        "audit.queue",
+        Integer,
+        Default("1024"),
+        "a whole number from 1 to 1000000",
+        "The most records that are being made or wait to be written.",
+    ),
+    setting(
+        "audit.wait",
+        Text,
+        Default("10s"),
+        "a duration from `100ms` to `10m`",
+        "How long a request waits for a place, and for its record to be written. An answer whose record is not written by then is not told: \
+         the caller gets a 500, unless records may be shed.",
+    ),
+    setting(
+        "audit.mask",
+        List,
+        Default("[\"Note.Text\", \"UserDefinedFields\"]"),
+        "a list of `Note.Text`, `Note.UpdatedBy`, `Resources.Tags` and `UserDefinedFields`",
+        "What records do not show, neither of requests nor of findings: the texts; the values of all keys or tags. Each record says what was \
+         masked in it.",
+    ),
+    setting(
+        "audit.callers",
+        Text,
+        Default("identified"),
+        "`identified` or `all`",
+        "Whose requests are recorded. `identified`: of callers that proved who they are. `all`: others too, so that whoever reaches the port can \
+         fill the log.",
+    ),
+    setting(
+        "audit.recent",
+        Integer,
+        Default("100"),
+        "a whole number from 0 to 10000",
+        "How many of the last records are kept in memory for `/decisions` of the admin listener.",
+    ),
     setting("limits.body", Text, Default("1MiB"), "a size from `1KiB` to `64MiB`", "The longest request body."),
     setting(
         "limits.headers",
@@ -766,11 +858,6 @@ pub const SETTINGS: &[Setting] = &[
         "How it is logged, always to standard error. `auto`: for people on a terminal, else one JSON object a line.",
     ),
 ];
-
-/// Keys that the configuration's contract names and this version does not have. They are refused, never passed over:
-/// a record that silently is not kept is a trap.
-pub(super) const RESERVED: &[(&str, &str)] =
-    &[("audit", "records of decisions in a file are not in this version: remove it, and keep the log instead")];
 
 /// What an environment variable that sets a key begins with.
 pub(super) const PREFIX: &str = "FINDINGS_GATE__";

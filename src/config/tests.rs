@@ -1,5 +1,6 @@
 //! Whole configurations: what is read from good ones, and what is told of bad ones, word for word.
 
+mod audit;
 mod files;
 mod fleets;
 mod identities;

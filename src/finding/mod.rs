@@ -34,6 +34,7 @@ mod query;
 mod rule;
 mod rule_list;
 mod state;
+mod state_write;
 mod text;
 pub mod timestamp;
 mod update;

@@ -313,7 +313,7 @@ impl Update<'_> {
     }
 
     /// Appends the update as an object of its own.
-    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         let start = out.len();
         self.write_members(self.fields(), out);
         match out.get_mut(start) {

@@ -79,7 +79,6 @@ impl<'a> BatchUpdateV2<'a> {
 
     /// Appends the request for some of its findings with some of its fields, made anew from what was parsed.
     pub fn write_json(&self, findings: impl IntoIterator<Item = usize>, fields: &[FieldV2], out: &mut Vec<u8>) {
-        let kept = |field| fields.contains(&field);
         match &self.findings {
             FindingsV2::MetadataUids(uids) => {
                 out.extend_from_slice(br#"{"MetadataUids":"#);
@@ -92,7 +91,27 @@ impl<'a> BatchUpdateV2<'a> {
                 write_list(&identifiers, *b"[]", out, |identifier, out| identifier.write_json(out));
             }
         }
-        let UpdateV2 { comment, severity_id, status_id } = &self.update;
+        self.update.write_members(fields, out);
+        out.push(b'}');
+    }
+}
+
+impl UpdateV2<'_> {
+    /// Appends the update as an object of its own.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.write_members(FieldV2::ALL, out);
+        match out.get_mut(start) {
+            Some(comma) => *comma = b'{',
+            None => out.push(b'{'),
+        }
+        out.push(b'}');
+    }
+
+    /// Appends `,"Member":value` for each of these fields that is there.
+    fn write_members(&self, fields: &[FieldV2], out: &mut Vec<u8>) {
+        let kept = |field| fields.contains(&field);
+        let Self { comment, severity_id, status_id } = self;
         if let Some(comment) = comment.as_ref().filter(|_| kept(FieldV2::Comment)) {
             out.extend_from_slice(br#","Comment":"#);
             comment.write_json(out);
@@ -103,7 +122,6 @@ impl<'a> BatchUpdateV2<'a> {
         if let Some(status) = status_id.filter(|_| kept(FieldV2::StatusId)) {
             out.extend_from_slice(format!(r#","StatusId":{}"#, status.id()).as_bytes());
         }
-        out.push(b'}');
     }
 }
 

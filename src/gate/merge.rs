@@ -36,9 +36,20 @@ pub enum Merged {
         not_asked: usize,
         /// Findings that upstream did not name. They are told as failed; it is worth a warning.
         not_answered: usize,
+        /// The same as the body, by places.
+        fared: Fared,
     },
     /// All calls failed alike: the failure of the group at this place is the answer, as it is.
     PassFailure(usize),
+}
+
+/// What became of findings, by their places in the request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fared {
+    /// Those of which the backend made something.
+    pub processed: Vec<usize>,
+    /// Those that are not, or not wholly, processed, each with why. One of which only a part was made is in both.
+    pub told: Vec<(usize, Why)>,
 }
 
 /// Merges the answers of the groups, which come in the order of the groups.
@@ -73,7 +84,8 @@ pub fn merge<W: Wire>(
         }
     }
     let Outcomes { processed, told, not_answered } = outcomes::<W>(decision, upstream, decision_id);
-    Merged::Body { body: request.write_answer(&processed, told), not_asked, not_answered }
+    let fared = Fared { told: told.iter().map(|told| (told.finding, told.why.clone())).collect(), processed };
+    Merged::Body { body: request.write_answer(&fared.processed, told), not_asked, not_answered, fared }
 }
 
 /// What became of the findings, in the order of the request.

@@ -23,6 +23,8 @@ pub struct MergedImport {
     pub not_asked: usize,
     /// By how many findings upstream's counts are off what it was asked. It is worth a warning.
     pub not_answered: usize,
+    /// The code of each finding that is not wholly imported, by its place.
+    pub failed: Vec<(usize, String)>,
 }
 
 /// Makes the answer from what upstream said of the findings that were forwarded; nothing if none was.
@@ -39,7 +41,7 @@ pub fn merge_import(
     let not_answered = counted.abs_diff(forwarded.len()).max(miscounted);
     let (mut upstream, not_asked) = by_place(request, forwarded, answer.failed_findings);
 
-    let mut failed = Vec::new();
+    let (mut failed, mut codes) = (Vec::new(), Vec::new());
     for (place, fate) in decision.fates.iter().enumerate() {
         let (error_code, error_message): (Cow<'_, str>, Cow<'_, str>) = match (fate, upstream.remove(&place)) {
             (ImportFate::Duplicate(first), _) => {
@@ -58,9 +60,10 @@ pub fn merge_import(
                 None => continue,
             },
         };
+        codes.push((place, error_code.to_string()));
         failed.push(FailedImport { id: &request.identifiers[place].id, error_code, error_message });
     }
-    MergedImport { body: write_import_answer(decision.fates.len(), &failed), not_asked, not_answered }
+    MergedImport { body: write_import_answer(decision.fates.len(), &failed), not_asked, not_answered, failed: codes }
 }
 
 /// What upstream said of failed findings, by their places, and how many of them it was not asked about.

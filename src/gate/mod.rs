@@ -20,7 +20,7 @@ mod wire;
 
 pub use decide::{Asked, Decision, Fate, Knowledge, Known, decide};
 pub use import::{ImportDecision, ImportFate, ImportPlan, decide_import, own_account};
-pub use merge::{GroupAnswer, Merged, merge};
+pub use merge::{Fared, GroupAnswer, Merged, merge};
 pub use merge_import::{MergedImport, merge_import};
 pub use named::{Findings, Named};
 pub use plan::{Group, Plan};

@@ -92,6 +92,11 @@ impl<'u> Findings<'u> {
         }
     }
 
+    /// Whose the finding at this place is, where its name proves that.
+    pub fn owner(self, place: usize) -> Option<AccountId> {
+        self.named(place).ok().and_then(|(_, owner)| owner)
+    }
+
     /// Whether it was looked up which findings they are: then nobody who may not see one may learn that there is one.
     pub(super) fn are_looked_up(self) -> bool {
         matches!(self, Self::Ocsf { names: FindingsV2::MetadataUids(_), .. })

@@ -422,7 +422,7 @@ fn findings_that_upstream_forgets_or_makes_up_are_noticed() {
         (upstream(&["a", "a", "a"], &["b"]), &["a"], &["b FindingNotFound"], 0, 0),
         ("{}".to_owned(), &[], &["a InternalFailure", "b InternalFailure"], 0, 2),
     ] {
-        let Merged::Body { body, not_asked, not_answered } =
+        let Merged::Body { body, not_asked, not_answered, .. } =
             merge(&request, &decision, &planned, vec![listed(&said)], "d-1")
         else {
             panic!("passed through")

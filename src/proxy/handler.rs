@@ -2,13 +2,16 @@
 
 use super::{
     Asked, Doors, PageTokens, RequestBody, RequestId, RequestIds, Routes, Service, error_response, failed, read_body,
+    record::{self, About, Draft, Records},
+    report::Report,
 };
 use crate::{
+    audit::{self, Place},
     finding::{ApiError, AsffFilters, Caller, OcsfFilters, Operation},
-    identity::{Identity, Peer},
+    identity::{self, Identity, Peer},
     policy::{Engine, Snapshot},
     telemetry::{
-        events::{CallerUnknown, RequestDenied},
+        events::{CallerUnknown, RecordLate, RequestDenied},
         metrics::Metrics,
     },
     upstream::{Answer, Call},
@@ -17,6 +20,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
+    request::Parts,
 };
 use http_body_util::Full;
 use jiff::Timestamp;
@@ -48,6 +52,8 @@ pub struct GateSettings {
     pub page_tokens: PageTokens,
     /// Where to, in each Region.
     pub routes: Routes,
+    /// Where decisions are recorded, if they are.
+    pub records: Option<Records>,
     /// What counts the answers.
     pub metrics: Arc<Metrics>,
     /// Bytes of a body that are read.
@@ -96,20 +102,11 @@ impl Gate {
         id: &RequestId,
         asked: &mut Option<Operation>,
     ) -> Response<Full<Bytes>> {
+        let began = Instant::now();
         let (head, body) = request.into_parts();
-        // What the head proves wrong is refused before the body costs anything.
-        let unknown = |error: &ApiError| {
-            CallerUnknown { request_id: id.as_str(), peer: peer.address, code: error.code, reason: &error.message }
-                .emit();
-            error_response(error, id)
-        };
-        let pending = match self.settings.identity.begin(&head, peer, Timestamp::now) {
+        let pending = match self.begin(&head, peer).await {
             Ok(pending) => pending,
-            Err(error) => return unknown(&error),
-        };
-        let pending = match pending.ask().await {
-            Ok(asked) => asked,
-            Err(error) => return unknown(&error),
+            Err(error) => return self.turn_away(&head, peer, &error, began, id).await,
         };
         let body = match read_body(body, self.settings.body_limit, self.settings.body_timeout).await {
             Ok(body) => body,
@@ -117,7 +114,7 @@ impl Gate {
         };
         let caller = match pending.finish(&body) {
             Ok(caller) => caller,
-            Err(error) => return unknown(&error),
+            Err(error) => return self.turn_away(&head, peer, &error, began, id).await,
         };
         if Self::is_whoami(&head) {
             return match self.whoami(&head, &caller) {
@@ -125,41 +122,127 @@ impl Gate {
                 Err(denied) => Self::deny(&caller, "whoami", &denied, id),
             };
         }
-        if let Err(error) = self.routes.check(&caller) {
-            return Self::deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
-        }
-        let Asked { operation, query } = match self.settings.doors.find(&head.method, &head.uri, &head.headers) {
-            Ok(asked) => asked,
+        let mut report = Report::new(&caller, id, self.settings.records.as_ref().map(|records| records.masks));
+        // Before anything is forwarded: what could not be recorded must not happen.
+        let place = match self.place().await {
+            Ok(place) => place,
             Err(error) => {
-                return Self::deny(&caller, &format!("{} {}", head.method, head.uri.path()), &error.into(), id);
+                return Self::deny(&caller, &record::called(None, &head.method, head.uri.path()), &error.into(), id);
             }
         };
+        let answer = self.carry(&head, &body, &mut report, asked).await;
+        let operation = record::called(*asked, &head.method, head.uri.path());
+        if let Some(place) = place {
+            let told = match &answer {
+                Ok(reply) => reply.told(),
+                Err(denied) => told(&denied.error),
+            };
+            let about = About {
+                id,
+                caller: Some(&caller),
+                peer: peer.address.to_string(),
+                operation: operation.clone(),
+                snapshot: self.settings.snapshot.digest(),
+                time: report.now,
+                answer: told,
+                duration_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            };
+            let draft = report.draft.take().unwrap_or_else(|| Draft::new(audit::Masks::NONE));
+            if let Err(late) = place.record(&draft.into_line(about)).await {
+                RecordLate { request_id: id.as_str(), operation: &operation, reason: &late.to_string() }.emit();
+                // Whoever asked must not take it for done: it is not on record.
+                let error = ApiError::internal(
+                    "what became of this request could not be put on record in time, so it is not told; changes may have been made: \
+                     read the findings before trying again",
+                );
+                return error_response(&error, id);
+            }
+        }
+        match answer {
+            Ok(reply) => reply.into_response(id, head.headers),
+            Err(denied) => Self::deny(&caller, &operation, &denied, id),
+        }
+    }
+
+    /// Who is calling, as far as the head and others say. What the head proves wrong is refused before the body costs anything.
+    async fn begin<'h>(&'h self, head: &'h Parts, peer: &'h Peer) -> Result<identity::Asked<'h>, ApiError> {
+        self.settings.identity.begin(head, peer, Timestamp::now)?.ask().await
+    }
+
+    /// The answer to a request that proves no caller.
+    async fn turn_away(
+        &self,
+        head: &Parts,
+        peer: &Peer,
+        error: &ApiError,
+        began: Instant,
+        id: &RequestId,
+    ) -> Response<Full<Bytes>> {
+        CallerUnknown { request_id: id.as_str(), peer: peer.address, code: error.code, reason: &error.message }.emit();
+        // It is refused either way, so nobody waits for its record.
+        if let Some(records) = self.settings.records.as_ref().filter(|records| records.unidentified) {
+            let about = About {
+                id,
+                caller: None,
+                peer: peer.address.to_string(),
+                operation: record::called(None, &head.method, head.uri.path()),
+                snapshot: self.settings.snapshot.digest(),
+                time: Timestamp::now(),
+                answer: told(error),
+                duration_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            };
+            let line = Draft::new(records.masks).into_line(about);
+            if let Ok(place) = records.log.place().await {
+                let _ = place.record(&line).await;
+            }
+        }
+        error_response(error, id)
+    }
+
+    /// A place in the audit log, if there is one.
+    async fn place(&self) -> Result<Option<Place>, ApiError> {
+        let Some(records) = &self.settings.records else { return Ok(None) };
+        records.log.place().await.map(Some).map_err(|no_place| {
+            let message =
+                format!("{no_place}, and this gate makes no change that is not on record; nothing was forwarded");
+            ApiError::unavailable(message).after(Duration::from_secs(1))
+        })
+    }
+
+    /// Carries out what a known caller asks.
+    async fn carry(
+        &self,
+        head: &Parts,
+        body: &[u8],
+        report: &mut Report<'_>,
+        asked: &mut Option<Operation>,
+    ) -> Result<Reply, Denied> {
+        let (caller, id) = (report.caller, report.id);
+        self.routes.check(caller)?;
+        let Asked { operation, query } = self.settings.doors.find(&head.method, &head.uri, &head.headers)?;
         *asked = Some(operation);
         let answer = match operation {
-            Operation::BatchUpdateFindings => self.batch_update_findings(&caller, &body, id).await,
+            Operation::BatchUpdateFindings => self.batch_update_findings(body, report).await,
             Operation::GetFindings => {
-                self.get_findings::<AsffFilters>(operation, &caller, &body, id).await.map_err(Denied::from)
+                self.get_findings::<AsffFilters>(operation, caller, body, id).await.map_err(Denied::from)
             }
             Operation::GetFindingsV2 => {
-                self.get_findings::<OcsfFilters>(operation, &caller, &body, id).await.map_err(Denied::from)
+                self.get_findings::<OcsfFilters>(operation, caller, body, id).await.map_err(Denied::from)
             }
-            Operation::BatchImportFindings => self.batch_import_findings(&caller, &body, id).await,
-            Operation::BatchUpdateFindingsV2 => self.batch_update_findings_v2(&caller, &body, id).await,
-            Operation::CreateAutomationRule => self.create_rule(&caller, &body, id).await,
-            Operation::BatchUpdateAutomationRules => self.update_rules(&caller, &body, id).await,
+            Operation::BatchImportFindings => self.batch_import_findings(body, report).await,
+            Operation::BatchUpdateFindingsV2 => self.batch_update_findings_v2(body, report).await,
+            Operation::CreateAutomationRule => self.create_rule(body, report).await,
+            Operation::BatchUpdateAutomationRules => self.update_rules(body, report).await,
             Operation::ListAutomationRules => {
-                self.list_rules(&caller, query.unwrap_or_default(), &body, id).await.map_err(Denied::from)
+                self.list_rules(caller, query.unwrap_or_default(), body, id).await.map_err(Denied::from)
             }
-            Operation::BatchGetAutomationRules => self.get_rules(&caller, &body, id).await.map_err(Denied::from),
+            Operation::BatchGetAutomationRules => self.get_rules(caller, body, id).await.map_err(Denied::from),
             // No configuration opens this door; what has no rule here is not let through, whatever the doors say.
             Operation::BatchDeleteAutomationRules => {
                 Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into())
             }
         };
-        match answer {
-            Ok(reply) => reply.into_response(id, head.headers),
-            Err(denied) => Self::deny(&caller, operation.name(), &denied.in_words_of(operation), id),
-        }
+        answer.map_err(|denied| denied.in_words_of(operation))
     }
 
     fn deny(caller: &Caller, operation: &str, denied: &Denied, id: &RequestId) -> Response<Full<Bytes>> {
@@ -218,6 +301,11 @@ impl Service for Gate {
     fn body_limit(&self) -> usize {
         self.settings.body_limit
     }
+}
+
+/// An error of the gate's own, for a record.
+fn told(error: &ApiError) -> audit::Answer<'static> {
+    audit::Answer { status: error.status, error: Some(error.code.into()), message: Some(error.message.clone().into()) }
 }
 
 /// Why a call fails as a whole.
@@ -294,6 +382,12 @@ impl Reply {
             (error.body().into(), Some(HeaderValue::from_static(error.code)))
         };
         Ok(Self { status, body, error_type, retry_after: answer.retry_after, decided: false })
+    }
+
+    /// The same, for a record.
+    fn told(&self) -> audit::Answer<'static> {
+        let error = self.error_type.as_ref().and_then(|kind| kind.to_str().ok());
+        audit::Answer { status: self.status.as_u16(), error: error.map(|kind| kind.to_owned().into()), message: None }
     }
 
     /// `headers` are those of the request: the answer's are put into their memory.

@@ -1,7 +1,6 @@
 //! BatchImportFindings: each finding decided by the gate, what is left forwarded in one call.
 
 use super::{
-    RequestId,
     failed::{self, Failed, Outcome},
     handler::{Denied, Gate, Reply},
     lookup,
@@ -13,50 +12,51 @@ use crate::{
     telemetry::events::AnswerDoubtful,
     upstream::Call,
 };
-use jiff::Timestamp;
 use std::time::Instant;
 
 const OPERATION: Operation = Operation::BatchImportFindings;
 
 impl Gate {
-    pub(super) async fn batch_import_findings(
-        &self,
-        caller: &Caller,
-        body: &[u8],
-        id: &RequestId,
-    ) -> Result<Reply, Denied> {
+    pub(super) async fn batch_import_findings(&self, body: &[u8], report: &mut Report<'_>) -> Result<Reply, Denied> {
+        let (caller, id, now) = (report.caller, report.id, report.now);
         let began = Instant::now();
         let request = BatchImport::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         own_account(caller, &request)?;
-        let now = Timestamp::now();
         let decide = |knowledge| decide_import(&mut *self.engine.borrow_mut(), caller, &request, now, knowledge);
         let findings = Findings::Asff(&request.identifiers);
         let first = decide(self.before_look_up());
         let looked_up = self.look_up(caller, findings, &first.depends_on_state(), id).await;
         let known = lookup::known(&looked_up);
         let decision = if known.is_empty() { first } else { decide(Knowledge::OfEach(&known)) };
-        let mut report = Report::new(caller, id);
         for (fate, identifier) in decision.fates.iter().zip(&request.identifiers) {
             if let ImportFate::Ruled { changes, ruling } = fate {
                 report.of(&identifier.id, ruling.asked(changes));
             }
         }
+        report.record(|draft| draft.imported(&request, &decision, &looked_up));
         let findings = match ImportPlan::new(&request, &decision, id.as_str()) {
             ImportPlan::Forward { findings } => findings,
             ImportPlan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
         };
 
         let outcome = self.import(caller, &request, &findings).await;
+        if let Some(outcome) = &outcome {
+            let call = std::iter::once((FieldSet::EMPTY, findings.len()));
+            report.record(|draft| draft.called(call, std::slice::from_ref(outcome)));
+        }
         let reply = match outcome.as_ref().map(read).transpose() {
             Ok(answer) => {
-                let MergedImport { body, not_asked, not_answered } =
+                let MergedImport { body, not_asked, not_answered, failed } =
                     merge_import(&request, &decision, &findings, answer, id.as_str());
+                report.record(|draft| draft.import_fared(&findings, &failed));
                 if not_asked > 0 || not_answered > 0 {
                     AnswerDoubtful { request_id: id.as_str(), not_asked, not_answered }.emit();
                 }
                 Reply::decided(body)
             }
-            Err(Failed { status, message, .. }) => {
+            Err(Failed { status, message, code }) => {
+                let forwarded = findings.iter().map(|(place, _)| *place);
+                report.record(|draft| draft.failed(forwarded, code.as_deref()));
                 if !outcome.as_ref().is_some_and(failed::is_own) {
                     failed::tell(id, OPERATION, status, &message, began);
                 }

@@ -1,25 +1,37 @@
 //! What whoever runs the gate hears of a decision.
 
-use super::RequestId;
+use super::{RequestId, record::Draft};
 use crate::{
-    finding::{Action, Caller, Change, Operation},
+    audit::Masks,
+    finding::{Action, Caller, Change, Operation, Timestamp},
     gate::{Decision, Fate, Ruling},
     policy::{Answer, Reason, Verdict},
     telemetry::events::{PolicyFailed, RequestServed, ShadowDiffers},
 };
 use std::{rc::Rc, time::Instant};
 
-/// Logs what the policies said that somebody should know of.
+/// One request of a known caller: what is told of it, in the log and in its record.
 pub(super) struct Report<'r> {
-    caller: &'r Caller,
-    id: &'r RequestId,
+    pub(super) caller: &'r Caller,
+    pub(super) id: &'r RequestId,
+    /// What policies take for now, whenever they are asked.
+    pub(super) now: Timestamp,
+    /// Its record, if there is to be one.
+    pub(super) draft: Option<Draft>,
     /// The failures that were told: a policy that fails does so for many findings.
     failures: Vec<(Action, String)>,
 }
 
 impl<'r> Report<'r> {
-    pub(super) fn new(caller: &'r Caller, id: &'r RequestId) -> Self {
-        Self { caller, id, failures: Vec::new() }
+    pub(super) fn new(caller: &'r Caller, id: &'r RequestId, masks: Option<Masks>) -> Self {
+        Self { caller, id, now: Timestamp::now(), draft: masks.map(Draft::new), failures: Vec::new() }
+    }
+
+    /// Adds to the record, if there is to be one.
+    pub(super) fn record(&mut self, add: impl FnOnce(&mut Draft)) {
+        if let Some(draft) = &mut self.draft {
+            add(draft);
+        }
     }
 
     /// What they said of each finding, which `name` names by its place: findings of one ruling are told together, by the first.

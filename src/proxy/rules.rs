@@ -8,23 +8,22 @@ use super::{
     report::Report,
 };
 use crate::{
-    finding::{ApiError, Caller, CreateRule, Operation, Update, UpdateRules, outcome_rules::AnsweredRules},
+    finding::{ApiError, CreateRule, Operation, Update, UpdateRules, outcome_rules::AnsweredRules},
     gate::{MergedRules, RuleDecision, RulesPlan, merge_rules},
     telemetry::events::AnswerDoubtful,
     upstream::Call,
 };
 use http::StatusCode;
-use jiff::Timestamp;
 use std::time::Instant;
 
 impl Gate {
     /// Makes a rule, if all that it would do is allowed.
-    pub(super) async fn create_rule(&self, caller: &Caller, body: &[u8], id: &RequestId) -> Result<Reply, Denied> {
+    pub(super) async fn create_rule(&self, body: &[u8], report: &mut Report<'_>) -> Result<Reply, Denied> {
+        let (caller, id) = (report.caller, report.id);
         let (operation, began) = (Operation::CreateAutomationRule, Instant::now());
         administrator_only(operation, caller)?;
         let request = CreateRule::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        let mut report = Report::new(caller, id);
-        let decision = self.decide_rule(caller, Some(&request.update), operation, &request.name, &mut report);
+        let decision = self.decide_rule(Some(&request.update), operation, &request.name, report);
         if let Some(why) = decision.denial(id.as_str()) {
             return Err(Denied::decided(ApiError::access_denied(why)));
         }
@@ -33,20 +32,20 @@ impl Gate {
         let call =
             Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: body.into() };
         let reply = self.ask(caller, call, id).await.map_err(Denied::decided)?;
+        report.record(|draft| draft.rules_answered(&[0], &reply));
         report.served(operation, reply.status.as_u16(), 1, 0, began);
         Ok(Reply { decided: true, ..reply })
     }
 
     /// Changes those of the rules that may become what the request makes of them.
-    pub(super) async fn update_rules(&self, caller: &Caller, body: &[u8], id: &RequestId) -> Result<Reply, Denied> {
+    pub(super) async fn update_rules(&self, body: &[u8], report: &mut Report<'_>) -> Result<Reply, Denied> {
+        let (caller, id) = (report.caller, report.id);
         let (operation, began) = (Operation::BatchUpdateAutomationRules, Instant::now());
         administrator_only(operation, caller)?;
         let request = UpdateRules::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        let mut report = Report::new(caller, id);
         let rules = request.rules.iter();
-        let decisions: Vec<RuleDecision<'_>> = rules
-            .map(|rule| self.decide_rule(caller, rule.update.as_ref(), operation, &rule.arn, &mut report))
-            .collect();
+        let decisions: Vec<RuleDecision<'_>> =
+            rules.map(|rule| self.decide_rule(rule.update.as_ref(), operation, &rule.arn, report)).collect();
         let (rules, denied) = match RulesPlan::new(&request, &decisions, id.as_str()) {
             RulesPlan::Forward { rules, denied } => (rules, denied),
             RulesPlan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
@@ -60,6 +59,7 @@ impl Gate {
             let call =
                 Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: body.into() };
             let reply = self.ask(caller, call, id).await.map_err(Denied::decided)?;
+            report.record(|draft| draft.rules_answered(&rules, &reply));
             if reply.status == StatusCode::OK && !denied.is_empty() {
                 let merged = merged(&request, &rules, denied, &reply, id);
                 Reply::decided(merged.map_err(|error| {
@@ -76,13 +76,13 @@ impl Gate {
 
     fn decide_rule<'u>(
         &self,
-        caller: &Caller,
         update: Option<&'u Update<'u>>,
         operation: Operation,
         name: &str,
         report: &mut Report<'_>,
     ) -> RuleDecision<'u> {
-        let decided = RuleDecision::of(&mut *self.engine.borrow_mut(), caller, update, operation, Timestamp::now());
+        let decided = RuleDecision::of(&mut *self.engine.borrow_mut(), report.caller, update, operation, report.now);
+        report.record(|draft| draft.rule(name, &decided));
         if let Some(decision) = &decided.decision {
             report.of_decision(|_| name, decision);
         }

@@ -2,10 +2,10 @@
 //! common with it.
 
 use super::{
-    RequestId,
     failed::{self, Failed, Outcome},
     handler::{Denied, Gate, Reply},
-    lookup,
+    lookup::{self, LookedUp},
+    record::{self, Recorded},
     report::Report,
 };
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
     upstream::{Call, Failure, Upstream},
 };
 use bytes::Bytes;
-use jiff::Timestamp;
 use std::{ops::Range, time::Instant};
 use tokio::task::JoinSet;
 
@@ -26,15 +25,10 @@ struct Sent {
 }
 
 impl Gate {
-    pub(super) async fn batch_update_findings(
-        &self,
-        caller: &Caller,
-        body: &[u8],
-        id: &RequestId,
-    ) -> Result<Reply, Denied> {
+    pub(super) async fn batch_update_findings(&self, body: &[u8], report: &mut Report<'_>) -> Result<Reply, Denied> {
+        let (caller, id, now) = (report.caller, report.id, report.now);
         let began = Instant::now();
         let request = BatchUpdate::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        let now = Timestamp::now();
         let decide =
             |knowledge| decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, now), knowledge);
         let findings = Findings::Asff(&request.identifiers);
@@ -42,21 +36,21 @@ impl Gate {
         let looked_up = self.look_up(caller, findings, &first.depends_on_state(caller, findings), id).await;
         let known = lookup::known(&looked_up);
         let decision = if known.is_empty() { first } else { decide(Knowledge::OfEach(&known)) };
-        self.carry_out(caller, &request, findings, &decision, began, id).await
+        self.carry_out(&request, findings, (&decision, &looked_up), began, report).await
     }
 
     /// Does what was decided, and tells it.
-    pub(super) async fn carry_out<W: Wire>(
+    pub(super) async fn carry_out<W: Wire + Recorded>(
         &self,
-        caller: &Caller,
         request: &W,
         findings: Findings<'_>,
-        decision: &Decision<'_>,
+        (decision, looked_up): (&Decision<'_>, &LookedUp),
         began: Instant,
-        id: &RequestId,
+        report: &mut Report<'_>,
     ) -> Result<Reply, Denied> {
-        let mut report = Report::new(caller, id);
+        let (caller, id) = (report.caller, report.id);
         report.of_decision(|place| request.name(place), decision);
+        report.record(|draft| draft.updated(request, |place| request.name(place), findings, decision, looked_up));
         let groups = match Plan::new(request, decision, id.as_str()) {
             Plan::Forward { groups } => groups,
             Plan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
@@ -66,6 +60,7 @@ impl Gate {
         let outcomes = self.forward(W::OPERATION, caller, &sent).await;
         let forwarded = groups.iter().flat_map(|group| &group.findings);
         self.changed(caller, forwarded.filter_map(|place| findings.identifier(*place)));
+        report.record(|draft| draft.called(record::groups(&groups), &outcomes));
         let answers: Vec<GroupAnswer<W::Answer<'_>>> = outcomes
             .iter()
             .zip(&sent)
@@ -86,10 +81,12 @@ impl Gate {
             .count();
         let reply = if let ([Ok(answer)], [GroupAnswer::AllProcessed], 0) = (&*outcomes, &*answers, denied) {
             // Byte for byte the answer that would be written here.
+            report.record(record::Draft::all_processed);
             Reply::decided(answer.body.clone())
         } else {
             match merge(request, decision, &groups, answers, id.as_str()) {
-                Merged::Body { body, not_asked, not_answered } => {
+                Merged::Body { body, not_asked, not_answered, fared } => {
+                    report.record(|draft| draft.fared(&fared));
                     if not_asked + not_answered > 0 {
                         AnswerDoubtful { request_id: id.as_str(), not_asked, not_answered }.emit();
                     }
@@ -97,6 +94,9 @@ impl Gate {
                 }
                 Merged::PassFailure(at) => {
                     let at = failed::most_doubtful(&outcomes).unwrap_or(at);
+                    let code = outcomes.get(at).and_then(Failed::of).and_then(|failed| failed.code);
+                    let forwarded = groups.iter().flat_map(|group| &group.findings).copied();
+                    report.record(|draft| draft.failed(forwarded, code.as_deref()));
                     match outcomes.into_iter().nth(at) {
                         Some(outcome) => pass_failure::<W>(outcome).map_err(Denied::decided)?,
                         None => return Err(Denied::decided(ApiError::internal("no group failed"))),

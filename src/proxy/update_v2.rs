@@ -4,25 +4,20 @@ use super::{
     RequestId,
     handler::{Denied, Gate, Reply},
     lookup::{self, tell},
+    report::Report,
 };
 use crate::{
     finding::{ApiError, BatchUpdateV2, Caller, FindingsV2, Identifier, Operation, Text},
     gate::{Asked, Findings, Knowledge, Named, decide},
     state::Resolved,
 };
-use jiff::Timestamp;
 use std::time::Instant;
 
 impl Gate {
-    pub(super) async fn batch_update_findings_v2(
-        &self,
-        caller: &Caller,
-        body: &[u8],
-        id: &RequestId,
-    ) -> Result<Reply, Denied> {
+    pub(super) async fn batch_update_findings_v2(&self, body: &[u8], report: &mut Report<'_>) -> Result<Reply, Denied> {
+        let (caller, id, now) = (report.caller, report.id, report.now);
         let began = Instant::now();
         let request = BatchUpdateV2::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        let now = Timestamp::now();
         let named = match &request.findings {
             FindingsV2::Identifiers(identifiers) => identifiers.iter().map(Named::of).collect(),
             FindingsV2::MetadataUids(uids) => self.resolve(caller, uids, id).await,
@@ -37,7 +32,7 @@ impl Gate {
         let looked_up = self.look_up(caller, findings, &first.depends_on_state(caller, findings), id).await;
         let known = lookup::known(&looked_up);
         let decision = if known.is_empty() { first } else { decide(Knowledge::OfEach(&known)) };
-        self.carry_out(caller, &request, findings, &decision, began, id).await
+        self.carry_out(&request, findings, (&decision, &looked_up), began, report).await
     }
 
     /// Finds out which findings uids name. A uid says nothing of the owner, so nobody can be asked about it before.

@@ -55,6 +55,101 @@ impl Started<'_> {
     }
 }
 
+/// A request's record was not written in time, so the request was not answered with what became of it.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordLate<'a> {
+    /// Which.
+    pub request_id: &'a str,
+    /// What was asked.
+    pub operation: &'a str,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl RecordLate<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(
+            event = "record_late",
+            request_id = self.request_id,
+            operation = self.operation,
+            reason = self.reason,
+            "did not answer with what became of a request, because it is not on record"
+        );
+    }
+}
+
+/// The audit log cannot be written. Told once, until it can be again.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditFailed<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl AuditFailed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(event = "audit_failed", reason = self.reason, "cannot write decision records");
+    }
+}
+
+/// The audit log can be written again.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditRecovered;
+
+impl AuditRecovered {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(event = "audit_recovered", "writes decision records again");
+    }
+}
+
+/// A full audit file could not be put away.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditNotRotated<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl AuditNotRotated<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(event = "audit_not_rotated", reason = self.reason, "goes on in an audit file that is full");
+    }
+}
+
+/// Decision records are given up. Told at most once in a while.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditShed {
+    /// How many, since this was told the last time.
+    pub records: u64,
+}
+
+impl AuditShed {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(event = "audit_shed", records = self.records, "gave up decision records");
+    }
+}
+
+/// The audit log ended in a line that was not whole, because a process was killed while it wrote.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditRepaired {
+    /// How many bytes of it were taken off.
+    pub bytes: u64,
+}
+
+impl AuditRepaired {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            event = "audit_repaired",
+            bytes = self.bytes,
+            "took a line off the audit log that was not written to its end"
+        );
+    }
+}
+
 /// Other members were listed than before.
 #[derive(Debug, Clone, Copy)]
 pub struct AccountsDiscovered {

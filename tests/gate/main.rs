@@ -9,6 +9,7 @@
 mod support;
 
 mod admin;
+mod audit;
 mod callers;
 mod clients;
 mod connections;

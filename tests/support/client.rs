@@ -148,6 +148,12 @@ impl Client {
         self.stream.get_mut().write_all(bytes)
     }
 
+    /// Sends bytes and reads the answer; nothing if the connection breaks before it is there.
+    pub(crate) fn try_ask(&mut self, bytes: &[u8]) -> Option<Response> {
+        self.try_send(bytes).ok()?;
+        self.try_read().ok()?
+    }
+
     /// Signs and sends an update, and reads the answer.
     pub(crate) fn update(&mut self, key: &Key, body: impl AsRef<[u8]>) -> Response {
         self.send(&signed(self.address, key, body.as_ref()));

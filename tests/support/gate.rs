@@ -116,8 +116,9 @@ impl Gate {
         Self::spawn(command)
     }
 
+    /// The same by a command of the test's own.
     #[track_caller]
-    fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Watched::default();
         let (gone, ended) = mpsc::channel();
@@ -182,6 +183,17 @@ impl Gate {
             assert!(began.elapsed() < PATIENCE, "it does not come to hold; the gate logged:\n{}", self.log());
             thread::yield_now();
         }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends a signal: `TERM`, `INT`.

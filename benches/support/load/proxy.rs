@@ -165,6 +165,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
         snapshot: Arc::new(snapshot.expect("the policies can be served with")),
         page_tokens: PageTokens::random().expect("the system has randomness"),
         routes: Routes::new(route, None),
+        records: None,
         metrics,
         body_limit: limits.body,
         body_timeout: limits.body_timeout,

@@ -35,12 +35,13 @@ r"gate.toml:2:10: `listen` is an integer: expected a table, written `[listen]`
     ("[policies]", r#"listen.tls.certificate = "x"
 listen.tls.key = "x"
 [audit]
-address = "127.0.0.1:1"
+queue = 7
 [policies]"#,
-r"gate.toml:2:26: `listen.tls.certificate`: cannot read `x`: there is no such file
+r#"gate.toml:2:26: `listen.tls.certificate`: cannot read `x`: there is no such file
 gate.toml:3:18: `listen.tls.key`: cannot read `x`: there is no such file
-gate.toml:4:2: `audit`: records of decisions in a file are not in this version: remove it, and keep the log instead
-"),
+gate.toml:5:9: `audit.queue` is for a log of decisions, and there is none
+  help: set `audit.file`, or `audit.stdout = "on"`
+"#),
     ("[policies]", r#"[listen]
 address = "0.0.0.0:80"
 [policies]"#,

@@ -147,7 +147,7 @@ fn answering(sent: usize, failed: &[(&str, &str)]) -> UpstreamImportAnswer {
 }
 
 fn merged(request: &BatchImport, decision: &ImportDecision<'_>, answer: Option<UpstreamImportAnswer>) -> Told {
-    let MergedImport { body, not_asked, not_answered } =
+    let MergedImport { body, not_asked, not_answered, .. } =
         merge_import(request, decision, &forwarded(request, decision), answer, "d-1");
     let answer: Value = serde_json::from_slice(&body).unwrap();
     let entries = answer["FailedFindings"].as_array().unwrap();

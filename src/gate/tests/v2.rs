@@ -188,7 +188,7 @@ impl<'u> Case<'u> {
 
     fn merged(&self, answers: Vec<GroupAnswer<UpstreamAnswerV2<'_>>>) -> (Json, usize, usize) {
         match merge(self.request, &self.decision, &self.groups, answers, "d-1") {
-            Merged::Body { body, not_asked, not_answered } => {
+            Merged::Body { body, not_asked, not_answered, .. } => {
                 (serde_json::from_slice(&body).unwrap(), not_asked, not_answered)
             }
             Merged::PassFailure(at) => panic!("the failure of group {at} is passed through"),

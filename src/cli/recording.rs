@@ -1,0 +1,79 @@
+//! The audit log of a running gate.
+
+use super::Failure;
+use crate::{
+    audit::{Log, News},
+    config::Config,
+    proxy::Records,
+    telemetry::events::{AuditFailed, AuditNotRotated, AuditRecovered, AuditRepaired, AuditShed},
+};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a stop waits for the last records.
+const LAST: Duration = Duration::from_secs(5);
+/// How often it is told that records are given up.
+const TOLD: Duration = Duration::from_secs(10);
+
+/// Starts the log, if there is to be one.
+pub(super) fn start(config: &Config, snapshot: &str) -> Result<Option<Records>, Failure> {
+    let Some(audit) = &config.audit else { return Ok(None) };
+    let news = Arc::new(Told::default());
+    let (log, repaired) = Log::start(audit.log.clone(), env!("CARGO_PKG_VERSION"), snapshot, news)
+        .map_err(|error| Failure::broke(format!("audit.file: {error}")))?;
+    if let Some(bytes) = repaired {
+        AuditRepaired { bytes }.emit();
+    }
+    Ok(Some(Records { log, masks: audit.masks, unidentified: audit.unidentified }))
+}
+
+/// Writes what is left, at the end.
+pub(super) fn finish(records: Option<&Records>) {
+    if let Some(records) = records
+        && !records.log.finish(LAST)
+    {
+        AuditFailed { reason: "the last records could not be written before the process ended" }.emit();
+    }
+}
+
+/// Tells what is heard of the log.
+#[derive(Debug, Default)]
+struct Told {
+    shed: Mutex<Shed>,
+}
+
+#[derive(Debug, Default)]
+struct Shed {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl News for Told {
+    fn written(&self, _records: usize, _took: Duration) {}
+
+    fn waiting(&self, _records: usize) {}
+
+    fn shed(&self, records: u64) {
+        let mut shed = self.shed.lock().unwrap_or_else(PoisonError::into_inner);
+        shed.untold += records;
+        if shed.told.is_none_or(|told| told.elapsed() >= TOLD) {
+            shed.told = Some(Instant::now());
+            AuditShed { records: std::mem::take(&mut shed.untold) }.emit();
+        }
+    }
+
+    fn failed(&self, why: &io::Error) {
+        AuditFailed { reason: &why.to_string() }.emit();
+    }
+
+    fn recovered(&self) {
+        AuditRecovered.emit();
+    }
+
+    fn not_rotated(&self, why: &io::Error) {
+        AuditNotRotated { reason: &why.to_string() }.emit();
+    }
+}
