@@ -29,7 +29,7 @@ use support::{
         clients::{CONNECTIONS, Figures, load},
         hyper_server,
         nginx::nginx,
-        proxy::{Proxy, gate, gate_signing, gate_sigv4, gate_tls, gate_tls_signing},
+        proxy::{Proxy, gate, gate_audit, gate_audit_fsync, gate_signing, gate_sigv4, gate_tls, gate_tls_signing},
         traffic::exchanges,
     },
 };
@@ -52,6 +52,8 @@ async fn tables(effort: &Effort) {
         gate_tls(backend.address),
         gate_signing(backend.address),
         gate_tls_signing(backend.address),
+        gate_audit(backend.address),
+        gate_audit_fsync(backend.address),
         hyper_server::floor(backend.address),
     ];
     match nginx(backend.address).await {

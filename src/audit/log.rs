@@ -13,14 +13,14 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
         mpsc::{self, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
     time::timeout,
 };
 
@@ -114,7 +114,7 @@ struct Shared {
     wait: Duration,
     queue: usize,
     places: Arc<Semaphore>,
-    failing: AtomicBool,
+    failing: watch::Sender<bool>,
     /// Records that were given up and of which the log does not say so yet.
     shed: AtomicU64,
     recent: Mutex<Recent>,
@@ -197,18 +197,23 @@ impl Log {
     /// There is none, and none came free in time: nothing may be forwarded.
     pub async fn place(&self) -> Result<Place, NoPlace> {
         let shared = &self.0;
-        let has_place = Arc::clone(&shared.places).try_acquire_owned().ok();
-        let permit = match (shared.on_full, has_place) {
-            // What waits already would be lost sooner than this.
-            (OnFull::Refuse, _) if shared.failing.load(Relaxed) => return Err(NoPlace::Failing),
-            (OnFull::Shed, None) => None,
-            (OnFull::Refuse, None) => return Err(NoPlace::Full),
-            (OnFull::Block, None) => match timeout(shared.wait, Arc::clone(&shared.places).acquire_owned()).await {
-                Ok(Ok(permit)) => Some(permit),
-                Ok(Err(_)) | Err(_) if shared.failing.load(Relaxed) => return Err(NoPlace::Failing),
-                Ok(Err(_)) | Err(_) => return Err(NoPlace::Full),
-            },
-            (_, permit) => permit,
+        let free = || Arc::clone(&shared.places).try_acquire_owned().ok();
+        let permit = match shared.on_full {
+            OnFull::Shed => free(),
+            // What has a place already would be lost sooner than this.
+            OnFull::Refuse if self.is_stuck() => return Err(NoPlace::Failing),
+            OnFull::Refuse => Some(free().ok_or(NoPlace::Full)?),
+            OnFull::Block => {
+                let place = async {
+                    let _ = shared.failing.subscribe().wait_for(|failing| !failing).await;
+                    Arc::clone(&shared.places).acquire_owned().await.ok()
+                };
+                let place = match free().filter(|_| !self.is_stuck()) {
+                    Some(permit) => Some(permit),
+                    None => timeout(shared.wait, place).await.ok().flatten(),
+                };
+                Some(place.ok_or(if self.is_stuck() { NoPlace::Failing } else { NoPlace::Full })?)
+            }
         };
         Ok(Place { log: self.clone(), permit })
     }
@@ -220,7 +225,7 @@ impl Log {
 
     /// Whether the log cannot be written, in a way that keeps requests from being served.
     pub fn is_stuck(&self) -> bool {
-        self.0.on_full != OnFull::Shed && self.0.failing.load(Relaxed)
+        self.0.on_full != OnFull::Shed && *self.0.failing.borrow()
     }
 
     /// The last records, the newest first, at most so many.
@@ -257,7 +262,7 @@ impl Shared {
             wait,
             queue,
             places: Arc::new(Semaphore::new(queue)),
-            failing: AtomicBool::new(false),
+            failing: watch::Sender::new(false),
             shed: AtomicU64::new(0),
             recent: Mutex::new(Recent { limit: recent, lines: VecDeque::new() }),
             writer: Mutex::new(None),
@@ -512,14 +517,14 @@ fn write(shared: &Shared, out: &mut Out, batch: &[Item], stop: Option<Instant>) 
         match out.write(&with_shed, news) {
             Ok(()) => {
                 shared.shed.fetch_sub(shed, Relaxed);
-                if shared.failing.swap(false, Relaxed) {
+                if shared.failing.send_replace(false) {
                     news.recovered();
                 }
                 shared.remember(&with_shed);
                 return news.written(with_shed.len(), began.elapsed());
             }
             Err(error) => {
-                if !shared.failing.swap(true, Relaxed) {
+                if !shared.failing.send_replace(true) {
                     news.failed(&error);
                 }
             }

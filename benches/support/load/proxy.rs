@@ -6,13 +6,14 @@ use super::{
 };
 use aws_credential_types::Credentials;
 use findings_gate::{
+    audit::{Files, Log, LogSettings, Masks, News, OnFull, Seal, Sync},
     finding::{AccountId, Accounts, Enforcement, Member},
     identity::{Fixed, Identity, Key, Keys, Kind, SigV4},
     net,
     policy::{Snapshot, load, pack},
     proxy::{
-        Doors, Gate, GateSettings, Limits, Listener, PageTokens, Prepared, Route, Routes, Shutdown, Tls, TlsSettings,
-        run,
+        Doors, Gate, GateSettings, Limits, Listener, PageTokens, Prepared, Records, Route, Routes, Shutdown, Tls,
+        TlsSettings, run,
     },
     state::{FleetStates, StateSettings},
     telemetry::metrics::Metrics,
@@ -21,6 +22,7 @@ use findings_gate::{
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ClientConfig;
 use std::{
+    io,
     net::SocketAddr,
     num::NonZeroUsize,
     process::Child,
@@ -29,6 +31,7 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
+use tempfile::TempDir;
 
 const PRINCIPAL: &str = "arn:aws:iam::999999999999:role/security";
 const KEY: AccessKey = ("AKIALOAD", "a secret of the bench");
@@ -49,7 +52,7 @@ pub(crate) struct Proxy {
 /// A server's thread or process. Dropping it stops the server and waits for its end.
 pub(crate) enum Running {
     Thread { stop: Option<Box<dyn FnOnce()>>, thread: Option<JoinHandle<()>> },
-    Process { child: Child, _folder: tempfile::TempDir },
+    Process { child: Child, _folder: TempDir },
 }
 
 impl Running {
@@ -104,21 +107,67 @@ struct Ways {
     tls: bool,
     /// Requests to the backend are signed.
     signs: bool,
+    /// Every request is on record, in a file that is forced to the disk so.
+    audit: Option<Sync>,
 }
 
 /// A gate that speaks TLS with its callers.
 pub(crate) fn gate_tls(backend: SocketAddr) -> Proxy {
-    gate_with("gate, TLS in", fixed(), None, backend, Ways { tls: true, signs: false })
+    gate_with("gate, TLS in", fixed(), None, backend, Ways { tls: true, ..Ways::default() })
 }
 
 /// A gate that signs what it sends.
 pub(crate) fn gate_signing(backend: SocketAddr) -> Proxy {
-    gate_with("gate, signing up", fixed(), None, backend, Ways { tls: false, signs: true })
+    gate_with("gate, signing up", fixed(), None, backend, Ways { signs: true, ..Ways::default() })
+}
+
+/// A gate that records every request before it is answered.
+pub(crate) fn gate_audit(backend: SocketAddr) -> Proxy {
+    gate_with("gate, audit", fixed(), None, backend, Ways { audit: Some(Sync::Never), ..Ways::default() })
+}
+
+/// A gate that has every record on the disk before its request is answered.
+pub(crate) fn gate_audit_fsync(backend: SocketAddr) -> Proxy {
+    gate_with("gate, audit fsync", fixed(), None, backend, Ways { audit: Some(Sync::Always), ..Ways::default() })
+}
+
+/// Records in a file that is gone when nobody writes it any more.
+fn records(sync: Sync) -> Records {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let settings = LogSettings {
+        files: Some(Files { path: folder.path().join("audit.jsonl"), limit: 64 << 20, keep: NonZeroUsize::new(1) }),
+        stdout: false,
+        seal: Seal::open(),
+        sync,
+        on_full: OnFull::Block,
+        queue: NonZeroUsize::new(1024).expect("some"),
+        wait: Duration::from_secs(10),
+        recent: 100,
+    };
+    let (log, _) = Log::start(settings, "bench", "", Arc::new(Silent(folder))).expect("the log opens");
+    Records { log, masks: Masks::default(), unidentified: false }
+}
+
+/// Who hears of a log, and holds its directory.
+#[derive(Debug)]
+struct Silent(#[expect(dead_code, reason = "held to be dropped")] TempDir);
+
+impl News for Silent {
+    fn written(&self, _: usize, _: Duration) {}
+    fn waiting(&self, _: usize) {}
+    fn shed(&self, _: u64) {}
+    fn failed(&self, why: &io::Error) {
+        panic!("the log fails: {why}");
+    }
+    fn recovered(&self) {}
+    fn not_rotated(&self, why: &io::Error) {
+        panic!("the log does not rotate: {why}");
+    }
 }
 
 /// A gate that does both.
 pub(crate) fn gate_tls_signing(backend: SocketAddr) -> Proxy {
-    gate_with("gate, TLS and signing", fixed(), None, backend, Ways { tls: true, signs: true })
+    gate_with("gate, TLS and signing", fixed(), None, backend, Ways { tls: true, signs: true, ..Ways::default() })
 }
 
 /// A certificate of its own for the listener, and a client that trusts it.
@@ -165,7 +214,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
         snapshot: Arc::new(snapshot.expect("the policies can be served with")),
         page_tokens: PageTokens::random().expect("the system has randomness"),
         routes: Routes::new(route, None),
-        records: None,
+        records: ways.audit.map(records),
         metrics,
         body_limit: limits.body,
         body_timeout: limits.body_timeout,
