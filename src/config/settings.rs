@@ -797,7 +797,7 @@ pub const SETTINGS: &[Setting] = &[
         Integer,
         Default("1024"),
         "a whole number from 1 to 1000000",
-        "The most connections at once. Further ones wait to be accepted.",
+        "The most connections at once. For a further one, one that idles is closed; while none does, it waits to be accepted.",
     ),
     setting(
         "limits.requests",

@@ -38,9 +38,9 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// At a stop, time for a new connection to say what it came for.
 const OPENING_AT_STOP: Duration = Duration::from_secs(1);
 
-/// At a stop, time for a request that is on its way into an idle connection to arrive. What the kernel already has shows
-/// without it, since tokio looks at its sockets before it wakes the worker.
-const IDLE_AT_STOP: Duration = Duration::from_millis(10);
+/// Time for a request that is on its way into an idle connection to arrive, before the gate closes it of its own accord. What the
+/// kernel already has shows without it, since tokio looks at its sockets before it wakes the worker.
+const LAST_LOOK: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -120,6 +120,18 @@ impl State {
 
     fn idle(&self) -> bool {
         self.phase.get() == Phase::Idle
+    }
+
+    /// Until when it may idle. Nothing if it does not, or is about to close anyway.
+    pub(super) fn idle_until(&self) -> Option<Instant> {
+        let deadline = self.deadline.get().filter(|_| self.idle() && !self.closing.get())?;
+        (deadline > Instant::now() + LAST_LOOK).then_some(deadline)
+    }
+
+    /// It is closed, unless a request comes now.
+    pub(super) fn leave_soon(&self) {
+        self.deadline.set(Some(Instant::now() + LAST_LOOK));
+        Waker::from(Arc::clone(&self.bell)).wake();
     }
 
     fn deadline(&self, limits: &Limits) -> Option<Instant> {
@@ -281,7 +293,7 @@ impl Watch<'_> {
     /// needs no such care: GOAWAY settles with the client which requests count.
     fn look_once_more(&self) {
         if self.state.idle() && self.state.protocol.get() == Protocol::Http1 {
-            self.state.deadline.set(Some(Instant::now() + IDLE_AT_STOP));
+            self.state.deadline.set(Some(Instant::now() + LAST_LOOK));
         }
     }
 

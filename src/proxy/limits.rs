@@ -19,8 +19,8 @@ pub struct Limits {
     /// Time that a connection may be kept without a request in it, which is also the time that a client has to take
     /// an answer in.
     pub idle_timeout: Duration,
-    /// Connections served at once by all workers together. Further ones wait in the accept queue, except that each worker
-    /// may hold one that it does not read from.
+    /// Connections served at once by all workers together. For further ones those that idle are closed, the longest idle first; while
+    /// none does they wait in the accept queue, except that each worker may hold one that it does not read from.
     pub connections: usize,
     /// Requests at once in one HTTP/2 connection.
     pub streams: u32,

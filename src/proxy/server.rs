@@ -39,9 +39,9 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     task::{LocalSet, spawn_local},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, interval, sleep, sleep_until},
 };
 
 /// Deep policy conditions are evaluated on this stack, so it must not depend on the platform's default.
@@ -52,6 +52,9 @@ const BUFFER: usize = 128 * 1024;
 
 /// How long a worker that cannot accept (mostly: too many open files) waits before it tries again.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// While no place is free, connections that idle are asked for theirs this often.
+const ASK_FOR_ROOM: Duration = Duration::from_millis(100);
 
 /// What answers requests. Each worker has its own, and stays on its own thread.
 pub trait Service: 'static {
@@ -94,7 +97,10 @@ where
     S: Service,
     E: Send,
 {
-    let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let places = Arc::new(Places {
+        free: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
+        wanted: Notify::new(),
+    });
     let room = Room::new(limits, listener.load);
     let make_service = &make_service;
     thread::scope(|scope| {
@@ -154,6 +160,13 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Here {
     }
 }
 
+/// Places for connections, of all workers together.
+struct Places {
+    free: Arc<Semaphore>,
+    /// Somebody has none.
+    wanted: Notify,
+}
+
 /// What the connections of a worker share.
 struct Shared<S> {
     service: Rc<S>,
@@ -162,9 +175,7 @@ struct Shared<S> {
     http1: http1::Builder,
     http2: http2::Builder<Here>,
     tally: Rc<Tally>,
-    /// Of connections.
-    places: Arc<Semaphore>,
-    /// Of requests.
+    places: Arc<Places>,
     room: Room,
     tls: Option<Tls>,
 }
@@ -186,7 +197,7 @@ impl<S: Service> Worker<S> {
         listener: TcpListener,
         service: Rc<S>,
         limits: Limits,
-        (places, room): (Arc<Semaphore>, Room),
+        (places, room): (Arc<Places>, Room),
         tls: Option<Tls>,
     ) -> io::Result<Self> {
         let ids = RequestIds::new().map_err(|_| io::Error::other("the system gives no random numbers"))?;
@@ -209,7 +220,13 @@ impl<S: Service> Worker<S> {
     }
 
     async fn run(self, mut shutdown: Shutdown) -> DrainReport {
-        let waiting = self.accept(&mut shutdown).await;
+        let waiting = {
+            let mut makes_room = pin!(self.make_room());
+            tokio::select! {
+                waiting = self.accept(&mut shutdown) => waiting,
+                () = &mut makes_room => None,
+            }
+        };
 
         let Self { listener, shared } = self;
         let tally = &shared.tally;
@@ -224,6 +241,14 @@ impl<S: Service> Worker<S> {
             () = shutdown.immediate() => {}
         }
         tally.report()
+    }
+
+    /// Lets idle connections go while any worker has no place for a new one. Does not end.
+    async fn make_room(&self) {
+        loop {
+            self.shared.places.wanted.notified().await;
+            self.shared.tally.make_room();
+        }
     }
 
     /// Accepts until the stop. Returns a connection that was accepted and found no place.
@@ -255,13 +280,16 @@ impl<S: Service> Worker<S> {
             };
             // A place is asked for after the connection is there: a worker that waits for a client must not keep a place
             // from the others.
-            let mut place = pin!(Arc::clone(&self.shared.places).acquire_owned());
+            let places = &self.shared.places;
+            let mut place = pin!(Arc::clone(&places.free).acquire_owned());
+            let mut asks = interval(ASK_FOR_ROOM);
             let place = loop {
                 tokio::select! {
                     biased;
                     place = &mut place => break place.ok(),
                     () = &mut stop => return Some((stream, peer)),
                     () = &mut announced, if !tally.leaving() => tally.announce_stop(),
+                    _ = asks.tick() => places.wanted.notify_waiters(),
                 }
             };
             self.shared.spawn(stream, peer, place);
@@ -289,18 +317,19 @@ impl<S: Service> Shared<S> {
         spawn_local(async move {
             let place = match place {
                 Some(place) => Ok(place),
-                None => Arc::clone(&shared.places).acquire_owned().await,
+                None => Arc::clone(&shared.places.free).acquire_owned().await,
             };
-            shared.serve(stream, peer).await;
+            shared.serve(stream, peer, &open).await;
             drop((place, open));
         });
     }
 
-    async fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+    async fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, open: &Open) {
         // Without it an answer may wait for the acknowledgement of the one before.
         drop(stream.set_nodelay(true));
         let opened = Instant::now();
         let state = Rc::new(State::new(Rc::clone(&self.tally), opened, &self.limits));
+        open.does(&state);
         let timer = pin!(sleep_until(opened + self.limits.head_timeout));
         let mut watch = Watch { state: Rc::clone(&state), limits: &self.limits, timer };
         let (stream, generation) = match &self.tls {

@@ -1,12 +1,19 @@
 //! What a worker still has under way, which is what a stop has to wait for.
 
-use super::DrainReport;
-use std::{cell::Cell, rc::Rc};
+use super::{DrainReport, connection::State};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::{Rc, Weak},
+};
 use tokio::sync::{Notify, futures::Notified};
 
 /// What a worker has to wait for before it may end.
 pub(super) struct Tally {
     connections: Cell<usize>,
+    /// What those do that are served already.
+    states: RefCell<HashMap<u64, Weak<State>>>,
+    next_number: Cell<u64>,
     requests: Cell<u64>,
     finished: Cell<u64>,
     announced: Cell<bool>,
@@ -19,6 +26,8 @@ impl Tally {
     pub(super) fn new() -> Self {
         Self {
             connections: Cell::new(0),
+            states: RefCell::default(),
+            next_number: Cell::new(0),
             requests: Cell::new(0),
             finished: Cell::new(0),
             announced: Cell::new(false),
@@ -69,6 +78,15 @@ impl Tally {
         self.stop.notified()
     }
 
+    /// Lets the connection go that has been idle the longest, if one is: somebody else needs its place.
+    pub(super) fn make_room(&self) {
+        let states = self.states.borrow();
+        let idle = states.values().filter_map(Weak::upgrade).filter_map(|state| Some((state.idle_until()?, state)));
+        if let Some((_, state)) = idle.min_by_key(|(until, _)| *until) {
+            state.leave_soon();
+        }
+    }
+
     /// What a stop came to so far.
     pub(super) fn report(&self) -> DrainReport {
         DrainReport { finished: self.finished.get(), cut: self.requests.get() }
@@ -83,18 +101,29 @@ impl Tally {
 }
 
 /// One open connection, for the tally.
-pub(super) struct Open(Rc<Tally>);
+pub(super) struct Open {
+    tally: Rc<Tally>,
+    number: u64,
+}
 
 impl Open {
     pub(super) fn new(tally: &Rc<Tally>) -> Self {
         tally.connections.set(tally.connections.get() + 1);
-        Self(Rc::clone(tally))
+        let number = tally.next_number.get();
+        tally.next_number.set(number + 1);
+        Self { tally: Rc::clone(tally), number }
+    }
+
+    /// It is served, and this is what it does.
+    pub(super) fn does(&self, state: &Rc<State>) {
+        self.tally.states.borrow_mut().insert(self.number, Rc::downgrade(state));
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
-        self.0.done.notify_one();
+        self.tally.states.borrow_mut().remove(&self.number);
+        self.tally.connections.set(self.tally.connections.get() - 1);
+        self.tally.done.notify_one();
     }
 }

@@ -154,23 +154,66 @@ async fn heads_are_bounded_in_count_and_bytes() {
 async fn a_full_gate_takes_no_connection_until_one_ends() {
     for workers in [1, 2] {
         let gate = Gate::with_workers(Limits { connections: 2, ..Limits::default() }, workers);
-        let mut first = gate.connect().await;
-        let mut second = gate.connect().await;
-        assert_eq!(first.post("/", "1").await.status, 200);
-        assert_eq!(second.post("/", "2").await.status, 200);
+        let mut busy = Vec::new();
+        for _ in 0..2 {
+            let mut client = gate.connect().await;
+            client.send(head("/hold", 0)).await;
+            Probe::pass(&gate.probe.held).await;
+            busy.push(client);
+        }
         let mut third = gate.connect().await;
         third.send(head("/hold", 0)).await;
-        for _ in 0..10 {
-            assert_eq!(first.post("/", "1").await.status, 200);
-            assert_eq!(second.post("/", "2").await.status, 200);
+        // Somebody asks for its place again and again, and has none to give up.
+        assert!(timeout(SHORT * 2, gate.probe.held.acquire()).await.is_err());
+        gate.probe.release.add_permits(2);
+        for client in &mut busy {
+            assert_eq!(client.reply().await.body, b"held");
         }
-        assert_eq!(gate.probe.held.available_permits(), 0);
-        drop(second);
+        drop(busy.pop());
         Probe::pass(&gate.probe.held).await;
         gate.probe.release.add_permits(1);
         assert_eq!(third.reply().await.body, b"held");
         gate.stop().await;
     }
+}
+
+#[tokio::test]
+async fn who_idles_the_longest_gives_its_place_to_who_has_none() {
+    let gate = short(|limits| limits.connections = 3);
+    let mut first = gate.connect().await;
+    let mut http2 = gate.connect_http2().await;
+    let mut last = gate.connect().await;
+    assert_eq!(first.post("/", "x").await.status, 200);
+    assert_eq!(soon(http2.send_request(post("/", "x"))).await.unwrap().status(), 200);
+    assert_eq!(last.post("/", "x").await.status, 200);
+
+    let mut new = gate.connect().await;
+    assert_eq!(new.post("/", "new").await.body, b"new");
+    first.closed().await;
+    let mut newer = gate.connect().await;
+    assert_eq!(newer.post("/", "newer").await.body, b"newer");
+    soon(async {
+        while http2.ready().await.is_ok() {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    })
+    .await;
+    for client in [&mut last, &mut new, &mut newer] {
+        assert_eq!(client.post("/", "still").await.body, b"still");
+    }
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_idles_with_any_worker_gives_way() {
+    let gate = Gate::with_workers(Limits { connections: 4, ..Limits::default() }, 4);
+    let mut kept = Vec::new();
+    for _ in 0..40 {
+        let mut client = gate.connect().await;
+        assert_eq!(client.post("/", "x").await.status, 200);
+        kept.push(client);
+    }
+    gate.stop().await;
 }
 
 #[tokio::test]
