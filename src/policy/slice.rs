@@ -55,9 +55,8 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    /// Of all the rules given, for one action.
-    pub(super) fn of(rules: &[&Rule], action: Action) -> Result<Self, String> {
-        let footprint = Footprint::of(rules.iter().map(|rule| &rule.policy));
+    /// Of all the rules given, which read that much, for one action.
+    fn of(rules: &[&Rule], footprint: Footprint, action: Action) -> Result<Self, String> {
         let unknown = if action.is_removal() { Unknown::Removal } else { Unknown::State };
         let depends = footprint.reads_state() || unknown == Unknown::Removal && footprint.value;
         let probes = depends.then(|| Sets::of(rules, unknown)).transpose()?;
@@ -84,6 +83,8 @@ impl Slice {
 #[derive(Debug)]
 pub(super) struct Index {
     entries: HashMap<(Role, Action), Entry>,
+    /// What each rule reads, by its place. To find out takes Cedar another reading of the policy's text.
+    footprints: Vec<Footprint>,
 }
 
 #[derive(Debug)]
@@ -99,7 +100,10 @@ struct Entry {
 impl Index {
     pub(super) fn new(rules: &[Rule]) -> Result<Self, String> {
         let groups = action_groups();
-        let mut entries = HashMap::new();
+        let mut index = Self {
+            entries: HashMap::new(),
+            footprints: rules.iter().map(|rule| Footprint::of([&rule.policy])).collect(),
+        };
         for role in [Role::Administrator, Role::Member] {
             for action in Action::ALL.iter().copied() {
                 let (mut any, mut named) = (Vec::new(), HashMap::<EntityUid, Vec<usize>>::new());
@@ -119,11 +123,21 @@ impl Index {
                         }
                     }
                 }
-                let common = Arc::new(Slice::of(&any.iter().map(|place| &rules[*place]).collect::<Vec<_>>(), action)?);
-                entries.insert((role, action), Entry { common, any, named });
+                let common = index.slice_of(rules, &any, action)?;
+                index.entries.insert((role, action), Entry { common, any, named });
             }
         }
-        Ok(Self { entries })
+        Ok(index)
+    }
+
+    /// The slice of the rules at these places.
+    fn slice_of(&self, rules: &[Rule], places: &[usize], action: Action) -> Result<Arc<Slice>, String> {
+        let mut footprint = Footprint::default();
+        for place in places {
+            footprint.extend(&self.footprints[*place]);
+        }
+        let chosen: Vec<&Rule> = places.iter().map(|place| &rules[*place]).collect();
+        Slice::of(&chosen, footprint, action).map(Arc::new)
     }
 
     /// The slice for a caller: `lineage` is the caller itself and all that it lies in.
@@ -140,8 +154,7 @@ impl Index {
             return Ok(entry.common.clone());
         }
         named.extend(&entry.any);
-        let chosen: Vec<&Rule> = named.iter().map(|place| &rules[*place]).collect();
-        Slice::of(&chosen, action).map(Arc::new)
+        self.slice_of(rules, &named, action)
     }
 
     /// The slices of callers whom no scope names.
@@ -184,5 +197,23 @@ fn action_matches(policy: &Policy, action: &EntityUid, groups: &HashMap<EntityUi
         ActionConstraint::Any => true,
         ActionConstraint::Eq(uid) => uid == *action,
         ActionConstraint::In(uids) => uids.iter().any(lies_in),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{load, pack};
+
+    #[test]
+    fn a_slice_reads_what_its_policies_read() {
+        for name in ["baseline", "strict", "transitions"] {
+            let rules = load(&pack(name).unwrap()).unwrap().rules().to_vec();
+            for (role, action, slice) in Index::new(&rules).unwrap().common() {
+                let together =
+                    Footprint::of(slice.sets.with_shadow.as_ref().unwrap_or(&slice.sets.enforced).policies());
+                assert_eq!(slice.footprint, together, "{name} {role:?} {action:?}");
+            }
+        }
     }
 }
