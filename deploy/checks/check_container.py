@@ -40,6 +40,8 @@ principal = "arn:aws:iam::222222222222:role/triage"
 url = "embedded"
 data = "/var/lib/findings-gate/findings.db"
 region = "eu-west-1"
+[audit]
+file = "/var/lib/findings-gate/audit.jsonl"
 [doors]
 open = ["BatchImportFindings"]
 """

@@ -70,14 +70,17 @@ def lay_out():
     """/etc/findings-gate, and the directory of credentials, as systemd would make it of what the unit loads."""
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(mode=0o755)
-    for folder in ["etc", "credentials"]:
-        (PLACE / folder).mkdir()
+    for folder in ["etc", "credentials", "state"]:
+        (PLACE / folder).mkdir(mode=0o700 if folder == "state" else 0o755)
+    os.chown(PLACE / "state", 65532, 65532)
     tls = certificate()
     text = offline((DEPLOY / "systemd/findings-gate.toml").read_text(encoding="utf-8"))
+    assert settings()["StateDirectory"] == ["findings-gate"] and text.count("/var/lib/findings-gate/") == 1
+    text = text.replace("/var/lib/findings-gate/", f"{PLACE}/state/")
     # What a client without signatures can show: that the commands are right is asked here, not who may call.
     etc = {"findings-gate.toml": text, "accounts.toml": (DEPLOY / "systemd/accounts.toml").read_text(encoding="utf-8"), "tls.crt": tls["tls.crt"]}
     keys = '[[key]]\nid = "AKIACHECK"\nsecret = "change-me-to-forty-random-characters-000"\naccount = "222222222222"\nprincipal = "check"\n'
-    secret = {"keys.toml": keys, "page.key": os.urandom(16).hex(), "tls.key": tls["tls.key"]}
+    secret = {"keys.toml": keys, "page.key": os.urandom(16).hex(), "audit.key": os.urandom(16).hex(), "tls.key": tls["tls.key"]}
     for name, text in etc.items():
         (PLACE / "etc" / name).write_text(text, encoding="utf-8")
     loaded = {line.split(":")[0] for line in settings()["LoadCredential"]}
@@ -141,8 +144,6 @@ def filtered():
     allowed = set().union(*(calls(group) for group in first.split())) - set().union(*(calls(group) for group in second[1:].split()))
     port, admin = free_port(), free_port()
     state = PLACE / "state"
-    state.mkdir(mode=0o700)
-    os.chown(state, 65532, 65532)
     text = (PLACE / "etc/findings-gate.toml").read_text(encoding="utf-8")
     text = re.sub(r"^tls = .*$", "", text, flags=re.MULTILINE).replace("0.0.0.0:8443", f"127.0.0.1:{port}")
     text = text.replace("127.0.0.1:8081", f"127.0.0.1:{admin}").replace("[listen]", "[listen]\nworkers = 2")

@@ -27,11 +27,7 @@ Examples:
   findings-gate health --address 127.0.0.1:8081 --timeout 1s
   findings-gate health --live --wait 30s
 
-Exit codes:
-  0   it is ready; with --live, it is alive
-  1   it is not, or gives no answer: the line on standard error says why
-  3   the configuration does not say where to ask
-  64  usage";
+Exit codes: 0 ready, or alive with --live · 1 it is not, or gives no answer · 3 invalid · 64 usage";
 
 /// Between two questions of one who waits.
 const PAUSE: Duration = Duration::from_millis(50);

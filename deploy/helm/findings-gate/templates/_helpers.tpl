@@ -92,6 +92,9 @@ burst = {{ include "findings-gate.share" (list 6 $most) }}
 open = {{ toJson .Values.doors }}
 page_key = "keys/page.key"
 
+[audit]
+stdout = {{ ternary "on" "off" .Values.audit | quote }}
+
 [limits]
 body = {{ .Values.limits.body | quote }}
 connections = {{ .Values.limits.connections }}
