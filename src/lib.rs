@@ -31,8 +31,10 @@
 pub mod admin;
 pub mod audit;
 pub mod backend;
+pub mod bundle;
 pub mod cli;
 pub mod config;
+pub mod delivery;
 pub mod discovery;
 pub mod finding;
 pub mod gate;

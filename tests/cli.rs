@@ -170,6 +170,7 @@ fn the_verbs_are_listed_in_their_order_and_introduced_in_one_way() {
         "prove",
         "diff",
         "explain",
+        "bundle",
         "import-iam",
         "schema",
         "completions",
@@ -197,7 +198,7 @@ fn policies_are_named_in_one_way() {
         let output = run(here.path(), &[verb, "-h"]);
         ends(&output, 0);
         let help = out(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-        let words = "Directories of policies, `.cedar` files, or packs such as `pack:baseline`";
+        let words = "Directories of policies, `.cedar` files, a bundle, or packs such as `pack:baseline`";
         assert!(help.contains(words), "{help}");
     }
 }

@@ -162,6 +162,11 @@ fn the_readme_shows_what_comes() {
 }
 
 #[test]
+fn the_page_on_bundles_shows_what_comes() {
+    follow("docs/bundles.md", Sessions::All);
+}
+
+#[test]
 fn the_tutorial_shows_what_comes() {
     if has_solver() {
         follow("docs/policies.md", Sessions::All);

@@ -16,7 +16,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "admin",
             "audit",
             "backend",
+            "bundle",
             "config",
+            "delivery",
             "discovery",
             "finding",
             "gate",
@@ -33,10 +35,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("workbench", &["finding", "gate", "policy"]),
     ("admin", &["identity", "proxy"]),
     ("proxy", &["audit", "finding", "gate", "identity", "net", "policy", "state", "telemetry", "upstream"]),
+    ("delivery", &["bundle", "net"]),
     ("discovery", &["finding", "telemetry", "upstream"]),
     ("telemetry", &["config", "finding"]),
-    ("config", &["audit", "finding", "identity", "policy"]),
+    ("config", &["audit", "bundle", "finding", "identity", "policy"]),
     ("gate", &["finding", "policy"]),
+    ("bundle", &["policy"]),
     ("policy", &["finding"]),
     ("backend", &["finding"]),
     ("audit", &["finding"]),
@@ -48,7 +52,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// What the pure rooms must not know: the network, the disk, the clock.
-const PURE: &[&str] = &["finding", "gate", "policy", "workbench"];
+const PURE: &[&str] = &["bundle", "finding", "gate", "policy", "workbench"];
 const IMPURE: &[&str] = &[
     "tokio",
     "hyper",

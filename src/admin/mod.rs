@@ -73,6 +73,40 @@ pub struct Status {
     /// Why the last try to replace it failed; nothing if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// The bundle that the policies come from, if they come from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundleStatus>,
+}
+
+/// A bundle in the answer to `GET /status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BundleStatus {
+    /// Its path or its URL.
+    pub source: String,
+    /// What it is for, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What its makers call it.
+    pub revision: String,
+    /// Its number in a row, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// Of its bytes.
+    pub digest: String,
+    /// The trusted keys that signed it.
+    pub signed_by: Vec<String>,
+    /// Of a bundle from a URL, as are those that follow: what the URL calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// When the URL was last asked, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_asked: Option<String>,
+    /// When it was last known that this is the bundle at the URL, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<String>,
+    /// Why the last question came to nothing; nothing if it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 /// The listener's service.

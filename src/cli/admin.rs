@@ -1,8 +1,9 @@
 //! The admin listener of a running gate.
 
-use super::{Failure, reload::Reload};
+use super::{Failure, deliver::Delivery, reload::Reload};
 use crate::{
-    admin::{Admin, Status, Views},
+    admin::{Admin, BundleStatus, Status, Views},
+    config::PolicyBundle,
     proxy::{Limits, Listener, Live, Shutdown, Trigger, run},
     telemetry::metrics::Metrics,
     upstream::Readiness,
@@ -18,11 +19,17 @@ pub(super) struct AdminListener {
 
 impl AdminListener {
     /// Binds `address` and serves it on a thread of its own.
-    pub(super) fn start(address: SocketAddr, live: &Live, reload: &Reload, stop: &Shutdown) -> Result<Self, Failure> {
+    pub(super) fn start(
+        address: SocketAddr,
+        live: &Live,
+        reload: &Reload,
+        delivery: Option<Delivery>,
+        stop: &Shutdown,
+    ) -> Result<Self, Failure> {
         let listener = Listener::bind(address, NonZeroUsize::MIN)
             .map_err(|error| Failure::broke(error.to_string().replace("listen.address", "admin.address")))?;
         let address = listener.address();
-        let admin = Admin::new(views(live, reload, stop));
+        let admin = Admin::new(views(live, reload, delivery, stop));
         let (trigger, shutdown) = Shutdown::by_trigger();
         let limits = Limits {
             body: 1024,
@@ -52,7 +59,7 @@ impl Drop for AdminListener {
     }
 }
 
-fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
+fn views(live: &Live, reload: &Reload, delivery: Option<Delivery>, stop: &Shutdown) -> Views {
     let started = Timestamp::now();
     let ready = {
         let (stop, live) = (stop.clone(), live.clone());
@@ -88,6 +95,7 @@ fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
                 age_seconds: u64::try_from((Timestamp::now() - last.loaded).get_seconds()).unwrap_or_default(),
                 reloads: last.count,
                 last_error: last.error,
+                bundle: last.bundle.map(|bundle| bundle_status(&bundle, delivery.as_ref())),
             }
         }
     };
@@ -103,5 +111,23 @@ fn views(live: &Live, reload: &Reload, stop: &Shutdown) -> Views {
             let reload = reload.clone();
             Box::pin(async move { reload.ask().await })
         }),
+    }
+}
+
+/// What is told of the bundle that is used, and of how the next one is asked for.
+fn bundle_status(used: &PolicyBundle, delivery: Option<&Delivery>) -> BundleStatus {
+    let PolicyBundle { source, bundle, signers, .. } = used;
+    let state = delivery.map(Delivery::state).unwrap_or_default();
+    BundleStatus {
+        source: source.clone(),
+        name: bundle.name().map(str::to_owned),
+        revision: bundle.revision().to_owned(),
+        number: bundle.number(),
+        digest: bundle.digest().to_string(),
+        signed_by: signers.iter().map(ToString::to_string).collect(),
+        etag: state.etag,
+        last_asked: state.asked.map(|time| time.to_string()),
+        last_success: state.succeeded.map(|time| time.to_string()),
+        last_error: state.error,
     }
 }

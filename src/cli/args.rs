@@ -2,6 +2,7 @@
 
 use super::{
     backend::{self, BackendArgs},
+    bundle::{self, BundleArgs},
     check::{self, CheckArgs},
     completions::{self, CompletionsArgs},
     demo::{self, DemoArgs},
@@ -129,6 +130,9 @@ pub enum Command {
     /// Explain what becomes of a request, and why
     #[command(long_about = explain::ABOUT)]
     Explain(ExplainArgs),
+    /// Build, sign and check bundles of policies
+    #[command(long_about = bundle::ABOUT)]
+    Bundle(BundleArgs),
     /// Make policies of IAM policy documents
     #[command(long_about = import_iam::ABOUT)]
     ImportIam(ImportIamArgs),

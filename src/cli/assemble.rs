@@ -38,6 +38,7 @@ pub(super) fn texts(policies: &config::Policies) -> Result<Vec<PolicyText>, Fail
     if !policies.paths.is_empty() {
         texts.extend(config::read_policies(&policies.paths)?);
     }
+    texts.extend(policies.bundle.iter().flat_map(config::PolicyBundle::texts));
     Ok(texts)
 }
 

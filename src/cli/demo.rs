@@ -52,7 +52,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = shared::socket)]
     pub listen: SocketAddr,
 
-    /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`, in place of the demo's own
+    /// Directories of policies, `.cedar` files, a bundle, or packs such as `pack:baseline`, in place of the demo's own
     #[arg(long, value_name = "PATH", num_args = 1.., default_value = "pack:baseline")]
     pub policies: Vec<String>,
 }

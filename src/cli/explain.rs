@@ -58,7 +58,7 @@ pub struct ExplainArgs {
     #[arg(long, value_enum, default_value_t = Call::Update)]
     pub operation: Call,
 
-    /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`; may be given again
+    /// Directories of policies, `.cedar` files, a bundle, or packs such as `pack:baseline`; may be given again
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     pub policies: Vec<String>,
 

@@ -39,11 +39,16 @@ fn bounded(from: impl Read, refused: &dyn Fn(&dyn std::fmt::Display) -> Failure)
 /// Puts a text in the place of a file: whoever reads it sees the old text or the new one, never a part. Who may read it stays as
 /// it is; a link stays a link.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    replace(path, text)
+    write_bytes(path, text.as_bytes())
+}
+
+/// The same, with bytes.
+pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    replace(path, bytes)
         .map_err(|error| Failure::broke(format!("cannot write `{}`: {}", path.display(), reason(&error))))
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // The file that a link leads to is replaced, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
@@ -53,7 +58,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let beside: PathBuf = path.with_file_name(beside);
     let written = (|| {
         let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&beside)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         if let Ok(metadata) = fs::metadata(&path) {
             file.set_permissions(metadata.permissions())?;
         }

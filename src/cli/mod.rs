@@ -7,9 +7,11 @@ mod admin;
 mod args;
 mod assemble;
 mod backend;
+mod bundle;
 mod check;
 mod completions;
 mod credentials;
+mod deliver;
 mod demo;
 mod diff;
 mod discover;
@@ -40,6 +42,7 @@ mod whoami;
 
 pub use args::{Cli, Command};
 pub use backend::{BackendArgs, Chance, Fault};
+pub use bundle::{BuildArgs, BundleArgs, BundleCommand, FetchArgs, KeygenArgs, SignArgs, VerifyArgs};
 pub use check::{CheckArgs, CheckFormat};
 pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
@@ -79,6 +82,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(&args, printer),
         Command::Fmt(args) => fmt::run(&args, printer),
+        Command::Bundle(args) => bundle::run(&args, printer),
         Command::Keys(args) => keys::run(&args, printer),
         Command::Token(args) => token::run(&args, printer),
         Command::Schema(args) => schema::run(&args, printer),

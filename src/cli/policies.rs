@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Which policies.
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
-    /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`
+    /// Directories of policies, `.cedar` files, a bundle, or packs such as `pack:baseline`
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
 

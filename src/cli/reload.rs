@@ -6,10 +6,14 @@
 //! The directories of all files that were read are watched: editors replace files, and a mounted Kubernetes secret or config map changes by a
 //! symbolic link beside its files. SIGHUP asks for a look, too, and every half minute there is one anyway, for file systems that tell nothing.
 
-use super::{Failure, assemble, discover};
+use super::{
+    Failure, assemble,
+    deliver::{Candidate, Whence},
+    discover,
+};
 use crate::{
     audit::{self, Event},
-    config::{self, Config, Flags, Reads},
+    config::{self, Config, PolicyBundle, Reads},
     discovery::Discovered,
     finding::Accounts,
     proxy::{GateSettings, Live, Prepared, Tls},
@@ -19,7 +23,6 @@ use jiff::Timestamp;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::{
     collections::BTreeSet,
-    ffi::OsString,
     fmt::Write as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -51,7 +54,16 @@ const STACK: usize = 8 * 1024 * 1024;
 #[derive(Clone)]
 pub(super) struct Reload {
     last: Arc<Mutex<Last>>,
-    requests: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
+    requests: mpsc::Sender<Request>,
+    /// Rung when somebody asked for a look: what is fetched is to be looked at, too.
+    asked_for: Arc<Notify>,
+}
+
+/// Somebody wants the configuration to be read, and to know how it went.
+struct Request {
+    /// A bundle that came, and is to be used if everything is good with it.
+    candidate: Option<Candidate>,
+    answer: oneshot::Sender<Result<(), String>>,
 }
 
 /// How it went the last time.
@@ -65,6 +77,8 @@ pub(super) struct Last {
     pub(super) count: u64,
     /// Why the last try failed, if it did.
     pub(super) error: Option<String>,
+    /// The bundle that is used, if one is.
+    pub(super) bundle: Option<PolicyBundle>,
 }
 
 impl Reload {
@@ -75,16 +89,31 @@ impl Reload {
 
     /// Reads the configuration again, and tells what is wrong with it.
     pub(super) async fn ask(&self) -> Result<(), String> {
+        self.asked_for.notify_one();
+        self.request(None).await
+    }
+
+    /// Uses a bundle that came, if everything is good with it, and tells what is wrong with it otherwise. What is used is kept in the cache.
+    pub(super) async fn offer(&self, candidate: Candidate) -> Result<(), String> {
+        self.request(Some(candidate)).await
+    }
+
+    /// Waits until somebody asks for a look.
+    pub(super) async fn asked_for(&self) {
+        self.asked_for.notified().await;
+    }
+
+    async fn request(&self, candidate: Option<Candidate>) -> Result<(), String> {
         let gone = |()| "nothing watches the configuration any more".to_owned();
         let (answer, answered) = oneshot::channel();
-        self.requests.send(answer).await.map_err(|_| gone(()))?;
+        self.requests.send(Request { candidate, answer }).await.map_err(|_| gone(()))?;
         answered.await.map_err(|_| gone(()))?
     }
 
-    /// What was put in place was read from `sources`.
-    fn note_success(&self, sources: Vec<String>) {
+    /// What was put in place was read from `sources`, and has this bundle in it.
+    fn note_success(&self, sources: Vec<String>, bundle: Option<PolicyBundle>) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Last { sources, loaded: Timestamp::now(), count: last.count + 1, error: None };
+        *last = Last { sources, bundle, loaded: Timestamp::now(), count: last.count + 1, error: None };
     }
 
     fn note_failure(&self, error: &str) {
@@ -100,13 +129,20 @@ struct Renewal {
     said: Accounts,
     /// Where the policies come from.
     sources: Vec<String>,
+    bundle: Option<PolicyBundle>,
+}
+
+/// What was put in place, or was there already.
+struct Installed {
+    sources: Vec<String>,
+    bundle: Option<PolicyBundle>,
+    /// What is doubtful about it.
+    warnings: Vec<String>,
 }
 
 /// A running gate, and where its configuration comes from.
 pub(super) struct Reloader {
-    pub(super) file: PathBuf,
-    pub(super) environment: Vec<(OsString, OsString)>,
-    pub(super) flags: Flags,
+    pub(super) whence: Whence,
     /// What the gate was started with: some of it stays as long as the process runs.
     pub(super) started: Config,
     pub(super) reads: Reads,
@@ -121,9 +157,10 @@ impl Reloader {
     pub(super) fn start(self) -> Result<Reload, Failure> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
         let (requests, asked) = mpsc::channel(1);
-        let sources = self.started.policies.sources();
-        let last = Last { sources, loaded: Timestamp::now(), count: 0, error: None };
-        let reload = Reload { last: Arc::new(Mutex::new(last)), requests };
+        let config::Policies { bundle, .. } = &self.started.policies;
+        let (sources, bundle) = (self.started.policies.sources(), bundle.clone());
+        let last = Last { sources, loaded: Timestamp::now(), count: 0, error: None, bundle };
+        let reload = Reload { last: Arc::new(Mutex::new(last)), requests, asked_for: Arc::default() };
         let noted = reload.clone();
         // Before the gate says that it listens: from then on, SIGHUP must not end it.
         let hangup = {
@@ -135,12 +172,7 @@ impl Reloader {
         Ok(reload)
     }
 
-    async fn run(
-        mut self,
-        noted: &Reload,
-        mut asked: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
-        mut hangup: Hangup,
-    ) {
+    async fn run(mut self, noted: &Reload, mut asked: mpsc::Receiver<Request>, mut hangup: Hangup) {
         let bell = Arc::new(Notify::new());
         let mut watch = Watch::new(&bell);
         watch.add(&self.reads.paths);
@@ -150,25 +182,36 @@ impl Reloader {
         // Until it took its place: what is wrong with the files may be put right later.
         let mut is_relisted = false;
         loop {
-            let mut answer = tokio::select! {
+            let mut request = tokio::select! {
                 () = bell.notified() => None,
-                () = hangup.received() => None,
+                () = hangup.received() => {
+                    noted.asked_for.notify_one();
+                    None
+                }
                 () = listed_anew(self.discovered.as_ref()) => {
                     is_relisted = true;
                     None
                 }
-                answer = asked.recv() => answer,
+                request = asked.recv() => request,
                 () = tokio::time::sleep(UNASKED) => None,
             };
             // Whoever asks has written what is to be read; and somebody who never stops writing beside it does not hold it up.
             let latest = Instant::now() + LONGEST_QUIET;
-            while answer.is_none() && Instant::now() < latest {
+            while request.is_none() && Instant::now() < latest {
                 tokio::select! {
-                    Some(waiting) = asked.recv() => answer = Some(waiting),
+                    Some(waiting) = asked.recv() => request = Some(waiting),
                     rung = timeout(QUIET, bell.notified()) => if rung.is_err() { break },
                 }
             }
-            let read = || config::recorded(|| self.read());
+            let (candidate, mut answer) = match request {
+                Some(Request { candidate, answer }) => (candidate, Some(answer)),
+                None => (None, None),
+            };
+            if let Some(Err(reason)) = candidate.map(|candidate| self.keep(&candidate)) {
+                // Whoever offered it tells of it. What else has changed meanwhile is read all the same.
+                let _ = answer.take().map(|answer| answer.send(Err(reason)));
+            }
+            let read = || config::recorded(|| self.read(None));
             let (outcome, reads) = if answer.is_some() { read() } else { settled(self.reads.digest, read) };
             let outcome = outcome.map_err(|failure| in_a_line(&failure));
             watch.add(&reads.paths);
@@ -176,11 +219,11 @@ impl Reloader {
             let is_new = reads.digest != self.reads.digest || is_relisted || failed && outcome.is_ok();
             self.reads = reads;
             let outcome = outcome.and_then(|(renewal, warnings)| {
-                let sources = renewal.sources.clone();
+                let (sources, bundle) = (renewal.sources.clone(), renewal.bundle.clone());
                 if is_new {
                     self.install(renewal)?;
                 }
-                Ok((sources, warnings))
+                Ok(Installed { sources, bundle, warnings })
             });
             failed = outcome.is_err();
             let told = outcome.as_ref().map(drop).map_err(Clone::clone);
@@ -197,10 +240,10 @@ impl Reloader {
     }
 
     /// Tells what came of a try, in the log and to whoever asks for the status.
-    fn tell(&self, noted: &Reload, outcome: Result<(Vec<String>, Vec<String>), String>) {
+    fn tell(&self, noted: &Reload, outcome: Result<Installed, String>) {
         match outcome {
-            Ok((sources, warnings)) => {
-                noted.note_success(sources);
+            Ok(Installed { sources, bundle, warnings }) => {
+                noted.note_success(sources, bundle);
                 for warning in &warnings {
                     ConfigurationDoubtful { warning }.emit();
                 }
@@ -216,8 +259,13 @@ impl Reloader {
     }
 
     /// Reads everything: what is to be put in place if all of it is good, and what is doubtful about it.
-    fn read(&self) -> Result<(Renewal, Vec<String>), Failure> {
-        let mut config = config::load(&self.file, self.environment.iter().cloned(), &self.flags)?;
+    ///
+    /// With a bundle that came, it is as it would be if that were in the cache.
+    fn read(&self, candidate: Option<&Candidate>) -> Result<(Renewal, Vec<String>), Failure> {
+        let mut config = match candidate {
+            Some(candidate) => self.whence.attempt(candidate.fetched.clone())?,
+            None => config::load(&self.whence.file, self.whence.environment.iter().cloned(), &self.whence.flags)?,
+        };
         let said = config.accounts.clone();
         config.accounts = discover::accounts(self.discovered.as_ref(), config.accounts)?;
         self.refuse_what_stays(&config)?;
@@ -225,7 +273,13 @@ impl Reloader {
         let settings = assemble::renewed(&config, self.live.current())?;
         let warnings = config.warnings.iter().cloned().chain(assemble::doubts(&config, &settings.snapshot)).collect();
         let sources = config.policies.sources();
-        Ok((Renewal { tls, settings, said, sources }, warnings))
+        Ok((Renewal { tls, settings, said, sources, bundle: config.policies.bundle }, warnings))
+    }
+
+    /// Puts a bundle into the cache, if everything is good with it.
+    fn keep(&self, candidate: &Candidate) -> Result<(), String> {
+        self.read(Some(candidate)).map_err(|failure| in_a_line(&failure))?;
+        candidate.store()
     }
 
     /// Puts everything in place, or nothing: what may fail is first.
@@ -255,7 +309,9 @@ impl Reloader {
             (limits.headers, limits.header_bytes, limits.connections, times, room)
         };
         let page_key = |config: &Config| config.page_key.as_ref().map(|key| key.expose().to_vec());
+        let is_fetched = |config: &Config| config.policies.bundle.as_ref().is_some_and(|bundle| bundle.cache.is_some());
         let stays = [
+            ("policies.path (a URL or none)", is_fetched(new) == is_fetched(old)),
             ("listen.address", new.listen.address == old.listen.address),
             ("listen.workers", new.listen.workers == old.listen.workers),
             ("listen.tls.certificate (there or not)", new.listen.tls.is_some() == old.listen.tls.is_some()),
@@ -306,7 +362,7 @@ async fn listed_anew(discovered: Option<&Discovered>) {
 }
 
 /// All that is wrong, on one line.
-fn in_a_line(failure: &Failure) -> String {
+pub(super) fn in_a_line(failure: &Failure) -> String {
     let Failure::Invalid(diagnostic) = failure else { return failure.to_string() };
     let mut line = diagnostic.to_string();
     let problems = diagnostic.related().into_iter().flatten().map(ToString::to_string);

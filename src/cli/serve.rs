@@ -1,7 +1,13 @@
 //! `findings-gate serve`
 
 use super::{
-    ConfigArgs, Exit, Failure, Printer, admin::AdminListener, assemble, discover, recording, reload::Reloader, shared,
+    ConfigArgs, Exit, Failure, Printer,
+    admin::AdminListener,
+    assemble,
+    deliver::{self, Whence},
+    discover, recording,
+    reload::Reloader,
+    shared,
 };
 use crate::{
     config::{self, Backend, Flags},
@@ -12,6 +18,7 @@ use crate::{
     },
 };
 use clap::Args;
+use std::sync::Arc;
 
 pub(super) const ABOUT: &str = "\
 Run the gate.
@@ -48,7 +55,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "URL", value_parser = shared::upstream)]
     pub upstream: Option<String>,
 
-    /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`; overrides `policies.path`
+    /// Directories of policies, `.cedar` files, a bundle, or packs such as `pack:baseline`; overrides `policies.path`
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub policies: Vec<String>,
 
@@ -71,9 +78,11 @@ impl ServeArgs {
 
 /// Serves until it is told to stop.
 pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failure> {
-    let environment: Vec<_> = std::env::vars_os().collect();
+    let whence =
+        Whence { file: args.config.config.clone(), environment: std::env::vars_os().collect(), flags: args.flags() };
+    let delivered = deliver::first(&whence)?;
     let (prepared, reads) = config::recorded(|| {
-        let config = config::load(&args.config.config, environment.iter().cloned(), &args.flags())?;
+        let config = config::load(&whence.file, whence.environment.iter().cloned(), &whence.flags)?;
         // Before the parts that have something to tell from their start.
         telemetry::init(&config.log).map_err(Failure::broke)?;
         let tls = assemble::tls(&config.listen)?;
@@ -83,6 +92,10 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     let (mut config, tls, mut settings) = prepared?;
     for warning in config.warnings.iter().chain(&assemble::doubts(&config, &settings.snapshot)) {
         ConfigurationDoubtful { warning }.emit();
+    }
+    let metrics = Arc::clone(&settings.metrics);
+    if let Some(delivered) = &delivered {
+        delivered.tell(&metrics);
     }
     let discovery = discover::first(&mut config, settings.routes.first())?;
     if discovery.is_some() {
@@ -118,16 +131,17 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     let is_log = config.audit.as_ref().is_some_and(|audit| audit.log.stdout);
     let live = Live::new(settings);
     let limits = assemble::limits(&config.limits);
-    let (admin, file, flags) = (config.admin, args.config.config.clone(), args.flags());
+    let admin = config.admin;
     let discovered = discovery.as_ref().map(|(discovered, _)| discovered.clone());
-    let reloader = Reloader { file, environment, flags, started: config, reads, discovered, live: live.clone(), tls };
+    let reloader = Reloader { whence: whence.clone(), started: config, reads, discovered, live: live.clone(), tls };
     let reload = reloader.start()?;
     if let Some((_, refresher)) = discovery {
         discover::start(refresher)?;
     }
     // Standard output is the log's where it goes there.
     let say = |printer: &mut Printer, text: &str| if is_log { printer.err(text) } else { printer.out(text) };
-    let admin = admin.map(|address| AdminListener::start(address, &live, &reload, &shutdown)).transpose()?;
+    let delivery = delivered.map(|delivered| delivered.start(whence, reload.clone(), metrics)).transpose()?;
+    let admin = admin.map(|address| AdminListener::start(address, &live, &reload, delivery, &shutdown)).transpose()?;
     if let Some(admin) = &admin {
         say(printer, &format!("administered at http://{}\n", admin.address()))?;
     }

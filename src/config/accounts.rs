@@ -4,8 +4,9 @@ use super::{
     members_csv,
     problem::{ConfigError, Origin, Problem, Problems},
     read,
-    value::{self, Kind, Table, Value},
+    value::{self, Entry, Kind, Table, Value},
 };
+use crate::bundle::Bundle;
 use crate::finding::{AccountId, Accounts, Fleet, Member};
 use std::{
     collections::HashMap,
@@ -47,8 +48,57 @@ pub(super) fn read(path: &Path, named_at: &Origin, problems: &mut Problems) -> O
             return None;
         }
     };
-    let source = problems.open(path, &text);
-    let entries = value::parse(&source, &text, problems)?;
+    parse(path, &text, named_at, problems)
+}
+
+/// Reads the accounts file of a bundle, which names no other file. `path` is what messages call it.
+pub(super) fn of_bundle(path: &Path, text: &str, problems: &mut Problems) -> Option<Accounts> {
+    let before = problems.count();
+    let source = problems.open(path, text);
+    for Entry { key, origin, .. } in members_csv_in(&value::parse(&source, text, problems)?) {
+        let message = format!("`{key}` names a file, and a bundle's accounts file has all members in it");
+        problems.add(
+            Problem::new(origin, message)
+                .help("write them as `[[member]]` tables, or leave the accounts out of the bundle"),
+        );
+    }
+    if problems.count() > before {
+        return None;
+    }
+    parse(path, text, &Origin::Default, problems)
+}
+
+/// Where files of members are named: at the top, and in fleets.
+fn members_csv_in(entries: &[Entry]) -> Vec<Entry> {
+    let mut found = Vec::new();
+    for entry in entries {
+        match &entry.value.kind {
+            _ if entry.key == "members_csv" => found.push(entry.clone()),
+            Kind::List(items) if entry.key == "fleet" => {
+                for item in items {
+                    if let Kind::Table(entries) = &item.kind {
+                        found.extend(members_csv_in(entries));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Checks the accounts file of a bundle. `source` is what messages call the bundle.
+pub fn bundled_accounts(source: &str, bundle: &Bundle) -> Result<Option<Accounts>, ConfigError> {
+    let Some((name, text)) = bundle.accounts() else { return Ok(None) };
+    let mut problems = Problems::default();
+    let accounts = of_bundle(Path::new(&format!("{source}:{name}")), text, &mut problems);
+    problems.into_result()?;
+    accounts.map(Some).ok_or_else(ConfigError::unexplained)
+}
+
+fn parse(path: &Path, text: &str, named_at: &Origin, problems: &mut Problems) -> Option<Accounts> {
+    let source = problems.open(path, text);
+    let entries = value::parse(&source, text, problems)?;
     let mut table = Table::new("", entries, Origin::File(source, 0..0));
     let before = problems.count();
     let items = table.take_list("fleet", problems);

@@ -1,13 +1,16 @@
 //! From settings to a checked configuration.
 
 use super::{
-    Config, ConfigError, EnforceQuota, Identity, Level, Limits, Log, LogFormat, Policies, PolicyPath, Sign,
-    StateLookup, Upstream, accounts, audit, discovery, identity, listen,
+    Config, ConfigError, EnforceQuota, Identity, Level, Limits, Log, LogFormat, Policies, PolicyBundle, PolicyPath,
+    RemoteBundle, Sign, StateLookup, Upstream, accounts, audit,
+    bundle::{self, Reader},
+    discovery, identity, listen,
     load::Settings,
     problem::{Origin, Problem, did_you_mean},
     quota,
     reader::resolved,
     secret_file, upstream,
+    value::Value,
 };
 use crate::{
     finding::{Accounts, Enforcement, Operation},
@@ -29,8 +32,10 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     let mut warnings = Vec::new();
     let listen = listen::read(&mut settings, &mut warnings);
     let admin = admin(&mut settings);
-    let policies = policies(&mut settings);
-    let accounts = accounts(&mut settings);
+    let policies = policies(&mut settings, Reader::Gate);
+    let accounts = accounts(&mut settings, policies.as_ref());
+    let bundle = policies.as_ref().and_then(|policies| policies.bundle.as_ref());
+    warnings.extend(bundle.into_iter().flat_map(PolicyBundle::doubts));
     let source = discovery::read(&mut settings);
     // Of members that are asked for, the file need not know.
     let named = accounts.as_ref().filter(|_| !source.is_asked());
@@ -143,13 +148,29 @@ fn admin(settings: &mut Settings) -> Option<SocketAddr> {
 
 /// `[policies]` alone, for verbs that read no file.
 pub(super) fn policies_alone(mut settings: Settings) -> Result<Policies, ConfigError> {
-    let policies = policies(&mut settings);
+    let policies = policies(&mut settings, Reader::Workbench);
     settings.problems.into_result()?;
     policies.ok_or_else(ConfigError::unexplained)
 }
 
-fn policies(settings: &mut Settings) -> Option<Policies> {
-    const PATH: &str = "policies.path";
+/// The bundle that is to be fetched alone.
+pub(super) fn remote_alone(mut settings: Settings) -> Result<Option<RemoteBundle>, ConfigError> {
+    let named = match settings.value(PATH) {
+        Some(value) => bundles(settings.list(PATH, &value).unwrap_or_default()),
+        None => Vec::new(),
+    };
+    let remote = bundle::to_fetch(&mut settings, &named);
+    settings.problems.into_result()?;
+    Ok(remote)
+}
+
+fn bundles(items: Vec<Value>) -> Vec<Value> {
+    items.into_iter().filter(|item| item.text().is_some_and(bundle::is_named)).collect()
+}
+
+const PATH: &str = "policies.path";
+
+fn policies(settings: &mut Settings, reader: Reader) -> Option<Policies> {
     let default_enforcement = settings.text("policies.default_enforcement", Enforcement::parse);
     let value = settings.value(PATH)?;
     let items = settings.list(PATH, &value)?;
@@ -169,20 +190,27 @@ fn policies(settings: &mut Settings) -> Option<Policies> {
                     settings.problems.add(problem.meant(meant));
                 }
             },
+            Some((text, None)) if bundle::is_named(text) => {}
             Some((text, None)) if !text.is_empty() => {
                 paths.push(PolicyPath { path: resolved(text, &item.origin), origin: item.origin.clone() });
             }
             _ => {
-                let expected = "a directory, a `.cedar` file, `pack:baseline`, `pack:strict` or `pack:transitions`";
+                let expected =
+                    "a directory, a `.cedar` file, a bundle, `pack:baseline`, `pack:strict` or `pack:transitions`";
                 settings.problems.add(item.misspelt(&key, expected));
             }
         }
     }
     if items.is_empty() {
         let message = format!("`{PATH}` is empty: expected at least one; without policies every change is denied");
-        settings.problems.add(Problem::new(value.origin, message));
+        settings.problems.add(Problem::new(value.origin.clone(), message));
     }
-    Some(Policies { paths, packs, default_enforcement: default_enforcement? })
+    let named = bundles(items);
+    let bundle = bundle::read(settings, &value, &named, reader);
+    if bundle.is_none() && !named.is_empty() {
+        return None;
+    }
+    Some(Policies { paths, packs, bundle, default_enforcement: default_enforcement? })
 }
 
 /// The gate's own credentials are of one account, which administers one fleet: as whoever calls, the backend would show and change
@@ -202,8 +230,29 @@ fn several_fleets(accounts: Option<&Accounts>, upstream: Option<&Upstream>, sett
     }
 }
 
-fn accounts(settings: &mut Settings) -> Option<Accounts> {
-    let (path, origin) = settings.path("accounts.file")?;
+/// The accounts of the file or of the bundle, and never of both: which one counted would be a matter of reading about it.
+fn accounts(settings: &mut Settings, policies: Option<&Policies>) -> Option<Accounts> {
+    const FILE: &str = "accounts.file";
+    let bundle = policies.and_then(|policies| policies.bundle.as_ref());
+    let inside = bundle.and_then(|bundle| Some((bundle, bundle.accounts()?)));
+    if let Some((bundle, (path, text))) = inside {
+        if let Some(value) = settings.given(FILE) {
+            let message = format!(
+                "`{FILE}` is set, and the bundle `{}` has accounts, too: one of them has to say it",
+                bundle.source
+            );
+            let help = format!("remove `{FILE}`, or build the bundle without `--accounts`");
+            let problem = Problem::new(value.origin.clone(), message).help(help);
+            settings.problems.add(problem);
+            return None;
+        }
+        return accounts::of_bundle(&path, text, &mut settings.problems);
+    }
+    // What a bundle that cannot be read would have said is not known.
+    if policies.is_some() || settings.given("policies.path").is_none() {
+        settings.missing_if_absent(FILE);
+    }
+    let (path, origin) = settings.path(FILE)?;
     accounts::read(&path, &origin, &mut settings.problems)
 }
 

@@ -1,7 +1,7 @@
 //! The checked configuration: whoever holds one need not doubt any of it.
 
 use super::{
-    Audit, Conduct, HeaderFront, HeaderIdentity, JwtIdentity, Key, PolicyPath, Secret, SecretBytes,
+    Audit, Conduct, HeaderFront, HeaderIdentity, JwtIdentity, Key, PolicyBundle, PolicyPath, Secret, SecretBytes,
     problem::did_you_mean,
 };
 use crate::{
@@ -115,6 +115,8 @@ pub struct Policies {
     pub paths: Vec<PolicyPath>,
     /// `path`: the packs that come with the program.
     pub packs: Vec<&'static str>,
+    /// `path`: the bundle, which was read.
+    pub bundle: Option<PolicyBundle>,
     /// `default_enforcement`: what a denial does when its policy does not say.
     pub default_enforcement: Enforcement,
 }
@@ -123,7 +125,8 @@ impl Policies {
     /// Where they come from, as `policies.path` names it, but for paths with the directory of the file that names them.
     pub fn sources(&self) -> Vec<String> {
         let packs = self.packs.iter().map(|pack| format!("pack:{pack}"));
-        packs.chain(self.paths.iter().map(|path| path.path.display().to_string())).collect()
+        let paths = self.paths.iter().map(|path| path.path.display().to_string());
+        packs.chain(paths).chain(self.bundle.iter().map(|bundle| bundle.source.clone())).collect()
     }
 }
 

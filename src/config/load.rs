@@ -1,7 +1,7 @@
 //! Gathering the settings: the file, then the environment over it, then the options of the command line.
 
 use super::{
-    Config, ConfigError, Log, Policies, check,
+    Config, ConfigError, FetchedBundle, Log, Policies, RemoteBundle, check,
     problem::{Origin, Problem, Problems, did_you_mean, shown},
     read,
     settings::{Absent, PREFIX, SETTINGS, Setting, Shape, is_index, is_section, variable},
@@ -39,12 +39,35 @@ pub fn load(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     flags: &Flags,
 ) -> Result<Config, ConfigError> {
+    check::check(file, gathered(file, environment, flags))
+}
+
+/// The same, with a bundle that was fetched just now in the place of the copy that is kept of it: to know whether all is good with it.
+pub fn load_trying(
+    file: &Path,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    flags: &Flags,
+    fetched: FetchedBundle,
+) -> Result<Config, ConfigError> {
+    check::check(file, Settings { fetched: Some(fetched), ..gathered(file, environment, flags) })
+}
+
+/// The bundle that `policies.path` says to fetch, if it does: all that is to be known before there is a copy to load.
+pub fn remote_bundle(
+    file: &Path,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    flags: &Flags,
+) -> Result<Option<RemoteBundle>, ConfigError> {
+    check::remote_alone(gathered(file, environment, flags))
+}
+
+fn gathered(file: &Path, environment: impl IntoIterator<Item = (OsString, OsString)>, flags: &Flags) -> Settings {
     let mut settings = Settings { file: file.to_owned(), ..Settings::default() };
     settings.add_file(file);
     settings.add_environment(environment);
     settings.add_flags(flags);
     settings.refuse_gaps();
-    check::check(file, settings)
+    settings
 }
 
 /// What is logged by a verb that reads no configuration: `FINDINGS_GATE_LOG` or the defaults.
@@ -99,6 +122,8 @@ pub(super) struct Settings {
     pub unread: bool,
     /// How many identities there are.
     pub identities: usize,
+    /// A bundle that is to be tried in the place of the copy that is kept of it.
+    pub fetched: Option<FetchedBundle>,
 }
 
 impl Settings {
@@ -320,7 +345,8 @@ fn meant(path: &str) -> Option<String> {
     }
     // A key that is in the wrong section, or in none.
     let name = did_you_mean(name, SETTINGS.iter().map(Setting::name))?;
-    SETTINGS.iter().find(|setting| setting.name() == name).map(|setting| setting.path.to_owned())
+    let named = SETTINGS.iter().filter(|setting| setting.name() == name);
+    named.min_by_key(|setting| setting.path.matches('.').count()).map(|setting| setting.path.to_owned())
 }
 
 /// The path with `*` for numbers.

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod audit;
+mod bundle;
 mod check;
 mod checked;
 mod discovery;
@@ -30,15 +31,16 @@ mod unit;
 mod upstream;
 mod value;
 
-pub use accounts::read_accounts;
+pub use accounts::{bundled_accounts, read_accounts};
 pub use audit::Audit;
+pub use bundle::{FetchedBundle, PolicyBundle, RemoteBundle, public_key};
 pub use checked::{
     AssumeRole, Backend, Certificates, ClientAuthorities, Config, Discovery, Identity, Level, Limits, Listen,
     ListenTls, Log, LogFormat, Policies, PrivateKey, Route, Sign, StateLookup, Upstream, Url,
 };
 pub use identity::{HeaderFront, HeaderIdentity, JwtIdentity, JwtKeys, doubtful_principal};
 pub use issued::{IssuedKey, Key, issued_keys};
-pub use load::{Flags, admin_from, load, log_from, policies_from, policies_named};
+pub use load::{Flags, admin_from, load, load_trying, log_from, policies_from, policies_named, remote_bundle};
 pub use policies::{PolicyPath, is_policy, read_policies, read_properties};
 pub use problem::{ConfigError, Problem};
 pub use quota::{Breaker, Conduct, EnforceQuota, Quota, QuotaRate};

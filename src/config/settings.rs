@@ -129,8 +129,10 @@ pub const SETTINGS: &[Setting] = &[
         "policies.path",
         List,
         Invalid,
-        "a list of directories, `.cedar` files, `pack:baseline`, `pack:strict` or `pack:transitions`",
-        "The policies, all of which apply together. Of a directory, the files directly in it that end in `.cedar`.",
+        "a list of directories, `.cedar` files, a bundle (a `.tar` file or an `https://` URL), `pack:baseline`, `pack:strict` or \
+         `pack:transitions`",
+        "The policies, all of which apply together. Of a directory, the files directly in it that end in `.cedar`. Of bundles, one at the \
+         most: see [bundles.md](bundles.md).",
     ),
     setting(
         "policies.default_enforcement",
@@ -141,11 +143,70 @@ pub const SETTINGS: &[Setting] = &[
          (`reject`), or answer the whole call with an error (`refuse`).",
     ),
     setting(
+        "policies.bundle.keys",
+        List,
+        Optional,
+        "a list of paths of PEM files with Ed25519 public keys, one in each",
+        "Whose signatures on a bundle count. Required for a bundle, unless `policies.bundle.unsigned` is `allowed`. While a key is being \
+         replaced, both are in the list.",
+    ),
+    setting(
+        "policies.bundle.signatures",
+        Integer,
+        Default("1"),
+        "a whole number from 1 to 16",
+        "How many of these keys must have signed a bundle. With 2, nobody alone can change policies.",
+    ),
+    setting(
+        "policies.bundle.name",
+        Text,
+        Optional,
+        "the name that `bundle build --name` was given, such as `prod`",
+        "What a bundle must say that it is for. One that the same keys signed for another gate is then refused.",
+    ),
+    setting(
+        "policies.bundle.unsigned",
+        Text,
+        Default("refused"),
+        "`refused` or `allowed`",
+        "Whether a bundle that is a file here may be used without a look at its signatures. Never one from a URL.",
+    ),
+    setting(
+        "policies.bundle.cache",
+        Text,
+        Optional,
+        "the path of a directory",
+        "For a URL, and required there: where the bundle that is used is kept, with its signatures, so that the gate starts without the \
+         network, too. The gate makes it, and nobody else should be able to write there.",
+    ),
+    setting(
+        "policies.bundle.refresh",
+        Text,
+        Default("60s"),
+        "a duration from `1s` to `24h`",
+        "For a URL: how often it is asked for something new, give or take a tenth.",
+    ),
+    setting(
+        "policies.bundle.timeout",
+        Text,
+        Default("10s"),
+        "a duration from `1s` to `5m`",
+        "For a URL: how long one request may take in all.",
+    ),
+    setting(
+        "policies.bundle.ca",
+        Text,
+        Optional,
+        "the path of a PEM file with certificates",
+        "For an `https://` URL: the authorities that may vouch for its host. Absent: those of the machine.",
+    ),
+    setting(
         "accounts.file",
         Text,
-        Invalid,
+        Optional,
         "the path of an accounts file",
-        "Administrators and their member accounts: see \"The accounts file\".",
+        "Administrators and their member accounts: see \"The accounts file\". Required, unless `policies.path` names a bundle that has the \
+         accounts in it; then it must be absent.",
     ),
     setting(
         "accounts.source",

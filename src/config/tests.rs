@@ -1,6 +1,7 @@
 //! Whole configurations: what is read from good ones, and what is told of bad ones, word for word.
 
 mod audit;
+mod bundle;
 mod files;
 mod fleets;
 mod identities;

@@ -267,6 +267,78 @@ impl ReloadFailed<'_> {
     }
 }
 
+/// A bundle was fetched, and is what requests are decided by from now on.
+#[derive(Debug, Clone, Copy)]
+pub struct BundleFetched<'a> {
+    /// Where it came from.
+    pub url: &'a str,
+    /// What its makers call it.
+    pub revision: &'a str,
+    /// Its number in a row.
+    pub number: Option<u64>,
+    /// Of its bytes.
+    pub digest: &'a str,
+}
+
+impl BundleFetched<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        let Self { url, revision, number, digest } = *self;
+        info!(event = "bundle_fetched", url, revision, number, digest, "a bundle was fetched and is used from now on");
+    }
+}
+
+/// A bundle was asked for, and there is none but the one that is used.
+#[derive(Debug, Clone, Copy)]
+pub struct BundleUnchanged<'a> {
+    /// Where it comes from.
+    pub url: &'a str,
+}
+
+impl BundleUnchanged<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        debug!(event = "bundle_unchanged", url = self.url, "there is no other bundle than the one that is used");
+    }
+}
+
+/// A bundle could not be fetched. The last good one is used on.
+#[derive(Debug, Clone, Copy)]
+pub struct BundleFailed<'a> {
+    /// Where it should have come from.
+    pub url: &'a str,
+    /// Why it did not.
+    pub reason: &'a str,
+}
+
+impl BundleFailed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        let Self { url, reason } = *self;
+        warn!(event = "bundle_failed", url, reason, "the bundle could not be fetched; the last good one is used on");
+    }
+}
+
+/// A bundle was fetched and must not, or cannot, be used. The last good one is used on.
+#[derive(Debug, Clone, Copy)]
+pub struct BundleRefused<'a> {
+    /// Where it came from.
+    pub url: &'a str,
+    /// Why it is not used.
+    pub reason: &'a str,
+}
+
+impl BundleRefused<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        let Self { url, reason } = *self;
+        error!(
+            event = "bundle_refused",
+            url, reason, "a bundle was fetched and is not used; the last good one is used on"
+        );
+    }
+}
+
 /// Changes of the configuration's files cannot be noticed at once.
 #[derive(Debug, Clone, Copy)]
 pub struct WatchFailed<'a> {

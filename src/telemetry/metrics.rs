@@ -24,6 +24,7 @@ pub struct Metrics {
     requests: Arc<Requests>,
     load: Arc<LoadMetrics>,
     regions: Arc<Regions>,
+    bundles: Arc<Bundles>,
 }
 
 impl Default for Metrics {
@@ -39,9 +40,9 @@ impl Metrics {
     /// Nothing is counted yet.
     pub fn new() -> Self {
         let (requests, regions) = (Arc::<Requests>::default(), Arc::<Regions>::default());
-        let load = Arc::<LoadMetrics>::default();
-        let registry = names::registry(&requests, &load, &regions);
-        Self { registry, requests, load, regions }
+        let (load, bundles) = (Arc::<LoadMetrics>::default(), Arc::<Bundles>::default());
+        let registry = names::registry(&requests, &load, &regions, &bundles);
+        Self { registry, requests, load, regions, bundles }
     }
 
     /// What is counted where requests come in.
@@ -64,6 +65,14 @@ impl Metrics {
         let new = Arc::<UpstreamMetrics>::default();
         regions.push((region.into(), Arc::clone(&new)));
         new
+    }
+
+    /// A bundle was asked for. `now` is in seconds since 1970, and kept where the one that is used is known to be the right one.
+    pub fn bundle(&self, fetch: BundleFetch, now: i64) {
+        self.bundles.fetches.add(0, fetch as usize);
+        if matches!(fetch, BundleFetch::Taken | BundleFetch::Unchanged) {
+            self.bundles.succeeded.set(now);
+        }
     }
 
     /// Everything as text, in the format of OpenMetrics 1.0, which Prometheus reads.
@@ -195,6 +204,27 @@ labels! {
         /// It did not go out: its account has its share waiting, or it would have waited too long.
         Refused = "refused",
     }
+}
+
+labels! {
+    /// What came of asking for a bundle.
+    BundleFetch BUNDLE_FETCHES {
+        /// There was a new one, which is used from now on.
+        Taken = "taken",
+        /// There was no other than the one that is used.
+        Unchanged = "unchanged",
+        /// No bundle came.
+        Failed = "failed",
+        /// One came that must not, or cannot, be used.
+        Refused = "refused",
+    }
+}
+
+/// What is counted of bundles that are fetched.
+#[derive(Debug, Default)]
+struct Bundles {
+    fetches: Counters<1, { BUNDLE_FETCHES.len() }>,
+    succeeded: Gauge,
 }
 
 /// What is counted of the backend in one Region. Whoever makes calls to it has one.

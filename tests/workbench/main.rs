@@ -1,6 +1,7 @@
 //! The workbench's verbs as processes: what they print, and what they end with.
 #![expect(clippy::unwrap_used, reason = "what a test's helpers unwrap is part of the test")]
 
+mod bundle;
 mod check;
 mod completions;
 mod diff;

@@ -50,7 +50,7 @@ Exit codes: 0 valid, perhaps with warnings · 1 broke · 2 warnings under --deny
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
-    /// Directories of policies, `.cedar` files, or packs such as `pack:baseline`, to check without a configuration
+    /// Directories of policies, `.cedar` files, a bundle, or packs such as `pack:baseline`, to check without a configuration
     #[arg(value_name = "PATH", conflicts_with = "config")]
     pub paths: Vec<String>,
 
@@ -199,6 +199,8 @@ fn configuration(args: &CheckArgs, vocabulary: Option<&Vocabulary>) -> Result<Ch
         [] => Vec::new(),
         paths => config::read_policies(paths)?.into_iter().map(|file| file.name).collect(),
     };
+    let files: Vec<String> =
+        files.into_iter().chain(config.policies.bundle.iter().map(|bundle| bundle.source.clone())).collect();
     let loaded = policy::load(&texts)?;
     let accounts = Arc::new(config.accounts.clone());
     let enforcement = config.policies.default_enforcement;

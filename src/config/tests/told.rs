@@ -93,19 +93,19 @@ gate.toml:12:9: `breaker.pause` is "1ms": expected a duration from `100ms` to `1
 r"gate.toml:3:8: `policies.path` is empty: expected at least one; without policies every change is denied
 "),
     (r#"["policies"]"#, r#""policies""#,
-r#"gate.toml:3:8: `policies.path` is "policies": expected a list of directories, `.cedar` files, `pack:baseline`, `pack:strict` or `pack:transitions`
+r#"gate.toml:3:8: `policies.path` is "policies": expected a list of directories, `.cedar` files, a bundle (a `.tar` file or an `https://` URL), `pack:baseline`, `pack:strict` or `pack:transitions`
 "#),
     (r#"["policies"]"#, r#"["pack:basline", "", 3, "pack:strict", "pack:strict"]
 default_enforcement = "deny""#,
 r#"gate.toml:3:9: `policies.path[0]` is "pack:basline": expected `pack:baseline`, `pack:strict` or `pack:transitions`
   help: did you mean `pack:baseline`?
-gate.toml:3:25: `policies.path[1]` is empty: expected a directory, a `.cedar` file, `pack:baseline`, `pack:strict` or `pack:transitions`
-gate.toml:3:29: `policies.path[2]` is 3: expected a directory, a `.cedar` file, `pack:baseline`, `pack:strict` or `pack:transitions`
+gate.toml:3:25: `policies.path[1]` is empty: expected a directory, a `.cedar` file, a bundle, `pack:baseline`, `pack:strict` or `pack:transitions`
+gate.toml:3:29: `policies.path[2]` is 3: expected a directory, a `.cedar` file, a bundle, `pack:baseline`, `pack:strict` or `pack:transitions`
 gate.toml:3:47: `policies.path` names `pack:strict` twice
 gate.toml:4:23: `policies.default_enforcement` is "deny": expected `strip`, `reject` or `refuse`
 "#),
     (r#"path = ["policies"]"#, "",
-r"gate.toml: `policies.path` is missing: expected a list of directories, `.cedar` files, `pack:baseline`, `pack:strict` or `pack:transitions`
+r"gate.toml: `policies.path` is missing: expected a list of directories, `.cedar` files, a bundle (a `.tar` file or an `https://` URL), `pack:baseline`, `pack:strict` or `pack:transitions`
 "),
     (r#""accounts.toml""#, r#""missing.toml""#,
 r"gate.toml:5:8: the accounts file: cannot read `missing.toml`: there is no such file

@@ -1,7 +1,8 @@
 //! Every metric in one table: its name, type, labels and meaning. The registry and `docs/metrics.md` are made from it.
 
 use super::{
-    EXCHANGES, LoadMetrics, QUOTA, REASONS, Regions, Requests, SHED, STATUS_LABELS, UpstreamMetrics,
+    BUNDLE_FETCHES, Bundles, EXCHANGES, LoadMetrics, QUOTA, REASONS, Regions, Requests, SHED, STATUS_LABELS,
+    UpstreamMetrics,
     cells::{Counters, OPERATIONS, Times},
 };
 use crate::finding::Operation;
@@ -84,6 +85,24 @@ const OF_LOAD: &[(Description, WriteLoad)] = &[
 ];
 
 type WriteLoad = fn(&LoadMetrics, &mut MetricEncoder<'_>) -> fmt::Result;
+
+const BUNDLE_LABELS: [Label; 1] = [("result", BUNDLE_FETCHES)];
+
+/// What is told of bundles that are fetched. Where none is, there are no series.
+const OF_BUNDLES: [Description; 2] = [
+    Description {
+        name: "bundle_fetches",
+        kind: MetricType::Counter,
+        labels: &BUNDLE_LABELS,
+        help: "How often a bundle was asked for, by what came of it",
+    },
+    Description {
+        name: "bundle_last_success_timestamp_seconds",
+        kind: MetricType::Gauge,
+        labels: &[],
+        help: "When it was last known that the bundle that is used is the one at its URL, in seconds since 1970",
+    },
+];
 
 /// What is told of each Region's backend, and how.
 const OF_REGIONS: &[(Description, Write)] = &[
@@ -195,12 +214,20 @@ const OF_REGIONS: &[(Description, Write)] = &[
 type Write = fn(&UpstreamMetrics, &mut To<'_, '_>) -> fmt::Result;
 
 /// The registry of all metrics.
-pub(super) fn registry(requests: &Arc<Requests>, load: &Arc<LoadMetrics>, regions: &Arc<Regions>) -> Registry {
+pub(super) fn registry(
+    requests: &Arc<Requests>,
+    load: &Arc<LoadMetrics>,
+    regions: &Arc<Regions>,
+    bundles: &Arc<Bundles>,
+) -> Registry {
     let mut registry = Registry::with_prefix(PREFIX);
     register(&mut registry, &REQUESTS, OfRequests(Arc::clone(requests)));
     for (description, write) in OF_LOAD {
         let metric = OfLoad { load: Arc::clone(load), kind: description.kind, write: *write };
         register(&mut registry, description, metric);
+    }
+    for description in &OF_BUNDLES {
+        register(&mut registry, description, OfBundles { bundles: Arc::clone(bundles), kind: description.kind });
     }
     for (description, write) in OF_REGIONS {
         let metric = OfRegions { regions: Arc::clone(regions), description, write: *write };
@@ -255,6 +282,33 @@ impl EncodeMetric for OfLoad {
 impl fmt::Debug for OfLoad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OfLoad").finish_non_exhaustive()
+    }
+}
+
+/// How what is counted of bundles is written.
+#[derive(Debug)]
+struct OfBundles {
+    bundles: Arc<Bundles>,
+    kind: MetricType,
+}
+
+impl EncodeMetric for OfBundles {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        if self.kind == MetricType::Gauge {
+            let succeeded = self.bundles.succeeded.get();
+            return if succeeded == 0 { Ok(()) } else { encoder.encode_gauge(&succeeded) };
+        }
+        for (_, row) in self.bundles.fetches.rows() {
+            for (result, count) in BUNDLE_FETCHES.iter().zip(row) {
+                let labels = vec![(BUNDLE_LABELS[0].0, *result)];
+                encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        self.kind
     }
 }
 
@@ -341,7 +395,8 @@ mod tests {
 
     fn descriptions() -> impl Iterator<Item = &'static Description> {
         let of_load = OF_LOAD.iter().map(|(description, _)| description);
-        [&REQUESTS].into_iter().chain(of_load).chain(OF_REGIONS.iter().map(|(description, _)| description))
+        let of_regions = OF_REGIONS.iter().map(|(description, _)| description);
+        [&REQUESTS].into_iter().chain(of_load).chain(&OF_BUNDLES).chain(of_regions)
     }
 
     fn full_name(description: &Description) -> String {
@@ -395,6 +450,7 @@ mod tests {
             upstream.quota(operation, Granted::Waited, Some(Duration::ZERO));
         }
         metrics.served(None, 403);
+        metrics.bundle(BundleFetch::Taken, 1);
         let text = metrics.encode();
         let types: BTreeSet<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
         let described: BTreeSet<String> = descriptions()
@@ -445,7 +501,8 @@ mod tests {
             assert!(seen.insert(name), "{name}");
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
             assert!(!name.ends_with("_total") && !help.ends_with('.'), "{name}");
-            assert_eq!(*kind == MetricType::Histogram, name.ends_with("_seconds"), "{name}");
+            let is_of_times = name.ends_with("_seconds") && !name.ends_with("_timestamp_seconds");
+            assert_eq!(*kind == MetricType::Histogram, is_of_times, "{name}");
         }
     }
 }
