@@ -8,6 +8,7 @@ mod chain;
 mod journal;
 mod log;
 pub mod mask;
+pub mod read;
 mod record;
 
 pub use chain::{Broken, Chained, Hash, Link, Seal};
