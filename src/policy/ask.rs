@@ -73,6 +73,20 @@ impl Rules {
         names
     }
 
+    /// What a policy is called.
+    pub(super) fn name(&self, id: &PolicyId) -> Arc<str> {
+        let unknown = || {
+            let id: &str = id.as_ref();
+            id.into()
+        };
+        self.by_id.get(id).map_or_else(unknown, |known| known.rule.id.clone())
+    }
+
+    /// What a denial by this policy does.
+    pub(super) fn enforcement(&self, id: &PolicyId) -> Enforcement {
+        self.by_id.get(id).and_then(|known| known.rule.enforcement).unwrap_or(self.default_enforcement)
+    }
+
     /// A denial because a question could not be put or answered.
     pub(super) fn error(&self, ids: impl IntoIterator<Item = PolicyId>) -> Answer {
         Answer::Denied(self.denial(Reason::PolicyError, ids))

@@ -15,6 +15,7 @@ mod distinction;
 mod engine;
 mod evaluate;
 mod footprint;
+pub mod hidden;
 mod judge;
 mod key;
 mod layout;

@@ -83,7 +83,7 @@ impl<J: Judge> Judge for Recorder<J> {
 }
 
 /// A question and its entities, with nothing left out.
-fn in_full(question: &Question<'_>, snapshot: &Snapshot) -> Result<(Request, Entities), String> {
+pub(super) fn in_full(question: &Question<'_>, snapshot: &Snapshot) -> Result<(Request, Entities), String> {
     let mut entities = request::entities(question.caller, question.target, snapshot.accounts())?;
     if let Some(pairs) = request::fields_beside(question.circumstances, question.kept) {
         let proposed = request::proposed_fields(pairs)?;

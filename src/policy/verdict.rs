@@ -86,6 +86,15 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Forbidden, Self::NoGrant, Self::OwnerUnknown, Self::StateUnavailable, Self::PolicyError];
+
+    /// The reason of that word, or nothing.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+
     /// `forbidden`, `no-grant`, `owner-unknown`, `policy-error`, `state-unavailable`.
     pub const fn as_str(self) -> &'static str {
         match self {

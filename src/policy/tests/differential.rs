@@ -14,7 +14,7 @@ use proptest::{prelude::*, sample::select};
 use std::sync::Arc;
 
 /// What is known of the findings of a request, and of which.
-fn known<'u>(request: &BatchUpdate<'_>, states: &'u [Option<State>]) -> Vec<Known<'u>> {
+pub(crate) fn known<'u>(request: &BatchUpdate<'_>, states: &'u [Option<State>]) -> Vec<Known<'u>> {
     let known = |at: usize| match &states[at % states.len()] {
         // The owner that a name proves is the owner that the backend tells.
         Some(state) if request.identifiers[at].owner().is_none_or(|owner| owner == state.account) => {
@@ -295,7 +295,7 @@ pub(crate) fn fewer_policies(than: usize) -> impl Strategy<Value = Arc<Snapshot>
 }
 
 /// Who asks: of accounts of both fleets, where there are two, in groups of its own or not.
-fn asking(snapshot: &Snapshot, account: usize, groups: usize) -> Caller {
+pub(crate) fn asking(snapshot: &Snapshot, account: usize, groups: usize) -> Caller {
     let all = [ADMINISTRATOR, PAYMENTS, SEARCH, EMEA, EMEA_PAYMENTS];
     let known = if snapshot.accounts().has_several_fleets() { &all[..] } else { &all[..3] };
     let groups: &[&str] = [&[][..], &["team/soc"], &["pci", "team/soc"], &["pci", "pci"]][groups];
@@ -339,7 +339,7 @@ const MEMBERS: &[&str] = &[
     r#""RelatedFindings":[{"Id":"r1","ProductArn":"arn:aws:securityhub:eu-west-1::product/aws/guardduty"}]"#,
 ];
 
-fn request() -> impl Strategy<Value = String> {
+pub(crate) fn request() -> impl Strategy<Value = String> {
     let members = prop::sample::subsequence(MEMBERS, 1..=6).prop_map(|members| {
         let mut kept: Vec<&str> = Vec::new();
         for member in members {

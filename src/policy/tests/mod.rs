@@ -3,7 +3,7 @@
 pub(crate) mod differential;
 mod fail_closed;
 mod rules;
-mod states;
+pub(crate) mod states;
 mod verdicts;
 
 use super::{Judge, PolicyText, Snapshot, load};
@@ -61,7 +61,7 @@ pub(super) fn caller_in(accounts: &Accounts, account: &str) -> Caller {
     }
 }
 
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-01-01T12:00:00Z".parse().unwrap()
 }
 

@@ -46,7 +46,7 @@ const OPTIONAL: &[(&str, &[&str])] = &[
 ];
 
 /// A finding as it is.
-pub(super) fn state() -> impl Strategy<Value = State> {
+pub(crate) fn state() -> impl Strategy<Value = State> {
     let member = |(name, forms): &(&'static str, &'static [&'static str])| {
         let name = *name;
         prop::option::of(select(*forms)).prop_map(move |form| form.map(|form| (name, form)))

@@ -1,0 +1,208 @@
+use super::*;
+use crate::{
+    finding::{BatchUpdate, State},
+    gate::{self, Decision as Decided, Fate, Knowledge, decide},
+    policy::{
+        PolicyText, load,
+        tests::{
+            accounts, caller,
+            differential::{asking, fewer_policies, known, request},
+            now,
+            states::state,
+        },
+    },
+};
+use proptest::prelude::*;
+
+const ALL: [Text; 4] = [Text::NoteText, Text::NoteUpdatedBy, Text::ResourceTags, Text::UserDefinedFields];
+
+/// What is in doubt about a change, if anything is.
+fn doubt(policies: &str, update: &str, hidden: &[Text]) -> Vec<(Action, Doubt)> {
+    let text = PolicyText { name: "a.cedar".into(), text: policies.into() };
+    let rules = load(&[text]).unwrap().rules().to_vec();
+    let snapshot = Snapshot::new(rules, accounts(), crate::finding::Enforcement::Reject).unwrap();
+    let mut judge = Veiled::new(Arc::new(snapshot));
+    judge.hide(hidden.iter().copied().collect());
+    let body = format!(
+        r#"{{"FindingIdentifiers":[{{"Id":"x","ProductArn":"arn:aws:securityhub:eu-west-1:222222222222:product/222222222222/default"}}],{update}}}"#
+    );
+    let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+    let asked = gate::Asked::of_update(&request, now());
+    decide(&mut judge, &caller("222222222222"), asked, Knowledge::Never);
+    judge.doubts().map(|(asked, doubt)| (asked.action, doubt.clone())).collect()
+}
+
+#[test]
+fn a_verdict_is_in_doubt_only_where_a_policy_comes_to_read_what_is_hidden() {
+    let note = r#""Note":{"Text":"(masked)","UpdatedBy":"ana"}"#;
+    let resolved = format!(r#"{note},"Workflow":{{"Status":"RESOLVED"}}"#);
+    let fields = r#""UserDefinedFields":{"ticket":"(masked)"}"#;
+    for (condition, action, update, expected) in [
+        // Whether there is one is known.
+        ("context has note", "Workflow.Status", &*resolved, false),
+        (r#"context has note && context.note.text like "*SEC*""#, "Workflow.Status", &resolved, true),
+        (r#"context has note && context.note.updatedBy == "ana""#, "Workflow.Status", &resolved, false),
+        (r#"context has note && context.note == {text: "a", updatedBy: "ana"}"#, "Workflow.Status", &resolved, true),
+        // What comes first settles it.
+        (
+            r#"context.value == WorkflowStatus::"SUPPRESSED" && context has note && context.note.text like "*SEC*""#,
+            "Workflow.Status",
+            &resolved,
+            false,
+        ),
+        ("context.value.text like \"*SEC*\"", "Note", note, true),
+        ("context.value.updatedBy == \"ana\"", "Note", note, false),
+        ("[context.value].isEmpty()", "Note", note, true),
+        (r#"context.key == "ticket""#, "UserDefinedFields", fields, false),
+        (r#"context.key == "other" && context.value == "x""#, "UserDefinedFields", fields, false),
+        (r#"context.key == "ticket" && context.value like "SEC-*""#, "UserDefinedFields", fields, true),
+        ("context has date && context.date > context.now", "UserDefinedFields", fields, true),
+        (
+            r#"context has userDefinedFields && context.userDefinedFields.hasTag("ticket")"#,
+            "UserDefinedFields",
+            fields,
+            false,
+        ),
+        (
+            r#"context has userDefinedFields && context.userDefinedFields.hasTag("ticket") && context.userDefinedFields.getTag("ticket").text == "x""#,
+            "UserDefinedFields",
+            fields,
+            true,
+        ),
+        (
+            r#"context has userDefinedFields && context.userDefinedFields.hasTag("ticket") && context.userDefinedFields.getTag("ticket") has date"#,
+            "UserDefinedFields",
+            fields,
+            true,
+        ),
+        // A key that is not there has no value to read.
+        (
+            r#"context has userDefinedFields && context.userDefinedFields.hasTag("due") && context.userDefinedFields.getTag("due").text == "x""#,
+            "UserDefinedFields",
+            fields,
+            false,
+        ),
+    ] {
+        let policies = format!(
+            r#"@id("all") permit (principal, action in Action::"BatchUpdateFindings", resource);
+            @id("reads") forbid (principal, action == Action::"{action}", resource) when {{ {condition} }};"#
+        );
+        let found = doubt(&policies, update, &[Text::NoteText, Text::UserDefinedFields]);
+        let reads = (Action::parse(action).unwrap(), Doubt::Verdict(vec!["reads".into()]));
+        assert_eq!(found.contains(&reads), expected, "{condition}: {found:?}");
+        assert_eq!(doubt(&policies, update, &[Text::ResourceTags]), [], "{condition}");
+        assert_eq!(doubt(&policies, update, &[]), [], "{condition}");
+    }
+}
+
+#[test]
+fn other_policies_may_settle_it() {
+    let note = r#""Note":{"Text":"(masked)","UpdatedBy":"ana"}"#;
+    let all = r#"@id("all") permit (principal, action, resource);"#;
+    let permits =
+        r#"@id("p") permit (principal, action == Action::"Note", resource) when { context.value.text like "x" };"#;
+    let forbids = |enforce: &str, condition: &str| {
+        format!(
+            r#"@id("f{enforce}") @enforce("{enforce}") forbid (principal, action == Action::"Note", resource) when {{ {condition} }};"#
+        )
+    };
+    let reads = r#"context.value.text like "x""#;
+    for (policies, expected) in [
+        (permits.to_owned(), Some(Doubt::Verdict(vec!["p".into()]))),
+        (format!("{all}{permits}"), Some(Doubt::By)),
+        (format!("{permits}{}", forbids("strip", "true")), Some(Doubt::By)),
+        (format!("{all}{}{}", forbids("strip", reads), forbids("reject", "true")), Some(Doubt::By)),
+        (
+            format!("{all}{}{}", forbids("refuse", reads), forbids("reject", "true")),
+            Some(Doubt::Verdict(vec!["frefuse".into()])),
+        ),
+        (format!("{all}@shadow {}", forbids("refuse", reads)), None),
+        (all.to_owned(), None),
+    ] {
+        let found = doubt(&policies, note, &[Text::NoteText]).pop().map(|(_, doubt)| doubt);
+        assert_eq!(found, expected, "{policies}");
+    }
+}
+
+/// The same update or state with other texts where they are hidden.
+fn others(text: &str) -> String {
+    let mut other = text.to_owned();
+    for known in ["see SEC-1", "no ticket"] {
+        other = other.replace(&format!(r#""Text":"{known}""#), r#""Text":"another""#);
+    }
+    for known in ["ana", "bob"] {
+        other = other.replace(&format!(r#""UpdatedBy":"{known}""#), r#""UpdatedBy":"eve""#);
+    }
+    for (key, value) in [
+        ("ticket", "SEC-1"),
+        ("owner", "x"),
+        ("due", "2026-02-01"),
+        ("number", "7"),
+        ("owner", "SEC-1"),
+        ("ticket", "x"),
+    ] {
+        other = other.replace(&format!(r#""{key}":"{value}""#), &format!(r#""{key}":"other""#));
+    }
+    other
+}
+
+fn other_state(state: &State) -> State {
+    let mut other = state.clone();
+    if let Some(note) = &mut other.note {
+        (note.text, note.updated_by) = ("another".into(), "eve".into());
+    }
+    other.user_defined_fields.values_mut().for_each(|value| "other".clone_into(value));
+    other.resource_tags.values_mut().for_each(|values| *values = ["other".to_owned()].into());
+    other
+}
+
+/// Effect and enforcement of each change, by the place of its finding; nothing of what is in doubt.
+fn certain(judge: &Veiled, caller: &Caller, decision: &Decided<'_>) -> Vec<Option<Vec<String>>> {
+    let of_fate = |fate: &Fate<'_>| {
+        let Fate::Ruled(ruling) = fate else { return Some(vec![format!("{fate:?}")]) };
+        let in_doubt = |verdict: &Rc<Verdict>| matches!(judge.doubt(verdict), Some(Doubt::Verdict(_)));
+        let asked: Vec<_> = ruling.asked(&decision.changes).collect();
+        let tainted = asked.iter().any(|(_, verdict)| in_doubt(verdict));
+        // What is left to ask depends on what is denied.
+        let told = asked.iter().filter(|(change, _)| !tainted || !change.action().is_removal());
+        let told = told.map(|(change, verdict)| {
+            if in_doubt(verdict) || tainted && judge.reads_others(caller, change.action()) {
+                return format!("{}: in doubt", change.action());
+            }
+            let denial = verdict.enforced.denial().map(|denial| (denial.reason, denial.enforcement));
+            format!("{}: {denial:?}", change.action())
+        });
+        Some(told.collect())
+    };
+    decision.fates.iter().map(of_fate).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// What is not in doubt is so, whatever the hidden texts are.
+    #[test]
+    fn what_is_certain_does_not_depend_on_what_is_hidden(
+        snapshot in fewer_policies(10),
+        body in request(),
+        account in 0..5usize,
+        states in prop::collection::vec(prop::option::of(state()), 1..4),
+    ) {
+        let caller = asking(&snapshot, account, 0);
+        let other_states: Vec<Option<State>> = states.iter().map(|state| state.as_ref().map(other_state)).collect();
+        let other_body = others(&body);
+        let hidden: Hidden = ALL.into_iter().collect();
+        let mut first = Veiled::new(snapshot.clone());
+        first.hide(hidden.clone());
+        let mut second = Veiled::new(snapshot);
+        second.hide(hidden);
+        let request = BatchUpdate::parse(body.as_bytes()).unwrap();
+        let other_request = BatchUpdate::parse(other_body.as_bytes()).unwrap();
+        let (one, two) = (known(&request, &states), known(&other_request, &other_states));
+        let asked = gate::Asked::of_update(&request, now());
+        let one = decide(&mut first, &caller, asked, Knowledge::OfEach(&one));
+        let asked = gate::Asked::of_update(&other_request, now());
+        let two = decide(&mut second, &caller, asked, Knowledge::OfEach(&two));
+        prop_assert_eq!(certain(&first, &caller, &one), certain(&second, &caller, &two), "{} {}", body, other_body);
+    }
+}
