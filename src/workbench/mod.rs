@@ -20,6 +20,7 @@ mod outcome;
 mod paint;
 #[cfg(feature = "prove")]
 pub mod prove;
+pub mod replay;
 pub mod report;
 pub mod suite;
 

@@ -8,6 +8,7 @@ mod render;
 mod sides;
 
 pub use compare::{Complete, Diff, Difference, Direction, Found, Moved, first_difference};
+pub(super) use render::{DIRECTIONS, cell, said, titled};
 pub use render::{human, json, markdown};
 pub use sides::{Side, depends_on_others};
 

@@ -5,7 +5,8 @@ use crate::workbench::{Paint, matrix::Reply};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-const DIRECTIONS: [Direction; 5] =
+/// The gravest first.
+pub(in crate::workbench) const DIRECTIONS: [Direction; 5] =
     [Direction::Widened, Direction::Narrowed, Direction::Milder, Direction::Stricter, Direction::Otherwise];
 
 /// For people.
@@ -17,12 +18,7 @@ pub fn human(diff: &Diff, paint: Paint) -> String {
             continue;
         }
         // Writing to a string cannot fail.
-        let title = match direction {
-            Direction::Widened => paint.bad(direction.title()).to_string(),
-            Direction::Narrowed | Direction::Milder => paint.doubtful(direction.title()).to_string(),
-            Direction::Stricter | Direction::Otherwise => paint.strong(direction.title()).to_string(),
-        };
-        let _ = writeln!(text, "{title}");
+        let _ = writeln!(text, "{}", titled(direction, paint));
         for moved in moved {
             let _ = writeln!(text, "\n  {}: {}", moved.callers.join(", "), what(moved));
             let _ = writeln!(text, "    was  {}", said(&moved.old));
@@ -41,6 +37,15 @@ pub fn human(diff: &Diff, paint: Paint) -> String {
         let _ = writeln!(text, "note: {note}");
     }
     text
+}
+
+/// What a direction is called, in its colour.
+pub(in crate::workbench) fn titled(direction: Direction, paint: Paint) -> String {
+    match direction {
+        Direction::Widened => paint.bad(direction.title()).to_string(),
+        Direction::Narrowed | Direction::Milder => paint.doubtful(direction.title()).to_string(),
+        Direction::Stricter | Direction::Otherwise => paint.strong(direction.title()).to_string(),
+    }
 }
 
 /// Whether that is all.
@@ -116,7 +121,7 @@ fn what(moved: &Moved) -> String {
 }
 
 /// `reject by members-do-not-suppress`
-fn said(reply: &Reply) -> String {
+pub(in crate::workbench) fn said(reply: &Reply) -> String {
     match reply.by().as_str() {
         "" => reply.effect.to_string(),
         by => format!("{} by {by}", reply.effect),
@@ -130,6 +135,6 @@ fn expectation(moved: &Moved) -> Value {
 }
 
 /// A text in a cell of a table.
-fn cell(text: &str) -> String {
+pub(in crate::workbench) fn cell(text: &str) -> String {
     text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
 }

@@ -59,7 +59,8 @@ impl Effect {
         }
     }
 
-    const fn of(enforcement: Enforcement) -> Self {
+    /// What a denial with this enforcement does.
+    pub const fn of(enforcement: Enforcement) -> Self {
         match enforcement {
             Enforcement::Strip => Self::Strip,
             Enforcement::Reject => Self::Reject,
