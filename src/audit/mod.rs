@@ -10,6 +10,7 @@ mod log;
 pub mod mask;
 pub mod read;
 mod record;
+mod schema;
 
 pub use chain::{Broken, Chained, Hash, Link, Seal};
 pub use journal::{Files, LONGEST_LINE, OpenError, rotated, rotated_files};
@@ -19,3 +20,4 @@ pub use record::{
     Answer, Answered, Call, Caller, Event, Finding, Line, Outcome, Reload, Request, Ruling, Start, Update, VERSION,
     Verdict, Word,
 };
+pub use schema::SCHEMA;

@@ -1,6 +1,7 @@
 //! The verbs.
 
 use super::{
+    audit::{self, AuditArgs},
     backend::{self, BackendArgs},
     bundle::{self, BundleArgs},
     check::{self, CheckArgs},
@@ -16,6 +17,7 @@ use super::{
     matrix::{self, MatrixArgs},
     mutate::{self, MutateArgs},
     prove::{self, ProveArgs},
+    replay::{self, ReplayArgs},
     schema::{self, SchemaArgs},
     serve::{self, ServeArgs},
     test::{self, TestArgs},
@@ -47,6 +49,11 @@ Before policies ship:
   findings-gate diff main policies          What does this branch change?
   findings-gate explain body.json --policies policies \\
       --role member --account 222222222222  What becomes of it, and why?
+  findings-gate replay --policies policies --config gate.toml audit.jsonl
+
+What was decided:
+  findings-gate audit verify audit.jsonl    Is the log as it was written?
+  findings-gate audit grep --verdict denied --since 2h audit.jsonl
 
 Exit codes:
   0   fine
@@ -103,6 +110,9 @@ pub enum Command {
     /// Ask a gate whom it takes you for
     #[command(long_about = whoami::ABOUT)]
     Whoami(WhoamiArgs),
+    /// Read the audit log: verify it, show a request, find requests
+    #[command(long_about = audit::ABOUT)]
+    Audit(AuditArgs),
     /// Issue, list and revoke the keys that callers sign with
     #[command(long_about = keys::ABOUT)]
     Keys(KeysArgs),
@@ -127,6 +137,9 @@ pub enum Command {
     /// Show what a change to policies permits, denies, or enforces otherwise
     #[command(long_about = diff::ABOUT)]
     Diff(DiffArgs),
+    /// Decide recorded requests again with other policies
+    #[command(long_about = replay::ABOUT)]
+    Replay(ReplayArgs),
     /// Explain what becomes of a request, and why
     #[command(long_about = explain::ABOUT)]
     Explain(ExplainArgs),

@@ -6,6 +6,7 @@
 mod admin;
 mod args;
 mod assemble;
+mod audit;
 mod backend;
 mod bundle;
 mod check;
@@ -31,6 +32,7 @@ mod prove;
 mod proving;
 mod recording;
 mod reload;
+mod replay;
 mod schema;
 mod serve;
 mod shared;
@@ -41,6 +43,10 @@ mod token;
 mod whoami;
 
 pub use args::{Cli, Command};
+pub use audit::{
+    AuditArgs, AuditCommand, AuditSchemaArgs, FilterArgs, GrepArgs, GrepFormat, KindArg, ShowArgs, VerdictArg,
+    VerifyArgs,
+};
 pub use backend::{BackendArgs, Chance, Fault};
 pub use bundle::{BuildArgs, BundleArgs, BundleCommand, FetchArgs, KeygenArgs, SignArgs, VerifyArgs};
 pub use check::{CheckArgs, CheckFormat};
@@ -58,6 +64,7 @@ pub use mutate::MutateArgs;
 pub use output::{Exit, Failure, Printer};
 pub use policies::PolicyArgs;
 pub use prove::ProveArgs;
+pub use replay::ReplayArgs;
 pub use schema::{SchemaArgs, SchemaFormat};
 pub use serve::ServeArgs;
 pub use shared::{ConfigArgs, Format};
@@ -80,6 +87,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
     match command {
+        Command::Audit(args) => audit::run(&args, printer),
         Command::Check(args) => check::run(&args, printer),
         Command::Fmt(args) => fmt::run(&args, printer),
         Command::Bundle(args) => bundle::run(&args, printer),
@@ -94,6 +102,7 @@ fn dispatch(command: Command, printer: &mut Printer) -> Result<Exit, Failure> {
         Command::Test(args) => test::run(&args, printer),
         Command::Diff(args) => diff::run(&args, printer),
         Command::Mutate(args) => mutate::run(&args, printer),
+        Command::Replay(args) => replay::run(&args, printer),
         Command::Demo(args) => demo::run(&args, printer),
         Command::Matrix(args) => matrix::run(&args, printer),
         Command::Explain(args) => explain::run(&args, printer),

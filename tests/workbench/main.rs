@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test's helpers unwrap is part of the test")]
 
 mod bundle;
+mod audit;
 mod check;
 mod completions;
 mod diff;
@@ -11,6 +12,7 @@ mod import_iam;
 mod matrix;
 mod mutate;
 mod prove;
+mod replay;
 mod schema;
 mod support;
 mod test;

@@ -87,7 +87,9 @@ impl Files {
         if !exists && rotated.is_empty() {
             return Err(ReadError::Missing(current.to_owned()));
         }
-        rotated.into_iter().for_each(|path| self.add(File::At { path, may_be_gone: true }));
+        for path in rotated {
+            self.add(File::At { path, may_be_gone: true });
+        }
         if exists {
             self.add(File::Current(current.to_owned()));
         }

@@ -69,7 +69,7 @@ pub struct Lines {
 }
 
 struct Open {
-    reader: Box<dyn BufRead>,
+    reader: Box<dyn BufRead + Send>,
     name: Arc<str>,
     line: u64,
 }
@@ -79,6 +79,7 @@ struct Open {
 struct Identity(u64, u64, Option<SystemTime>);
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "not every system has such numbers")]
 fn identity(metadata: &fs::Metadata) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
     Some(Identity(metadata.dev(), metadata.ino(), metadata.created().ok()))
@@ -96,7 +97,7 @@ impl Lines {
     }
 
     /// Of what a reader gives, which messages call by this name.
-    pub fn of_reader(name: &str, reader: impl Read + 'static) -> Self {
+    pub fn of_reader(name: &str, reader: impl Read + Send + 'static) -> Self {
         let reader = Box::new(BufReader::new(reader));
         let current = Some(Open { reader, name: name.into(), line: 0 });
         Self { current, ..Self::of(Files::default()) }

@@ -89,7 +89,8 @@ pub enum FailOn {
 }
 
 impl FailOn {
-    const fn directions(self) -> &'static [Direction] {
+    /// What it names.
+    pub(super) const fn directions(self) -> &'static [Direction] {
         match self {
             Self::Widened => &[Direction::Widened],
             Self::Narrowed => &[Direction::Narrowed],
