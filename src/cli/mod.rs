@@ -48,7 +48,7 @@ pub use audit::{
     VerifyArgs,
 };
 pub use backend::{BackendArgs, Chance, Fault};
-pub use bundle::{BuildArgs, BundleArgs, BundleCommand, FetchArgs, KeygenArgs, SignArgs, VerifyArgs};
+pub use bundle::{BuildArgs, BundleArgs, BundleCommand, BundleVerifyArgs, FetchArgs, KeygenArgs, SignArgs};
 pub use check::{CheckArgs, CheckFormat};
 pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;

@@ -10,6 +10,7 @@ mod support;
 
 mod admin;
 mod audit;
+mod audit_read;
 mod bundles;
 mod callers;
 mod clients;

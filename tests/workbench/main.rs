@@ -1,8 +1,8 @@
 //! The workbench's verbs as processes: what they print, and what they end with.
 #![expect(clippy::unwrap_used, reason = "what a test's helpers unwrap is part of the test")]
 
-mod bundle;
 mod audit;
+mod bundle;
 mod check;
 mod completions;
 mod diff;

@@ -10,7 +10,7 @@ pub use build::BuildArgs;
 pub use fetch::FetchArgs;
 pub use keygen::KeygenArgs;
 pub use sign::SignArgs;
-pub use verify::VerifyArgs;
+pub use verify::BundleVerifyArgs;
 
 use super::{Exit, Failure, Printer};
 use crate::bundle::{LARGEST, LARGEST_SIGNATURES, SIGNATURES};
@@ -58,7 +58,7 @@ pub enum BundleCommand {
     Sign(SignArgs),
     /// Tell who signed a bundle and what is in it
     #[command(long_about = verify::ABOUT)]
-    Verify(VerifyArgs),
+    Verify(BundleVerifyArgs),
     /// Make a pair of keys
     #[command(long_about = keygen::ABOUT)]
     Keygen(KeygenArgs),

@@ -30,7 +30,7 @@ be loaded · 64 usage";
 /// Arguments of `bundle verify`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct VerifyArgs {
+pub struct BundleVerifyArgs {
     /// A file with a public key whose signature counts; may be given again
     #[arg(long, value_name = "FILE", required = true)]
     pub key: Vec<PathBuf>,
@@ -68,7 +68,7 @@ struct Verified<'v> {
     files: Vec<&'v str>,
 }
 
-pub(super) fn run(args: &VerifyArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+pub(super) fn run(args: &BundleVerifyArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let keys = args.key.iter().map(|path| config::public_key(path).map_err(Failure::invalid));
     let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
     keys.dedup();
