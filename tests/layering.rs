@@ -37,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("proxy", &["audit", "finding", "gate", "identity", "net", "policy", "state", "telemetry", "upstream"]),
     ("delivery", &["bundle", "net"]),
     ("discovery", &["finding", "telemetry", "upstream"]),
-    ("telemetry", &["config", "finding"]),
+    ("telemetry", &["config", "finding", "net"]),
     ("config", &["audit", "bundle", "finding", "identity", "policy"]),
     ("gate", &["finding", "policy"]),
     ("bundle", &["policy"]),

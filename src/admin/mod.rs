@@ -11,6 +11,14 @@
 //! | `GET /status` | version; digest, source and age of what decides; the last error of a reload; as JSON |
 //! | `GET /decisions` | the last decision records, the newest first, one a line; `?limit=10` for fewer |
 //! | `POST /reload` | reads the configuration again: 200, or 409 with all that is wrong |
+//! | `GET /loglevel` | what is logged, as JSON |
+//! | `PUT /loglevel`, or `POST` | logs what the body says, a level or directives, for as long as `?for=10m` says |
+//! | `DELETE /loglevel` | logs what the configuration says |
+//!
+//! From this machine only is not enough where a browser runs on it: a page may send requests to any address, and a browser marks them
+//! with `Origin`. So nothing is changed for who has one.
+
+mod loglevel;
 
 use crate::{
     identity::Peer,
@@ -19,11 +27,13 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN},
 };
 use http_body_util::Full;
 use serde::Serialize;
 use std::{fmt, pin::Pin, rc::Rc, sync::Arc};
+
+pub use loglevel::{AskLog, LogAsk, LogShown};
 
 /// What the listener shows and does. It knows nothing of how.
 pub struct Views {
@@ -39,6 +49,8 @@ pub struct Views {
     pub decisions: Box<dyn Fn(usize) -> Option<Vec<Arc<str>>> + Send + Sync>,
     /// Reads the configuration again; what is wrong with it otherwise.
     pub reload: Box<dyn Fn() -> Pending + Send + Sync>,
+    /// Shows or changes what is logged; what was expected otherwise.
+    pub log: AskLog,
 }
 
 /// A reload that is under way.
@@ -119,14 +131,28 @@ impl Admin {
         Self(Arc::new(views))
     }
 
-    async fn answer(&self, request: &Request<RequestBody>, peer: &Peer) -> Response<Full<Bytes>> {
-        let is_post = matches!(request.uri().path(), "/reload");
-        let expected: &[Method] = if is_post { &[Method::POST] } else { &[Method::GET, Method::HEAD] };
-        if !expected.contains(request.method()) {
-            let allow = if is_post { "POST" } else { "GET, HEAD" };
+    fn views(&self) -> &Views {
+        &self.0
+    }
+
+    async fn answer(&self, request: Request<RequestBody>, peer: &Peer) -> Response<Full<Bytes>> {
+        let allow = match request.uri().path() {
+            "/reload" => "POST",
+            "/loglevel" => "GET, HEAD, PUT, POST, DELETE",
+            _ => "GET, HEAD",
+        };
+        if !allow.split(", ").any(|method| method == request.method()) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("expected {allow}\n"));
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
             return response;
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            if !peer.address.ip().to_canonical().is_loopback() {
+                return text(StatusCode::FORBIDDEN, "nothing is changed but from this machine\n");
+            }
+            if request.headers().contains_key(ORIGIN) {
+                return text(StatusCode::FORBIDDEN, "nothing is changed for a page in a browser\n");
+            }
         }
         match request.uri().path() {
             "/live" => text(StatusCode::OK, "live\n"),
@@ -135,22 +161,20 @@ impl Admin {
                 Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
             },
             "/metrics" => typed(StatusCode::OK, self.0.metrics_type, (self.0.metrics)()),
-            "/status" => match serde_json::to_string_pretty(&(self.0.status)()) {
-                Ok(body) => typed(StatusCode::OK, "application/json", body + "\n"),
-                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-            },
+            "/status" => json(&(self.0.status)()),
+            "/loglevel" => self.log_level(request).await,
             "/decisions" if !peer.address.ip().to_canonical().is_loopback() => {
                 text(StatusCode::FORBIDDEN, "decisions are shown to this machine only\n")
             }
             "/decisions" => self.decisions(request.uri().query()),
-            "/reload" if !peer.address.ip().to_canonical().is_loopback() => {
-                text(StatusCode::FORBIDDEN, "a reload is taken from this machine only\n")
-            }
             "/reload" => match (self.0.reload)().await {
                 Ok(()) => text(StatusCode::OK, "reloaded\n"),
                 Err(why) => text(StatusCode::CONFLICT, format!("not reloaded: {why}\n")),
             },
-            _ => text(StatusCode::NOT_FOUND, "expected /live, /ready, /metrics, /status, /decisions or /reload\n"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "expected /live, /ready, /metrics, /status, /decisions, /reload or /loglevel\n",
+            ),
         }
     }
 
@@ -174,17 +198,24 @@ impl Admin {
 
 impl Service for Admin {
     async fn call(self: Rc<Self>, request: Request<RequestBody>, peer: Rc<Peer>) -> Response<Full<Bytes>> {
-        self.answer(&request, &peer).await
+        self.answer(request, &peer).await
     }
 
-    /// It reads none.
+    /// Only a level is read.
     fn body_limit(&self) -> usize {
-        0
+        loglevel::BODY.0
     }
 }
 
 fn text(status: StatusCode, body: impl Into<String>) -> Response<Full<Bytes>> {
     typed(status, "text/plain; charset=utf-8", body)
+}
+
+fn json(shown: &impl Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_string_pretty(shown) {
+        Ok(body) => typed(StatusCode::OK, "application/json", body + "\n"),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
 }
 
 fn typed(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Response<Full<Bytes>> {

@@ -2,14 +2,15 @@
 
 use super::{Failure, deliver::Delivery, reload::Reload};
 use crate::{
-    admin::{Admin, BundleStatus, Status, Views},
+    admin::{Admin, BundleStatus, LogAsk, LogShown, Status, Views},
     config::PolicyBundle,
     proxy::{Limits, Listener, Live, Shutdown, Trigger, run},
-    telemetry::metrics::Metrics,
+    telemetry::{LogLevel, Shown, metrics::Metrics},
     upstream::Readiness,
 };
 use jiff::Timestamp;
 use std::{convert::Infallible, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
+use tokio::{task::spawn_local, time::sleep};
 
 /// A running admin listener. It outlives the gate's own, so that a stop can be watched, and ends when this is dropped.
 pub(super) struct AdminListener {
@@ -22,14 +23,14 @@ impl AdminListener {
     pub(super) fn start(
         address: SocketAddr,
         live: &Live,
-        reload: &Reload,
+        reload_and_log: (&Reload, &LogLevel),
         delivery: Option<Delivery>,
         stop: &Shutdown,
     ) -> Result<Self, Failure> {
         let listener = Listener::bind(address, NonZeroUsize::MIN)
             .map_err(|error| Failure::broke(error.to_string().replace("listen.address", "admin.address")))?;
         let address = listener.address();
-        let admin = Admin::new(views(live, reload, delivery, stop));
+        let admin = Admin::new(views(live, reload_and_log, delivery, stop));
         let (trigger, shutdown) = Shutdown::by_trigger();
         let limits = Limits {
             body: 1024,
@@ -59,7 +60,7 @@ impl Drop for AdminListener {
     }
 }
 
-fn views(live: &Live, reload: &Reload, delivery: Option<Delivery>, stop: &Shutdown) -> Views {
+fn views(live: &Live, (reload, log): (&Reload, &LogLevel), delivery: Option<Delivery>, stop: &Shutdown) -> Views {
     let started = Timestamp::now();
     let ready = {
         let (stop, live) = (stop.clone(), live.clone());
@@ -100,7 +101,7 @@ fn views(live: &Live, reload: &Reload, delivery: Option<Delivery>, stop: &Shutdo
         }
     };
     let (metrics, records) = (live.current().metrics, live.current().records);
-    let reload = reload.clone();
+    let (reload, log) = (reload.clone(), log.clone());
     Views {
         ready: Box::new(move || ready()),
         metrics: Box::new(move || metrics.encode()),
@@ -111,6 +112,7 @@ fn views(live: &Live, reload: &Reload, delivery: Option<Delivery>, stop: &Shutdo
             let reload = reload.clone();
             Box::pin(async move { reload.ask().await })
         }),
+        log: Box::new(move |ask| log_level(&log, ask)),
     }
 }
 
@@ -130,4 +132,25 @@ fn bundle_status(used: &PolicyBundle, delivery: Option<&Delivery>) -> BundleStat
         last_success: state.succeeded.map(|time| time.to_string()),
         last_error: state.error,
     }
+}
+
+/// Called on the admin listener's thread, where what ends by itself waits for its end.
+fn log_level(log: &LogLevel, ask: LogAsk<'_>) -> Result<LogShown, String> {
+    let shown = match ask {
+        LogAsk::Show => log.shown(),
+        LogAsk::Reset => log.reset(),
+        LogAsk::Set { level, length } => {
+            let (shown, limited) = log.set(level, length)?;
+            if let Some(limited) = limited {
+                let log = log.clone();
+                spawn_local(async move {
+                    sleep(limited.after).await;
+                    log.end(limited);
+                });
+            }
+            shown
+        }
+    };
+    let Shown { level, configured, until } = shown;
+    Ok(LogShown { level, configured, until: until.map(|until| until.to_string()) })
 }

@@ -13,12 +13,13 @@ use crate::{
     policy::{self, PolicyText, Rule, Snapshot},
     proxy::{
         ClientTls, Doors, DrainReport, GateSettings, Limits, Listener, Live, PageTokens, Prepared, Route, Routes,
-        Shutdown, TlsSettings,
+        Shutdown, TlsSettings, count_policies,
     },
     state::{FleetStates, StateSettings},
     telemetry::{
         events::{IssuerKeysFailed, IssuerKeysFetched},
         metrics::Metrics,
+        trace::Tracer,
     },
     upstream::{
         AssumeRoleSettings, AwsSettings, BreakerSettings, ConductSettings, HttpSettings, QuotaOwner, QuotaSettings,
@@ -58,8 +59,11 @@ pub(super) fn snapshot(policies: &config::Policies, accounts: &Arc<Accounts>) ->
 pub(super) fn gate(config: &Config) -> Result<GateSettings, Failure> {
     let accounts = Arc::new(config.accounts.clone());
     let metrics = Arc::new(Metrics::new());
+    let snapshot = snapshot(&config.policies, &accounts)?;
     Ok(GateSettings {
-        snapshot: snapshot(&config.policies, &accounts)?,
+        tracer: Tracer::default(),
+        policies: count_policies(&snapshot, config.policies.default_enforcement, &metrics),
+        snapshot,
         identity: Arc::new(identity(config, accounts)?),
         doors: Doors::new(&config.doors),
         whoami: config.whoami,
@@ -82,6 +86,7 @@ pub(super) fn renewed(config: &Config, running: GateSettings) -> Result<GateSett
     identity.keep_keys_of(&running.identity);
     running.routes.keep(&accounts);
     Ok(GateSettings {
+        policies: count_policies(&snapshot, config.policies.default_enforcement, &running.metrics),
         snapshot,
         identity: Arc::new(identity),
         doors: Doors::new(&config.doors),
@@ -238,10 +243,13 @@ fn regions(upstream: &config::Upstream) -> Vec<&str> {
 
 /// Where decided updates go, in each Region.
 fn routes(config: &Config, metrics: &Metrics) -> Result<Routes, Failure> {
-    let route = |region: &str, host: &str, upstream: Upstream| Route {
-        region: region.into(),
-        upstream: upstream.conducted(conduct(config, host, region), metrics),
-        states: states(&config.state),
+    let route = |region: &str, host: &str, upstream: Upstream| {
+        let (states, counts) = (states(&config.state), metrics.upstream(region));
+        if let Some(states) = states.clone() {
+            counts.findings_kept(move || states.kept());
+        }
+        let upstream = upstream.conducted(conduct(config, host, region), metrics);
+        Route { region: region.into(), upstream, states, counts }
     };
     match &config.upstream.backend {
         config::Backend::Embedded { data } => {
@@ -261,6 +269,11 @@ fn routes(config: &Config, metrics: &Metrics) -> Result<Routes, Failure> {
                 settings.timeout = config.upstream.timeout;
                 let signer = |supply: &Supply| Signer { supply: supply.clone(), region: remote.region.clone() };
                 settings.signer = supply.as_ref().map(signer);
+                settings.trace = match config.traces.backend {
+                    config::TellBackend::Auto => !is_aws(&config.upstream.backend),
+                    config::TellBackend::On => true,
+                    config::TellBackend::Off => false,
+                };
                 let host = settings.url.host().to_owned();
                 Ok(route(&remote.region, &host, Upstream::http(settings).map_err(Failure::invalid)?))
             };

@@ -10,6 +10,7 @@ use crate::{
     policy::{Answer, Engine},
     proxy::{Doors, GateSettings, Limits, Listener, Live, Route, Routes, Shutdown, read_body},
     state::{FleetStates, StateSettings},
+    telemetry::trace::Tracer,
     upstream::Upstream,
 };
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -94,6 +95,7 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
         region: REGION.into(),
         upstream: Upstream::embedded(Arc::new(Embedded::new(backend.clone()))),
         states: Some(Arc::new(FleetStates::new(look_ups()))),
+        counts: Arc::default(),
     };
     let settings = GateSettings {
         identity: Arc::new(Identity::new(vec![Kind::SigV4(SigV4::new(keys_of(&keys)?, [REGION]))], accounts.clone())),
@@ -103,6 +105,8 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
         page_tokens: assemble::page_tokens(None)?,
         routes: Routes::new(route, None),
         records: None,
+        policies: Arc::default(),
+        tracer: Tracer::default(),
         metrics: Arc::default(),
         body_limit: Limits::default().body,
         body_timeout: Limits::default().body_timeout,

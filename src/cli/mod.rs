@@ -40,6 +40,7 @@ mod shared;
 mod solver;
 mod test;
 mod token;
+mod traces;
 mod whoami;
 
 pub use args::{Cli, Command};

@@ -5,7 +5,10 @@ use crate::{
     audit::{Log, News},
     config::Config,
     proxy::Records,
-    telemetry::events::{AuditFailed, AuditNotRotated, AuditRecovered, AuditRepaired, AuditShed},
+    telemetry::{
+        events::{AuditFailed, AuditNotRotated, AuditRecovered, AuditRepaired, AuditShed},
+        metrics::{AuditMetrics, Metrics},
+    },
 };
 use std::{
     io,
@@ -19,9 +22,11 @@ const LAST: Duration = Duration::from_secs(5);
 const TOLD: Duration = Duration::from_secs(10);
 
 /// Starts the log, if there is to be one.
-pub(super) fn start(config: &Config, snapshot: &str) -> Result<Option<Records>, Failure> {
+pub(super) fn start(config: &Config, snapshot: &str, metrics: &Metrics) -> Result<Option<Records>, Failure> {
     let Some(audit) = &config.audit else { return Ok(None) };
-    let news = Arc::new(Told::default());
+    let counts = metrics.audit();
+    counts.kept(audit.log.queue.get());
+    let news = Arc::new(Told { counts, shed: Mutex::default() });
     let (log, repaired) = Log::start(audit.log.clone(), env!("CARGO_PKG_VERSION"), snapshot, news)
         .map_err(|error| Failure::broke(format!("audit.file: {error}")))?;
     if let Some(bytes) = repaired {
@@ -40,8 +45,9 @@ pub(super) fn finish(records: Option<&Records>) {
 }
 
 /// Tells what is heard of the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Told {
+    counts: Arc<AuditMetrics>,
     shed: Mutex<Shed>,
 }
 
@@ -52,11 +58,16 @@ struct Shed {
 }
 
 impl News for Told {
-    fn written(&self, _records: usize, _took: Duration) {}
+    fn written(&self, records: usize, took: Duration) {
+        self.counts.written(records, took);
+    }
 
-    fn waiting(&self, _records: usize) {}
+    fn waiting(&self, records: usize) {
+        self.counts.waiting(records);
+    }
 
     fn shed(&self, records: u64) {
+        self.counts.shed(records);
         let mut shed = self.shed.lock().unwrap_or_else(PoisonError::into_inner);
         shed.untold += records;
         if shed.told.is_none_or(|told| told.elapsed() >= TOLD) {
@@ -66,10 +77,12 @@ impl News for Told {
     }
 
     fn failed(&self, why: &io::Error) {
+        self.counts.failing(true);
         AuditFailed { reason: &why.to_string() }.emit();
     }
 
     fn recovered(&self) {
+        self.counts.failing(false);
         AuditRecovered.emit();
     }
 

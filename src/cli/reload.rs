@@ -17,7 +17,10 @@ use crate::{
     discovery::Discovered,
     finding::Accounts,
     proxy::{GateSettings, Live, Prepared, Tls},
-    telemetry::events::{ConfigurationDoubtful, ReloadFailed, Reloaded, WatchFailed},
+    telemetry::{
+        events::{ConfigurationDoubtful, ReloadFailed, Reloaded, WatchFailed},
+        metrics,
+    },
 };
 use jiff::Timestamp;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -239,8 +242,10 @@ impl Reloader {
         }
     }
 
-    /// Tells what came of a try, in the log and to whoever asks for the status.
+    /// Tells what came of a try, in the log, in numbers, and to whoever asks for the status.
     fn tell(&self, noted: &Reload, outcome: Result<Installed, String>) {
+        let result = if outcome.is_ok() { metrics::Reload::Success } else { metrics::Reload::Failure };
+        self.live.current().metrics.reloaded(result);
         match outcome {
             Ok(Installed { sources, bundle, warnings }) => {
                 noted.note_success(sources, bundle);
@@ -308,6 +313,12 @@ impl Reloader {
             let room = (limits.requests, limits.bodies, limits.queue, limits.queue_wait);
             (limits.headers, limits.header_bytes, limits.connections, times, room)
         };
+        // What a secret is, its `Debug` does not say.
+        let traces = |config: &Config| {
+            let headers = config.traces.export.iter().flat_map(|export| &export.headers);
+            let secrets: Vec<String> = headers.map(|(_, value)| value.expose().to_owned()).collect();
+            (format!("{:?}", config.traces), secrets)
+        };
         let page_key = |config: &Config| config.page_key.as_ref().map(|key| key.expose().to_vec());
         let is_fetched = |config: &Config| config.policies.bundle.as_ref().is_some_and(|bundle| bundle.cache.is_some());
         let stays = [
@@ -323,6 +334,7 @@ impl Reloader {
             ("audit", new.audit == old.audit),
             ("doors.page_key", page_key(new) == page_key(old)),
             ("limits (but `body` and `body_timeout`)", connections(new) == connections(old)),
+            ("traces", traces(new) == traces(old)),
             ("log", format!("{:?}", new.log) == format!("{:?}", old.log)),
         ];
         let changed: Vec<&str> = stays.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect();

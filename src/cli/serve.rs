@@ -8,6 +8,7 @@ use super::{
     discover, recording,
     reload::Reloader,
     shared,
+    traces::Exporting,
 };
 use crate::{
     config::{self, Backend, Flags},
@@ -84,12 +85,12 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     let (prepared, reads) = config::recorded(|| {
         let config = config::load(&whence.file, whence.environment.iter().cloned(), &whence.flags)?;
         // Before the parts that have something to tell from their start.
-        telemetry::init(&config.log).map_err(Failure::broke)?;
+        let log = telemetry::init(&config.log).map_err(Failure::broke)?;
         let tls = assemble::tls(&config.listen)?;
         let settings = assemble::gate(&config)?;
-        Ok::<_, Failure>((config, tls, settings))
+        Ok::<_, Failure>((config, tls, settings, log))
     });
-    let (mut config, tls, mut settings) = prepared?;
+    let (mut config, tls, mut settings, log) = prepared?;
     for warning in config.warnings.iter().chain(&assemble::doubts(&config, &settings.snapshot)) {
         ConfigurationDoubtful { warning }.emit();
     }
@@ -97,11 +98,13 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     if let Some(delivered) = &delivered {
         delivered.tell(&metrics);
     }
+    let exporting = Exporting::start(&config, &settings.metrics)?;
+    settings.tracer = exporting.tracer();
     let discovery = discover::first(&mut config, settings.routes.first())?;
     if discovery.is_some() {
         settings = assemble::renewed(&config, settings)?;
     }
-    settings.records = recording::start(&config, settings.snapshot.digest())?;
+    settings.records = recording::start(&config, settings.snapshot.digest(), &settings.metrics)?;
     let records = settings.records.clone();
     let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(Failure::broke)?;
     let (_trigger, shutdown) = Shutdown::by_signal(config.limits.grace).map_err(Failure::broke)?;
@@ -141,7 +144,8 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     // Standard output is the log's where it goes there.
     let say = |printer: &mut Printer, text: &str| if is_log { printer.err(text) } else { printer.out(text) };
     let delivery = delivered.map(|delivered| delivered.start(whence, reload.clone(), metrics)).transpose()?;
-    let admin = admin.map(|address| AdminListener::start(address, &live, &reload, delivery, &shutdown)).transpose()?;
+    let admin =
+        admin.map(|address| AdminListener::start(address, &live, (&reload, &log), delivery, &shutdown)).transpose()?;
     if let Some(admin) = &admin {
         say(printer, &format!("administered at http://{}\n", admin.address()))?;
     }
@@ -149,6 +153,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     let report = assemble::run(listener, &limits, &live, &shutdown)?;
     recording::finish(records.as_ref());
     drop(admin);
+    exporting.finish();
     Drained { finished: report.finished, cut: report.cut }.emit();
     Ok(Exit::Fine)
 }

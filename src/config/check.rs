@@ -9,7 +9,7 @@ use super::{
     problem::{Origin, Problem, did_you_mean},
     quota,
     reader::resolved,
-    secret_file, upstream,
+    secret_file, traces, upstream,
     value::Value,
 };
 use crate::{
@@ -54,6 +54,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     let page_key = secret_file::read("doors.page_key", &mut settings, &mut warnings);
     let audit = audit::read(&mut settings, &mut warnings);
     let limits = limits(admin.is_some(), &mut settings);
+    let traces = traces::read(&mut settings, &mut warnings);
     let log = log(&mut settings);
     settings.problems.into_result()?;
     let (
@@ -69,7 +70,9 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
     else {
         return Err(ConfigError::unexplained());
     };
-    let (Some(conduct), Some(audit)) = (conduct, audit) else { return Err(ConfigError::unexplained()) };
+    let (Some(conduct), Some(audit), Some(traces)) = (conduct, audit, traces) else {
+        return Err(ConfigError::unexplained());
+    };
     if let Some(Identity::Fixed { account, principal, .. }) = identities.last() {
         warnings.extend(identity::doubtful_principal("the fixed identity", principal, *account));
     }
@@ -123,6 +126,7 @@ pub(super) fn check(file: &Path, mut settings: Settings) -> Result<Config, Confi
         page_key,
         audit,
         limits,
+        traces,
         log,
         warnings,
     })

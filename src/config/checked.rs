@@ -2,7 +2,7 @@
 
 use super::{
     Audit, Conduct, HeaderFront, HeaderIdentity, JwtIdentity, Key, PolicyBundle, PolicyPath, Secret, SecretBytes,
-    problem::did_you_mean,
+    problem::did_you_mean, traces::Traces,
 };
 use crate::{
     finding::{AccountId, Accounts, CallerTemplate, Enforcement, Operation},
@@ -51,6 +51,8 @@ pub struct Config {
     pub audit: Option<Audit>,
     /// `[limits]`: what a caller may take.
     pub limits: Limits,
+    /// `[traces]`: which traces requests belong to, and who is told of their spans.
+    pub traces: Traces,
     /// `[log]`: what is logged and how.
     pub log: Log,
     /// What is allowed and probably not meant, a sentence each.

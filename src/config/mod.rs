@@ -27,6 +27,7 @@ mod secret_file;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod unit;
 mod upstream;
 mod value;
@@ -47,4 +48,5 @@ pub use quota::{Breaker, Conduct, EnforceQuota, Quota, QuotaRate};
 pub use read::{Reads, recorded};
 pub use secret::{Secret, SecretBytes};
 pub use settings::{Absent, SETTINGS, Setting, Shape};
+pub use traces::{TellBackend, TraceExport, Traces};
 pub use unit::duration;

@@ -122,8 +122,8 @@ pub const SETTINGS: &[Setting] = &[
         Text,
         Optional,
         "an IP address and a port, such as `127.0.0.1:8081`",
-        "Where whoever runs the gate asks it: `/live`, `/ready`, `/metrics`, `/status`, and `POST /reload` from this machine. Plain HTTP, \
-         and open to whoever reaches it: never an address of callers. Absent: nowhere.",
+        "Where whoever runs the gate asks it: `/live`, `/ready`, `/metrics`, `/status`, `/loglevel`, and from this machine \
+         `POST /reload` and changes of `/loglevel`. Plain HTTP, and open to whoever reaches it: never an address of callers. Absent: nowhere.",
     ),
     setting(
         "policies.path",
@@ -903,6 +903,51 @@ pub const SETTINGS: &[Setting] = &[
         Default("30s"),
         "a duration from `0s` to `1h`",
         "How long requests under way may still take when the gate stops to accept; what is left then is cut.",
+    ),
+    setting(
+        "traces.backend",
+        Text,
+        Default("auto"),
+        "`auto`, `on` or `off`",
+        "Whether the findings backend is told which trace a call belongs to: a caller's `traceparent`, with a span of the gate's, and \
+         `tracestate`. `auto`: any backend but AWS, which would make nothing of it. What is signed does not cover them.",
+    ),
+    setting(
+        "traces.endpoint",
+        Text,
+        Optional,
+        "a URL such as `http://127.0.0.1:4318`",
+        "The collector that spans are sent to, by OTLP over HTTP; `/v1/traces` is added. Only a program that was built with \
+         `--features otlp` can. Absent: no spans are made, and contexts of traces are carried all the same.",
+    ),
+    setting(
+        "traces.sample",
+        Text,
+        Default("0.01"),
+        "a number from 0 to 1, such as `\"0.01\"`",
+        "Which share of the traces that begin here is recorded. A request that says of its trace whether it is recorded is believed.",
+    ),
+    setting(
+        "traces.headers",
+        Text,
+        Optional,
+        "the path of a file with lines `name: value`",
+        "What every export carries besides, such as a token of the collector's.",
+    ),
+    setting("traces.service", Text, Default("findings-gate"), "a name", "What spans call this gate: `service.name`."),
+    setting(
+        "traces.attributes",
+        List,
+        Optional,
+        "a list such as `[\"deployment.environment.name=prod\"]`",
+        "What spans tell of this gate besides.",
+    ),
+    setting(
+        "traces.ca",
+        Text,
+        Optional,
+        "the path of a PEM file with certificates",
+        "Whom to trust at `traces.endpoint`. Absent: the system's authorities.",
     ),
     setting(
         "log.level",

@@ -11,6 +11,7 @@ mod reference;
 mod rules;
 mod sts;
 mod told;
+mod traces;
 mod upstream;
 
 use super::*;

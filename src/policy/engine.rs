@@ -51,6 +51,7 @@ pub struct Engine {
     last_entities: Option<Store>,
     /// Where keys are put together.
     key: Vec<u8>,
+    questions: u64,
     asked: u64,
 }
 
@@ -169,6 +170,7 @@ impl Engine {
             last_view: None,
             last_entities: None,
             key: Vec::new(),
+            questions: 0,
             asked: 0,
         }
     }
@@ -178,14 +180,19 @@ impl Engine {
         &self.snapshot
     }
 
-    /// How many questions Cedar was asked so far: the others were answered from memory.
+    /// How many questions there were so far.
+    pub fn questions(&self) -> u64 {
+        self.questions
+    }
+
+    /// How many of them Cedar was asked: the others were answered from memory.
     pub fn questions_asked(&self) -> u64 {
         self.asked
     }
 
     /// Forgets every verdict and every caller.
     pub fn forget(&mut self) {
-        *self = Self { asked: self.asked, ..Self::new(self.snapshot.clone()) };
+        *self = Self { questions: self.questions, asked: self.asked, ..Self::new(self.snapshot.clone()) };
     }
 
     fn view(&mut self, caller: &Caller) -> Result<Rc<View>, String> {
@@ -294,6 +301,7 @@ impl Judge for Engine {
     }
 
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {
+        self.questions += 1;
         let Ok(view) = self.view(question.caller) else {
             return Rc::new(Verdict::settled(self.snapshot.by_id().error([])));
         };

@@ -1,6 +1,6 @@
 //! Calls upstream that failed as a whole.
 
-use super::{RequestId, handler::Reply};
+use super::{Passage, handler::Reply};
 use crate::{
     finding::{ApiError, Operation, outcome::UpstreamError},
     telemetry::events::UpstreamFailed,
@@ -87,9 +87,9 @@ pub(super) fn is_own(outcome: &Outcome) -> bool {
 }
 
 /// Logs that a call failed.
-pub(super) fn tell(id: &RequestId, operation: Operation, status: u16, reason: &str, began: Instant) {
+pub(super) fn tell(passage: &Passage<'_>, operation: Operation, status: u16, reason: &str, began: Instant) {
     let (operation, status) = (operation.name(), Some(status));
-    UpstreamFailed { request_id: id.as_str(), operation, status, reason, elapsed: began.elapsed() }.emit();
+    UpstreamFailed { request_id: passage.id.as_str(), operation, status, reason, elapsed: began.elapsed() }.emit();
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The way of a request through the gate: identify, door, parse, decide, forward, merge, reply.
 
 use super::{
-    Asked, Doors, PageTokens, RequestBody, RequestId, RequestIds, Routes, Service, error_response, failed, read_body,
+    Asked, Doors, PageTokens, Passage, RequestBody, RequestId, RequestIds, Routes, Service, error_response, failed,
+    passage::Leg,
+    read_body,
     record::{self, About, Draft, Records},
-    report::Report,
 };
 use crate::{
     audit::{self, Place},
@@ -12,9 +13,10 @@ use crate::{
     policy::{Engine, Snapshot},
     telemetry::{
         events::{CallerUnknown, RecordLate, RequestDenied},
-        metrics::Metrics,
+        metrics::{Metrics, PolicyMetrics, Verdicts, WorkerMetrics},
+        trace::Tracer,
     },
-    upstream::{Answer, Call},
+    upstream::Answer,
 };
 use bytes::Bytes;
 use http::{
@@ -25,7 +27,9 @@ use http::{
 use http_body_util::Full;
 use jiff::Timestamp;
 use std::{
-    cell::RefCell,
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -56,6 +60,10 @@ pub struct GateSettings {
     pub records: Option<Records>,
     /// What counts the answers.
     pub metrics: Arc<Metrics>,
+    /// What counts for each policy of `snapshot`.
+    pub policies: Arc<PolicyMetrics>,
+    /// Where spans go.
+    pub tracer: Tracer,
     /// Bytes of a body that are read.
     pub body_limit: usize,
     /// Time for a body to arrive.
@@ -71,6 +79,9 @@ pub struct Gate {
     pub(super) engine: RefCell<Engine>,
     pub(super) routes: Routes,
     ids: Rc<RequestIds>,
+    pub(super) counts: Arc<WorkerMetrics>,
+    /// The questions to the engine, and those of them that Cedar was asked, as far as they are counted.
+    questions: Cell<(u64, u64)>,
 }
 
 impl Gate {
@@ -80,6 +91,8 @@ impl Gate {
             engine: RefCell::new(Engine::new(settings.snapshot.clone())),
             routes: settings.routes.for_worker(),
             ids: Rc::new(RequestIds::new()?),
+            counts: settings.metrics.worker(),
+            questions: Cell::default(),
             settings,
         })
     }
@@ -90,65 +103,53 @@ impl Gate {
             engine: RefCell::new(Engine::new(settings.snapshot.clone())),
             routes: self.routes.clone(),
             ids: Rc::clone(&self.ids),
+            counts: Arc::clone(&self.counts),
+            questions: Cell::default(),
             settings,
         }
     }
 
-    /// `asked` becomes the operation once it is known, whatever is answered to it.
-    async fn answer(
-        &self,
-        request: Request<RequestBody>,
-        peer: &Peer,
-        id: &RequestId,
-        asked: &mut Option<Operation>,
-    ) -> Response<Full<Bytes>> {
-        let began = Instant::now();
+    async fn answer(&self, request: Request<RequestBody>, peer: &Peer, passage: &Passage<'_>) -> Response<Full<Bytes>> {
+        let id = &passage.id;
         let (head, body) = request.into_parts();
-        let pending = match self.begin(&head, peer).await {
+        let pending = match self.begin(&head, peer, passage).await {
             Ok(pending) => pending,
-            Err(error) => return self.turn_away(&head, peer, &error, began, id).await,
+            Err(error) => return self.turn_away(&head, peer, &error, passage).await,
         };
-        let body = match read_body(body, self.settings.body_limit, self.settings.body_timeout).await {
+        let reading = pin!(read_body(body, self.settings.body_limit, self.settings.body_timeout));
+        let body = match passage.waiting(reading).await {
             Ok(body) => body,
             Err(error) => return error_response(&error.into(), id),
         };
         let caller = match pending.finish(&body) {
             Ok(caller) => caller,
-            Err(error) => return self.turn_away(&head, peer, &error, began, id).await,
+            Err(error) => return self.turn_away(&head, peer, &error, passage).await,
         };
+        passage.is_of(&caller);
         if Self::is_whoami(&head) {
             return match self.whoami(&head, &caller) {
                 Ok(reply) => reply.into_response(id, head.headers),
-                Err(denied) => Self::deny(&caller, "whoami", &denied, id),
+                Err(denied) => Self::deny(&caller, "whoami", &denied, passage),
             };
         }
-        let mut report = Report::new(&caller, id, self.settings.records.as_ref().map(|records| records.masks));
         // Before anything is forwarded: what could not be recorded must not happen.
-        let place = match self.place().await {
+        let place = match self.place(passage).await {
             Ok(place) => place,
             Err(error) => {
-                return Self::deny(&caller, &record::called(None, &head.method, head.uri.path()), &error.into(), id);
+                let asked = record::called(None, &head.method, head.uri.path());
+                return Self::deny(&caller, &asked, &error.into(), passage);
             }
         };
-        let answer = self.carry(&head, &body, &mut report, asked).await;
-        let operation = record::called(*asked, &head.method, head.uri.path());
+        let answer = self.carry(&head, &caller, &body, passage).await;
+        let operation = record::called(passage.operation(), &head.method, head.uri.path());
         if let Some(place) = place {
             let told = match &answer {
                 Ok(reply) => reply.told(),
                 Err(denied) => told(&denied.error),
             };
-            let about = About {
-                id,
-                caller: Some(&caller),
-                peer: peer.address.to_string(),
-                operation: operation.clone(),
-                snapshot: self.settings.snapshot.digest(),
-                time: report.now,
-                answer: told,
-                duration_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            };
-            let draft = report.draft.take().unwrap_or_else(|| Draft::new(audit::Masks::NONE));
-            if let Err(late) = place.record(&draft.into_line(about)).await {
+            let line = self.record_of(passage, Some(&caller), peer, operation.clone(), told);
+            let written = pin!(place.record(&line));
+            if let Err(late) = passage.waiting(written).await {
                 RecordLate { request_id: id.as_str(), operation: &operation, reason: &late.to_string() }.emit();
                 // Whoever asked must not take it for done: it is not on record.
                 let error = ApiError::internal(
@@ -160,13 +161,19 @@ impl Gate {
         }
         match answer {
             Ok(reply) => reply.into_response(id, head.headers),
-            Err(denied) => Self::deny(&caller, &operation, &denied, id),
+            Err(denied) => Self::deny(&caller, &operation, &denied, passage),
         }
     }
 
     /// Who is calling, as far as the head and others say. What the head proves wrong is refused before the body costs anything.
-    async fn begin<'h>(&'h self, head: &'h Parts, peer: &'h Peer) -> Result<identity::Asked<'h>, ApiError> {
-        self.settings.identity.begin(head, peer, Timestamp::now)?.ask().await
+    async fn begin<'h>(
+        &'h self,
+        head: &'h Parts,
+        peer: &'h Peer,
+        passage: &Passage<'_>,
+    ) -> Result<identity::Asked<'h>, ApiError> {
+        let pending = self.settings.identity.begin(head, peer, Timestamp::now)?;
+        passage.waiting(pin!(pending.ask())).await
     }
 
     /// The answer to a request that proves no caller.
@@ -175,23 +182,15 @@ impl Gate {
         head: &Parts,
         peer: &Peer,
         error: &ApiError,
-        began: Instant,
-        id: &RequestId,
+        passage: &Passage<'_>,
     ) -> Response<Full<Bytes>> {
+        let id = &passage.id;
+        self.counts.unknown(error.code);
         CallerUnknown { request_id: id.as_str(), peer: peer.address, code: error.code, reason: &error.message }.emit();
-        // It is refused either way, so nobody waits for its record.
         if let Some(records) = self.settings.records.as_ref().filter(|records| records.unidentified) {
-            let about = About {
-                id,
-                caller: None,
-                peer: peer.address.to_string(),
-                operation: record::called(None, &head.method, head.uri.path()),
-                snapshot: self.settings.snapshot.digest(),
-                time: Timestamp::now(),
-                answer: told(error),
-                duration_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            };
-            let line = Draft::new(records.masks).into_line(about);
+            let operation = record::called(None, &head.method, head.uri.path());
+            let line = self.record_of(passage, None, peer, operation, told(error));
+            // It is refused either way, so nothing depends on its record.
             if let Ok(place) = records.log.place().await {
                 let _ = place.record(&line).await;
             }
@@ -200,43 +199,59 @@ impl Gate {
     }
 
     /// A place in the audit log, if there is one.
-    async fn place(&self) -> Result<Option<Place>, ApiError> {
+    async fn place(&self, passage: &Passage<'_>) -> Result<Option<Place>, ApiError> {
         let Some(records) = &self.settings.records else { return Ok(None) };
-        records.log.place().await.map(Some).map_err(|no_place| {
+        let place = passage.waiting(pin!(records.log.place())).await;
+        place.map(Some).map_err(|no_place| {
             let message =
                 format!("{no_place}, and this gate makes no change that is not on record; nothing was forwarded");
             ApiError::unavailable(message).after(Duration::from_secs(1))
         })
     }
 
+    /// The record of a request that was answered so.
+    fn record_of<'r>(
+        &'r self,
+        passage: &'r Passage<'_>,
+        caller: Option<&'r Caller>,
+        peer: &Peer,
+        operation: Cow<'r, str>,
+        answer: audit::Answer<'r>,
+    ) -> audit::Line<'r> {
+        let about = About {
+            id: &passage.id,
+            caller,
+            peer: peer.address.to_string(),
+            operation,
+            snapshot: self.settings.snapshot.digest(),
+            time: passage.now,
+            answer,
+            duration_us: u64::try_from(passage.took().as_micros()).unwrap_or(u64::MAX),
+        };
+        passage.take_draft().unwrap_or_else(|| Draft::new(audit::Masks::NONE)).into_line(about)
+    }
+
     /// Carries out what a known caller asks.
-    async fn carry(
-        &self,
-        head: &Parts,
-        body: &[u8],
-        report: &mut Report<'_>,
-        asked: &mut Option<Operation>,
-    ) -> Result<Reply, Denied> {
-        let (caller, id) = (report.caller, report.id);
+    async fn carry(&self, head: &Parts, caller: &Caller, body: &[u8], passage: &Passage<'_>) -> Result<Reply, Denied> {
         self.routes.check(caller)?;
         let Asked { operation, query } = self.settings.doors.find(&head.method, &head.uri, &head.headers)?;
-        *asked = Some(operation);
+        passage.asks_for(operation);
         let answer = match operation {
-            Operation::BatchUpdateFindings => self.batch_update_findings(body, report).await,
+            Operation::BatchUpdateFindings => self.batch_update_findings(caller, body, passage).await,
             Operation::GetFindings => {
-                self.get_findings::<AsffFilters>(operation, caller, body, id).await.map_err(Denied::from)
+                self.get_findings::<AsffFilters>(operation, caller, body, passage).await.map_err(Denied::from)
             }
             Operation::GetFindingsV2 => {
-                self.get_findings::<OcsfFilters>(operation, caller, body, id).await.map_err(Denied::from)
+                self.get_findings::<OcsfFilters>(operation, caller, body, passage).await.map_err(Denied::from)
             }
-            Operation::BatchImportFindings => self.batch_import_findings(body, report).await,
-            Operation::BatchUpdateFindingsV2 => self.batch_update_findings_v2(body, report).await,
-            Operation::CreateAutomationRule => self.create_rule(body, report).await,
-            Operation::BatchUpdateAutomationRules => self.update_rules(body, report).await,
+            Operation::BatchImportFindings => self.batch_import_findings(caller, body, passage).await,
+            Operation::BatchUpdateFindingsV2 => self.batch_update_findings_v2(caller, body, passage).await,
+            Operation::CreateAutomationRule => self.create_rule(caller, body, passage).await,
+            Operation::BatchUpdateAutomationRules => self.update_rules(caller, body, passage).await,
             Operation::ListAutomationRules => {
-                self.list_rules(caller, query.unwrap_or_default(), body, id).await.map_err(Denied::from)
+                self.list_rules(caller, query.unwrap_or_default(), body, passage).await.map_err(Denied::from)
             }
-            Operation::BatchGetAutomationRules => self.get_rules(caller, body, id).await.map_err(Denied::from),
+            Operation::BatchGetAutomationRules => self.get_rules(caller, body, passage).await.map_err(Denied::from),
             // No configuration opens this door; what has no rule here is not let through, whatever the doors say.
             Operation::BatchDeleteAutomationRules => {
                 Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into())
@@ -245,12 +260,13 @@ impl Gate {
         answer.map_err(|denied| denied.in_words_of(operation))
     }
 
-    fn deny(caller: &Caller, operation: &str, denied: &Denied, id: &RequestId) -> Response<Full<Bytes>> {
-        let Denied { error, decided } = denied;
+    fn deny(caller: &Caller, operation: &str, denied: &Denied, passage: &Passage<'_>) -> Response<Full<Bytes>> {
+        let (Denied { error, decided }, id) = (denied, &passage.id);
         // Failures of the backend have events of their own.
         if error.status < 500 {
             RequestDenied {
                 request_id: id.as_str(),
+                trace_id: passage.trace_id(),
                 account: caller.account.as_str(),
                 principal: &caller.principal,
                 proof: &caller.proof,
@@ -268,9 +284,17 @@ impl Gate {
     }
 
     /// Makes one call, of which the answer is the caller's.
-    pub(super) async fn ask(&self, caller: &Caller, call: Call, id: &RequestId) -> Result<Reply, ApiError> {
-        let (operation, began) = (call.operation, Instant::now());
-        let outcome = self.routes.of(caller).upstream.call(call).await;
+    pub(super) async fn ask(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        (query, body): (Option<String>, Bytes),
+        passage: &Passage<'_>,
+    ) -> Result<Reply, ApiError> {
+        let began = Instant::now();
+        let (call, leg) = passage.call(operation, caller, query, body);
+        let outcome = passage.waiting(pin!(self.routes.of(caller).upstream.call(call))).await;
+        passage.called(leg.map(Leg::over).as_ref(), &outcome);
         let is_own = failed::is_own(&outcome);
         let reply =
             outcome.map_err(|failure| failure.to_api_error()).and_then(|answer| Reply::passed(answer, operation));
@@ -283,18 +307,38 @@ impl Gate {
             Ok(_) | Err(_) => None,
         };
         if let Some((status, reason)) = failure {
-            failed::tell(id, operation, status, reason, began);
+            failed::tell(passage, operation, status, reason, began);
         }
         reply
     }
 }
 
+impl Gate {
+    /// Counts what the engine was asked since the last time. It belongs to this worker, so nothing is counted while it is asked.
+    fn count_questions(&self) {
+        let engine = self.engine.borrow();
+        let now = (engine.questions(), engine.questions_asked());
+        drop(engine);
+        let before = self.questions.replace(now);
+        let (all, evaluated) = (now.0 - before.0, now.1 - before.1);
+        self.counts.verdicts(Verdicts::Kept, all - evaluated);
+        self.counts.verdicts(Verdicts::Evaluated, evaluated);
+    }
+}
+
 impl Service for Gate {
     async fn call(self: Rc<Self>, request: Request<RequestBody>, peer: Rc<Peer>) -> Response<Full<Bytes>> {
-        let id = self.ids.next();
-        let mut asked = None;
-        let response = self.answer(request, &peer, &id, &mut asked).await;
-        self.settings.metrics.served(asked, response.status().as_u16());
+        let head = (request.method(), request.headers());
+        let passage = Passage::begin(
+            self.ids.next(),
+            head,
+            &self.counts,
+            &self.settings.tracer,
+            self.settings.records.as_ref().map(|records| Draft::new(records.masks)),
+        );
+        let response = self.answer(request, &peer, &passage).await;
+        self.count_questions();
+        passage.answered(response.status().as_u16());
         response
     }
 

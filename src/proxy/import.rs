@@ -1,64 +1,71 @@
 //! BatchImportFindings: each finding decided by the gate, what is left forwarded in one call.
 
 use super::{
+    Passage,
     failed::{self, Failed, Outcome},
     handler::{Denied, Gate, Reply},
     lookup,
+    passage::Leg,
     report::Report,
 };
 use crate::{
     finding::{ApiError, BatchImport, Caller, FieldSet, Operation, UpstreamImportAnswer},
-    gate::{Findings, ImportFate, ImportPlan, Knowledge, MergedImport, decide_import, merge_import, own_account},
+    gate::{Findings, ImportPlan, Knowledge, MergedImport, decide_import, merge_import, own_account},
     telemetry::events::AnswerDoubtful,
-    upstream::Call,
 };
-use std::time::Instant;
+use std::{pin::pin, time::Instant};
 
 const OPERATION: Operation = Operation::BatchImportFindings;
 
 impl Gate {
-    pub(super) async fn batch_import_findings(&self, body: &[u8], report: &mut Report<'_>) -> Result<Reply, Denied> {
-        let (caller, id, now) = (report.caller, report.id, report.now);
+    pub(super) async fn batch_import_findings(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        passage: &Passage<'_>,
+    ) -> Result<Reply, Denied> {
         let began = Instant::now();
         let request = BatchImport::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         own_account(caller, &request)?;
-        let decide = |knowledge| decide_import(&mut *self.engine.borrow_mut(), caller, &request, now, knowledge);
+        let decide =
+            |knowledge| decide_import(&mut *self.engine.borrow_mut(), caller, &request, passage.now, knowledge);
         let findings = Findings::Asff(&request.identifiers);
-        let first = decide(self.before_look_up());
-        let looked_up = self.look_up(caller, findings, &first.depends_on_state(), id).await;
+        let named = request.identifiers.len();
+        let first = passage.deciding(named, || decide(self.before_look_up()));
+        let looked_up = self.look_up(caller, findings, &first.depends_on_state(), passage).await;
         let known = lookup::known(&looked_up);
-        let decision = if known.is_empty() { first } else { decide(Knowledge::OfEach(&known)) };
-        for (fate, identifier) in decision.fates.iter().zip(&request.identifiers) {
-            if let ImportFate::Ruled { changes, ruling } = fate {
-                report.of(&identifier.id, ruling.asked(changes));
-            }
-        }
-        report.record(|draft| draft.imported(&request, &decision, &looked_up));
-        let findings = match ImportPlan::new(&request, &decision, id.as_str()) {
+        let decision =
+            if known.is_empty() { first } else { passage.deciding(named, || decide(Knowledge::OfEach(&known))) };
+        let mut report = Report::new(self, OPERATION, caller, passage);
+        self.counts.findings(OPERATION, decision.fates.len());
+        report.of_import(&request, &decision);
+        passage.record(|draft| draft.imported(&request, &decision, &looked_up));
+        let findings = match ImportPlan::new(&request, &decision, passage.id.as_str()) {
             ImportPlan::Forward { findings } => findings,
             ImportPlan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
         };
 
-        let outcome = self.import(caller, &request, &findings).await;
+        self.counts.groups(OPERATION, usize::from(!findings.is_empty()));
+        let outcome = passage.waiting(pin!(self.import(caller, &request, &findings, passage))).await;
         if let Some(outcome) = &outcome {
             let call = std::iter::once((FieldSet::EMPTY, findings.len()));
-            report.record(|draft| draft.called(call, std::slice::from_ref(outcome)));
+            passage.record(|draft| draft.called(call, std::slice::from_ref(outcome)));
         }
         let reply = match outcome.as_ref().map(read).transpose() {
             Ok(answer) => {
                 let MergedImport { body, not_asked, not_answered, failed } =
-                    merge_import(&request, &decision, &findings, answer, id.as_str());
-                report.record(|draft| draft.import_fared(&findings, &failed));
+                    merge_import(&request, &decision, &findings, answer, passage.id.as_str());
+                passage.record(|draft| draft.import_fared(&findings, &failed));
                 if not_asked > 0 || not_answered > 0 {
-                    AnswerDoubtful { request_id: id.as_str(), not_asked, not_answered }.emit();
+                    AnswerDoubtful { request_id: passage.id.as_str(), not_asked, not_answered }.emit();
                 }
                 Reply::decided(body)
             }
             Err(Failed { status, message, code }) => {
                 let forwarded = findings.iter().map(|(place, _)| *place);
-                report.record(|draft| draft.failed(forwarded, code.as_deref()));
+                passage.record(|draft| draft.failed(forwarded, code.as_deref()));
                 if !outcome.as_ref().is_some_and(failed::is_own) {
-                    failed::tell(id, OPERATION, status, &message, began);
+                    failed::tell(passage, OPERATION, status, &message, began);
                 }
                 let passed = outcome.map_or_else(
                     || Err(ApiError::internal("no call failed")),
@@ -68,18 +75,25 @@ impl Gate {
             }
         };
         let denied = decision.fates.iter().filter(|fate| !fate.is_whole()).count();
-        report.served(OPERATION, reply.status.as_u16(), decision.fates.len(), denied, began);
+        report.served(reply.status.as_u16(), decision.fates.len(), denied, began);
         Ok(reply)
     }
 
     /// Forwards these findings, if there are any.
-    async fn import(&self, caller: &Caller, request: &BatchImport, findings: &[(usize, FieldSet)]) -> Option<Outcome> {
+    async fn import(
+        &self,
+        caller: &Caller,
+        request: &BatchImport,
+        findings: &[(usize, FieldSet)],
+        passage: &Passage<'_>,
+    ) -> Option<Outcome> {
         if findings.is_empty() {
             return None;
         }
         let body = request.to_json(findings).into();
-        let call = Call { operation: OPERATION, account: caller.account, on_behalf: caller.into(), query: None, body };
+        let (call, leg) = passage.call(OPERATION, caller, None, body);
         let outcome = self.routes.of(caller).upstream.call(call).await;
+        passage.called(leg.map(Leg::over).as_ref(), &outcome);
         self.changed(caller, findings.iter().map(|(place, _)| &request.identifiers[*place]));
         Some(outcome)
     }

@@ -31,6 +31,7 @@ struct Shared {
 impl Live {
     /// Begins with these settings.
     pub fn new(settings: GateSettings) -> Self {
+        settings.metrics.decides_by(Arc::clone(&settings.policies));
         Self(Arc::new(Shared { generation: AtomicU64::new(0), settings: Mutex::new(settings) }))
     }
 
@@ -42,6 +43,7 @@ impl Live {
     /// Requests that begin from here on are decided by `settings`.
     pub fn replace(&self, settings: GateSettings) {
         let mut current = self.0.lock();
+        settings.metrics.decides_by(Arc::clone(&settings.policies));
         *current = settings;
         // Under the lock, so that the number and the settings that a worker sees belong together.
         self.0.generation.fetch_add(1, Ordering::Release);

@@ -1,15 +1,15 @@
 //! Findings as they are now, for the decisions that depend on it.
 
-use super::{RequestId, handler::Gate};
+use super::{Passage, handler::Gate};
 use crate::{
     finding::{AccountId, Accounts, Caller, Identifier, Operation, Role, outcome::UpstreamError},
     gate::{Findings, Knowledge, Known},
     state::{CallError, Found, States, Unavailable},
-    telemetry::events::StateUnavailable,
+    telemetry::{events::StateUnavailable, metrics::LookUp},
     upstream::{Answer, Call, Failure, OnBehalf, Upstream},
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 use tokio::time::Instant;
 
 /// What the API says when a quota is used up: the modelled name, what really comes, and that of the newer operations.
@@ -43,18 +43,19 @@ impl Gate {
         caller: &Caller,
         findings: Findings<'_>,
         places: &[usize],
-        id: &RequestId,
+        passage: &Passage<'_>,
     ) -> LookedUp {
         let Some((fleet, states)) = self.states_for(caller) else { return Vec::new() };
         if places.is_empty() {
             return Vec::new();
         }
-        let accounts = self.settings.snapshot.accounts();
+        let (accounts, counts) = (self.settings.snapshot.accounts(), &self.routes.of(caller).counts);
         let mut looked_up: LookedUp = vec![None; findings.len()];
         let (mut missing, mut asked) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
         for &place in places {
             let Some(identifier) = findings.identifier(place) else { continue };
             if let Some(state) = states.cached(identifier).filter(|state| caller.sees(state.account, accounts)) {
+                counts.looked_up(LookUp::Cached);
                 looked_up[place] = Some(Found::Known(state));
             } else {
                 missing.push(place);
@@ -64,11 +65,16 @@ impl Gate {
         if missing.is_empty() {
             return looked_up;
         }
-        let found = states.look_up(caller, &asked, self.ask_as(fleet, caller, Operation::GetFindings)).await;
+        let (began, since) = (Instant::now(), passage.instant());
+        let ask = self.ask_as(fleet, caller, Operation::GetFindings);
+        let found = passage.waiting(pin!(states.look_up(caller, &asked, ask))).await;
+        counts.waited_for_look_up(began.elapsed());
+        passage.looked_up(asked.len(), since);
         for ((place, identifier), found) in missing.into_iter().zip(asked).zip(found) {
+            counts.looked_up(came_to(&found));
             looked_up[place] = Some(as_seen_by(caller, identifier, found, accounts));
         }
-        tell(caller, looked_up.iter().flatten().filter_map(Found::unavailable), id);
+        tell(caller, looked_up.iter().flatten().filter_map(Found::unavailable), passage);
         looked_up
     }
 
@@ -99,6 +105,28 @@ impl Gate {
     }
 }
 
+/// What a look-up is counted as.
+fn came_to(found: &Found) -> LookUp {
+    match found.unavailable() {
+        Some(why) => LookUp::from(why),
+        None if matches!(found, Found::Missing) => LookUp::Missing,
+        None => LookUp::Found,
+    }
+}
+
+impl From<&Unavailable> for LookUp {
+    fn from(why: &Unavailable) -> Self {
+        match why {
+            Unavailable::Deadline => Self::Deadline,
+            Unavailable::Busy => Self::Busy,
+            Unavailable::Throttled(_) => Self::Throttled,
+            Unavailable::Failed(_) => Self::Failed,
+            Unavailable::NotUnderstood(_) | Unavailable::Odd { .. } => Self::NotUnderstood,
+            Unavailable::Ambiguous { .. } => Self::Ambiguous,
+        }
+    }
+}
+
 /// What was found, for a caller: that several other accounts have a finding of a name is for a member as if there were none.
 /// (Where one has, the gate sees to that.) What another fleet has is for everybody as if there were none: of a backend that tells an
 /// administrator of it all the same, that is not believed.
@@ -117,7 +145,7 @@ fn look_up_by(
     account: AccountId,
 ) -> impl AsyncFn(Bytes, Instant) -> Result<Bytes, CallError> + 'static {
     async move |body, by| {
-        let call = Call { operation, account, on_behalf: OnBehalf::gate(), query: None, body };
+        let call = Call { operation, account, on_behalf: OnBehalf::gate(), query: None, body, trace: None };
         match upstream.call_for_gate(call, by).await {
             Ok(answer) if answer.status == 200 => Ok(answer.body),
             Ok(answer) => Err(refused(&answer)),
@@ -142,7 +170,7 @@ fn refused(answer: &Answer) -> CallError {
 }
 
 /// Logs why findings could not be looked up, each reason once.
-pub(super) fn tell<'f>(caller: &Caller, unavailable: impl Iterator<Item = &'f Unavailable>, id: &RequestId) {
+pub(super) fn tell<'f>(caller: &Caller, unavailable: impl Iterator<Item = &'f Unavailable>, passage: &Passage<'_>) {
     let mut reasons: Vec<(&Unavailable, usize)> = Vec::new();
     for why in unavailable {
         match reasons.iter_mut().find(|(reason, _)| *reason == why) {
@@ -152,6 +180,6 @@ pub(super) fn tell<'f>(caller: &Caller, unavailable: impl Iterator<Item = &'f Un
     }
     for (reason, findings) in reasons {
         let (account, reason) = (caller.account.as_str(), &*reason.to_string());
-        StateUnavailable { request_id: id.as_str(), account, findings, reason }.emit();
+        StateUnavailable { request_id: passage.id.as_str(), account, findings, reason }.emit();
     }
 }

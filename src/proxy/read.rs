@@ -5,7 +5,7 @@
 //! each finding of the answer must be the account's.
 
 use super::{
-    RequestId,
+    Passage,
     handler::{Gate, Reply},
     page_token::Continued,
 };
@@ -15,7 +15,6 @@ use crate::{
         RuleArns,
     },
     telemetry::events::AnswerWithheld,
-    upstream::Call,
 };
 use bytes::Bytes;
 use http::StatusCode;
@@ -28,7 +27,7 @@ impl Gate {
         operation: Operation,
         caller: &Caller,
         body: &[u8],
-        id: &RequestId,
+        passage: &Passage<'_>,
     ) -> Result<Reply, ApiError> {
         let invalid = |error: InvalidBody| ApiError::invalid_input(error.to_string());
         let mut query = Query::<F>::parse(body).map_err(invalid)?;
@@ -49,9 +48,7 @@ impl Gate {
             query = narrowed;
         }
         let body = query.to_json(continued.map(|continued| continued.token)).into();
-        let reply = self
-            .ask(caller, Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body }, id)
-            .await?;
+        let reply = self.ask(caller, operation, (None, body), passage).await?;
         if reply.status != StatusCode::OK {
             return Ok(reply);
         }
@@ -67,7 +64,7 @@ impl Gate {
         };
         let only = is_member || accounts.has_several_fleets();
         let only = only.then_some(Only { path: F::OWNER, may_be: &may_be });
-        let body = self.page(operation, caller, reply.body, (&question, only), id)?;
+        let body = self.page(operation, caller, reply.body, (&question, only), passage)?;
         Ok(Reply { body, ..reply })
     }
 
@@ -77,7 +74,7 @@ impl Gate {
         caller: &Caller,
         query: &str,
         body: &[u8],
-        id: &RequestId,
+        passage: &Passage<'_>,
     ) -> Result<Reply, ApiError> {
         let operation = Operation::ListAutomationRules;
         administrator_only(operation, caller)?;
@@ -90,34 +87,27 @@ impl Gate {
         if let Some(sealed) = request.next_token.take() {
             request.next_token = Some(self.continued(operation, caller, &sealed)?.token.to_owned());
         }
-        let call = Call {
-            operation,
-            account: caller.account,
-            on_behalf: caller.into(),
-            query: request.to_query(),
-            body: Bytes::new(),
-        };
-        let reply = self.ask(caller, call, id).await?;
+        let reply = self.ask(caller, operation, (request.to_query(), Bytes::new()), passage).await?;
         if reply.status != StatusCode::OK {
             return Ok(reply);
         }
-        let body = self.page(operation, caller, reply.body, (&[], None), id)?;
+        let body = self.page(operation, caller, reply.body, (&[], None), passage)?;
         Ok(Reply { body, ..reply })
     }
 
     /// Reads automation rules by their ARNs, for the administrator.
-    pub(super) async fn get_rules(&self, caller: &Caller, body: &[u8], id: &RequestId) -> Result<Reply, ApiError> {
+    pub(super) async fn get_rules(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        passage: &Passage<'_>,
+    ) -> Result<Reply, ApiError> {
         let operation = Operation::BatchGetAutomationRules;
         administrator_only(operation, caller)?;
         let request = RuleArns::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let mut body = Vec::new();
         request.write_json(&mut body);
-        self.ask(
-            caller,
-            Call { operation, account: caller.account, on_behalf: caller.into(), query: None, body: body.into() },
-            id,
-        )
-        .await
+        self.ask(caller, operation, (None, body.into()), passage).await
     }
 
     /// What a caller's page token continues.
@@ -140,20 +130,20 @@ impl Gate {
         caller: &Caller,
         body: Bytes,
         (question, only): (&[u8], Option<Only<'_>>),
-        id: &RequestId,
+        passage: &Passage<'_>,
     ) -> Result<Bytes, ApiError> {
         // Most answers to administrators are large and the last of their query: they need not be read. A name that is
         // written with escapes escapes this, too, and the client then has a token that this gate does not take.
         if only.is_none() && memmem::find(&body, br#""NextToken""#).is_none() {
             return Ok(body);
         }
-        let page = Page::read(&body, only).map_err(|error| withheld(operation, caller, &error, id))?;
+        let page = Page::read(&body, only).map_err(|error| withheld(operation, caller, &error, passage))?;
         let Some(token) = page.next_token() else { return Ok(body) };
         let region = &self.routes.of(caller).region;
         let Some(sealed) = self.settings.page_tokens.seal(operation, caller, region, token, question) else {
             let why =
                 InvalidPage::Malformed("its NextToken is longer than any that a client could send back".to_owned());
-            return Err(withheld(operation, caller, &why, id));
+            return Err(withheld(operation, caller, &why, passage));
         };
         Ok(page.with_token(&body, &sealed).into())
     }
@@ -193,9 +183,9 @@ fn with_question<F: Filters>(query: Query<F>, continued: Option<&Continued<'_>>)
 }
 
 /// Logs why an answer is not passed on, and tells the caller no more than that: what is in it may be somebody else's.
-fn withheld(operation: Operation, caller: &Caller, why: &InvalidPage, id: &RequestId) -> ApiError {
+fn withheld(operation: Operation, caller: &Caller, why: &InvalidPage, passage: &Passage<'_>) -> ApiError {
     AnswerWithheld {
-        request_id: id.as_str(),
+        request_id: passage.id.as_str(),
         account: caller.account.as_str(),
         principal: &caller.principal,
         operation: operation.name(),

@@ -1,58 +1,99 @@
-//! What whoever runs the gate hears of a decision.
+//! What whoever runs the gate hears of a decision: in the log, and in numbers.
 
-use super::{RequestId, record::Draft};
+use super::{Gate, Passage};
 use crate::{
-    audit::Masks,
-    finding::{Action, Caller, Change, Operation, Timestamp},
-    gate::{Decision, Fate, Ruling},
-    policy::{Answer, Reason, Verdict},
-    telemetry::events::{PolicyFailed, RequestServed, ShadowDiffers},
+    finding::{Action, BatchImport, Caller, Change, Enforcement, Field, FieldSet, Operation},
+    gate::{Decision, Fate, ImportDecision, ImportFate, Ruling},
+    policy::{Answer, Denial, Reason, Rule, Snapshot, Verdict},
+    telemetry::{
+        events::{PolicyFailed, RequestServed, ShadowDiffers},
+        metrics::{Became, Metrics, PolicyMetrics, PolicyName, Said, Shadow, Why},
+    },
 };
-use std::{rc::Rc, time::Instant};
+use cedar_policy::Effect;
+use std::{rc::Rc, sync::Arc, time::Instant};
 
-/// One request of a known caller: what is told of it, in the log and in its record.
+/// What counts for each policy of a snapshot that was made with this default enforcement.
+pub fn count_policies(snapshot: &Snapshot, default_enforcement: Enforcement, metrics: &Metrics) -> Arc<PolicyMetrics> {
+    let name = |rule: &Rule| PolicyName {
+        id: Arc::clone(&rule.id),
+        says: match rule.effect {
+            Effect::Permit => Said::Allowed,
+            Effect::Forbid => rule.enforcement.unwrap_or(default_enforcement).into(),
+        },
+        shadow: rule.shadow,
+    };
+    metrics.policies(snapshot.rules().iter().map(name), snapshot.digest(), snapshot.accounts().count())
+}
+
+/// Counts what was decided, and logs what the policies said that somebody should know of.
 pub(super) struct Report<'r> {
-    pub(super) caller: &'r Caller,
-    pub(super) id: &'r RequestId,
-    /// What policies take for now, whenever they are asked.
-    pub(super) now: Timestamp,
-    /// Its record, if there is to be one.
-    pub(super) draft: Option<Draft>,
+    gate: &'r Gate,
+    operation: Operation,
+    caller: &'r Caller,
+    pub(super) passage: &'r Passage<'r>,
     /// The failures that were told: a policy that fails does so for many findings.
     failures: Vec<(Action, String)>,
 }
 
 impl<'r> Report<'r> {
-    pub(super) fn new(caller: &'r Caller, id: &'r RequestId, masks: Option<Masks>) -> Self {
-        Self { caller, id, now: Timestamp::now(), draft: masks.map(Draft::new), failures: Vec::new() }
+    pub(super) fn new(gate: &'r Gate, operation: Operation, caller: &'r Caller, passage: &'r Passage<'r>) -> Self {
+        Self { gate, operation, caller, passage, failures: Vec::new() }
     }
 
-    /// Adds to the record, if there is to be one.
-    pub(super) fn record(&mut self, add: impl FnOnce(&mut Draft)) {
-        if let Some(draft) = &mut self.draft {
-            add(draft);
+    /// What was decided on each finding, which `name` names by its place: findings of one ruling are told together, by the first, and
+    /// counted each.
+    pub(super) fn of_decision<'n>(&mut self, name: impl Fn(usize) -> &'n str, decision: &Decision<'_>) {
+        let mut rulings: Vec<(&Rc<Ruling<'_>>, usize, u64)> = Vec::new();
+        for (place, fate) in decision.fates.iter().enumerate() {
+            match fate {
+                Fate::Ruled(ruling) => match rulings.iter_mut().find(|(known, ..)| Rc::ptr_eq(known, ruling)) {
+                    Some((_, _, findings)) => *findings += 1,
+                    None => rulings.push((ruling, place, 1)),
+                },
+                Fate::Duplicate(_) => self.became(Became::Duplicate, 1),
+                Fate::NotFound => self.became(Became::NotFound, 1),
+                Fate::OwnerContradicted(met) | Fate::OwnerUnknown(met) | Fate::Unresolved(met) => {
+                    self.became(unforwarded(*met), 1);
+                }
+            }
+        }
+        for (ruling, place, findings) in rulings {
+            self.became(became(ruling, ruling.kept), findings);
+            self.of(name(place), ruling.asked(&decision.changes), findings);
         }
     }
 
-    /// What they said of each finding, which `name` names by its place: findings of one ruling are told together, by the first.
-    pub(super) fn of_decision<'n>(&mut self, name: impl Fn(usize) -> &'n str, decision: &Decision<'_>) {
-        let mut reported: Vec<*const Ruling<'_>> = Vec::new();
-        for (place, fate) in decision.fates.iter().enumerate() {
-            let Fate::Ruled(ruling) = fate else { continue };
-            if !reported.contains(&Rc::as_ptr(ruling)) {
-                reported.push(Rc::as_ptr(ruling));
-                self.of(name(place), ruling.asked(&decision.changes));
+    /// What was decided on each finding of an import.
+    pub(super) fn of_import(&mut self, request: &BatchImport, decision: &ImportDecision<'_>) {
+        for (fate, identifier) in decision.fates.iter().zip(&request.identifiers) {
+            match fate {
+                ImportFate::Ruled { changes, ruling } => {
+                    // There is more to an imported finding than its fields: without any of them it is forwarded still.
+                    self.became(became(ruling, FieldSet::EMPTY.with(Field::Note)), 1);
+                    self.of(&identifier.id, ruling.asked(changes), 1);
+                }
+                ImportFate::Duplicate(_) => self.became(Became::Duplicate, 1),
+                ImportFate::Invalid(_) => self.became(Became::Invalid, 1),
+                ImportFate::Foreign { enforcement, .. } => self.became(unforwarded(*enforcement), 1),
             }
         }
     }
 
-    /// What they said of a finding: of each change with its verdict.
-    pub(super) fn of<'v, 'u: 'v>(
+    /// That there was nothing to ask the policies about a rule, which met this.
+    pub(super) fn of_undecided(&self, enforcement: Option<Enforcement>) {
+        self.became(enforcement.map_or(Became::Whole, unforwarded), 1);
+    }
+
+    /// What they said of findings, of which this is the first: of each change with its verdict.
+    fn of<'v, 'u: 'v>(
         &mut self,
         finding: &str,
         asked: impl Iterator<Item = (&'v Change<'u>, &'v Rc<Verdict>)>,
+        findings: u64,
     ) {
         for (change, verdict) in asked {
+            self.count(change, verdict, findings);
             if let Answer::Denied(denial) = &verdict.enforced
                 && denial.reason == Reason::PolicyError
             {
@@ -60,7 +101,7 @@ impl<'r> Report<'r> {
             }
             if let Some(shadow) = &verdict.shadow {
                 ShadowDiffers {
-                    request_id: self.id.as_str(),
+                    request_id: self.passage.id.as_str(),
                     account: self.caller.account.as_str(),
                     principal: &self.caller.principal,
                     finding,
@@ -73,29 +114,97 @@ impl<'r> Report<'r> {
         }
     }
 
+    fn count(&self, change: &Change<'_>, verdict: &Verdict, findings: u64) {
+        let (counts, policies, role) = (&self.gate.counts, &self.gate.settings.policies, self.caller.role);
+        let (said, named) = match &verdict.enforced {
+            Answer::Allowed { by } => (Said::Allowed, by),
+            Answer::Denied(denial) => {
+                counts.denied(self.operation, role, why(denial.reason), findings);
+                (Said::from(self.does(change, denial)), &denial.policies)
+            }
+        };
+        counts.decided(self.operation, role, change.field(), said, findings);
+        for policy in named {
+            policies.decided(policy, role, said, findings);
+        }
+        if let Some(shadow) = &verdict.shadow {
+            let named = match shadow {
+                Answer::Allowed { by } => by,
+                Answer::Denied(denial) => &denial.policies,
+            };
+            policies.differed(named, difference(&verdict.enforced, shadow), findings);
+        }
+    }
+
+    /// What a denial does to this caller. A rule is denied as a whole, and so is what is about a finding as a whole.
+    fn does(&self, change: &Change<'_>, denial: &Denial) -> Enforcement {
+        let of_rule = matches!(self.operation, Operation::CreateAutomationRule | Operation::BatchUpdateAutomationRules);
+        let least = if of_rule || change.field().is_none() { Enforcement::Reject } else { Enforcement::Strip };
+        denial.enforcement.max(self.caller.minimum_enforcement).max(least)
+    }
+
+    fn became(&self, became: Became, findings: u64) {
+        self.gate.counts.became(self.operation, self.caller.role, became, findings);
+    }
+
     fn failed(&mut self, action: Action, policies: String) {
         let failure = (action, policies);
         if self.failures.contains(&failure) {
             return;
         }
-        PolicyFailed { request_id: self.id.as_str(), action: action.as_str(), reason: &failure.1 }.emit();
+        PolicyFailed { request_id: self.passage.id.as_str(), action: action.as_str(), reason: &failure.1 }.emit();
         self.failures.push(failure);
     }
 
     /// That the request was answered with this status. `denied` of its `findings` lost something.
-    pub(super) fn served(&self, operation: Operation, status: u16, findings: usize, denied: usize, began: Instant) {
+    pub(super) fn served(&self, status: u16, findings: usize, denied: usize, began: Instant) {
         RequestServed {
-            request_id: self.id.as_str(),
+            request_id: self.passage.id.as_str(),
+            trace_id: self.passage.trace_id(),
             account: self.caller.account.as_str(),
             principal: &self.caller.principal,
             proof: &self.caller.proof,
-            operation: operation.name(),
+            operation: self.operation.name(),
             status,
             findings,
             denied,
             began,
         }
         .emit();
+    }
+}
+
+/// What becomes of a finding by a ruling, of which these fields are left.
+fn became(ruling: &Ruling<'_>, kept: FieldSet) -> Became {
+    match ruling.enforcement {
+        None => Became::Whole,
+        Some(Enforcement::Strip) if !kept.is_empty() => Became::Stripped,
+        Some(met) => unforwarded(met),
+    }
+}
+
+/// What becomes of a finding of which nothing is forwarded.
+fn unforwarded(met: Enforcement) -> Became {
+    if met == Enforcement::Refuse { Became::Refused } else { Became::Rejected }
+}
+
+fn why(reason: Reason) -> Why {
+    match reason {
+        Reason::Forbidden => Why::Forbidden,
+        Reason::NoGrant => Why::NoGrant,
+        Reason::OwnerUnknown => Why::OwnerUnknown,
+        Reason::StateUnavailable => Why::StateUnavailable,
+        Reason::PolicyError => Why::PolicyError,
+    }
+}
+
+/// How the verdict of all policies differs from the one that counts.
+fn difference(enforced: &Answer, shadow: &Answer) -> Shadow {
+    match (enforced.denial(), shadow.denial()) {
+        (None, Some(_)) => Shadow::Denies,
+        (Some(_), None) => Shadow::Allows,
+        (Some(enforced), Some(shadow)) if enforced.enforcement != shadow.enforcement => Shadow::Enforcement,
+        _ => Shadow::Policies,
     }
 }
 

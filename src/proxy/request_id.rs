@@ -61,6 +61,19 @@ impl RequestId {
         Self(text)
     }
 
+    /// The 128 bits that it spells.
+    pub(super) fn bits(&self) -> u128 {
+        let digits = self.0.iter().filter_map(|digit| char::from(*digit).to_digit(16));
+        digits.fold(0, |bits, digit| bits << 4 | u128::from(digit))
+    }
+
+    /// Bits that look random, of which each depends on all of the id.
+    pub(super) fn random(&self) -> u64 {
+        let bits = self.bits();
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+        mix((bits >> 64) as u64 ^ mix(bits as u64))
+    }
+
     /// The 36 characters.
     #[expect(clippy::missing_panics_doc, reason = "hexadecimal digits and hyphens are UTF-8")]
     pub fn as_str(&self) -> &str {
@@ -97,6 +110,7 @@ mod tests {
         assert_eq!(RequestId::from_bits(u128::MAX).as_str(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
         let bits = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
         assert_eq!(RequestId::from_bits(bits).as_str(), "01234567-89ab-4def-8123-456789abcdef");
+        assert_eq!(RequestId::from_bits(bits).bits(), 0x0123_4567_89ab_4def_8123_4567_89ab_cdef);
         assert_eq!(RequestId::from_bits(bits).header_value(), "01234567-89ab-4def-8123-456789abcdef");
     }
 

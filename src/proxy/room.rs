@@ -85,6 +85,11 @@ impl Room {
         }))
     }
 
+    /// What counts it.
+    pub(super) fn load(&self) -> &LoadMetrics {
+        &self.0.metrics
+    }
+
     /// Takes room for a request with a body of so many bytes, or waits for it.
     pub(super) async fn take(&self, bytes: usize) -> Result<Taken, ApiError> {
         let (turn, leaves) = {

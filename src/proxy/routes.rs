@@ -3,6 +3,7 @@
 use crate::{
     finding::{Accounts, ApiError, Caller},
     state::FleetStates,
+    telemetry::metrics::UpstreamMetrics,
     upstream::{Readiness, Upstream},
 };
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct Route {
     pub upstream: Upstream,
     /// What looks findings up there, with a cache and a quota of its own; nothing where they are not looked up.
     pub states: Option<Arc<FleetStates>>,
+    /// What counts them.
+    pub counts: Arc<UpstreamMetrics>,
 }
 
 /// The ways to the backends of all Regions.
@@ -113,6 +116,7 @@ mod tests {
             region: (*region).into(),
             upstream: Upstream::embedded(Arc::new(Nobody)),
             states: None,
+            counts: Arc::default(),
         });
         Routes::new(routes.next().unwrap(), routes)
     }

@@ -14,7 +14,10 @@ use super::{
 use crate::{
     finding::ApiError,
     identity::{ClientCertificate, Peer},
-    telemetry::{events::HandshakeFailed, metrics::Shed},
+    telemetry::{
+        events::HandshakeFailed,
+        metrics::{LoadMetrics, Shed},
+    },
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONNECTION};
@@ -101,6 +104,7 @@ where
         free: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
         wanted: Notify::new(),
     });
+    listener.load.connections_limit(limits.connections);
     let room = Room::new(limits, listener.load);
     let make_service = &make_service;
     thread::scope(|scope| {
@@ -278,22 +282,44 @@ impl<S: Service> Worker<S> {
                     }
                 }
             };
+            self.shared.load().accepted();
             // A place is asked for after the connection is there: a worker that waits for a client must not keep a place
             // from the others.
             let places = &self.shared.places;
-            let mut place = pin!(Arc::clone(&places.free).acquire_owned());
-            let mut asks = interval(ASK_FOR_ROOM);
-            let place = loop {
-                tokio::select! {
-                    biased;
-                    place = &mut place => break place.ok(),
-                    () = &mut stop => return Some((stream, peer)),
-                    () = &mut announced, if !tally.leaving() => tally.announce_stop(),
-                    _ = asks.tick() => places.wanted.notify_waiters(),
+            let place = if let Ok(place) = Arc::clone(&places.free).try_acquire_owned() {
+                Some(place)
+            } else {
+                let _unplaced = Unplaced::new(self.shared.load());
+                let mut place = pin!(Arc::clone(&places.free).acquire_owned());
+                let mut asks = interval(ASK_FOR_ROOM);
+                loop {
+                    tokio::select! {
+                        biased;
+                        place = &mut place => break place.ok(),
+                        () = &mut stop => return Some((stream, peer)),
+                        () = &mut announced, if !tally.leaving() => tally.announce_stop(),
+                        _ = asks.tick() => places.wanted.notify_waiters(),
+                    }
                 }
             };
             self.shared.spawn(stream, peer, place);
         }
+    }
+}
+
+/// A connection that waits for a place.
+struct Unplaced<'l>(&'l LoadMetrics);
+
+impl<'l> Unplaced<'l> {
+    fn new(load: &'l LoadMetrics) -> Self {
+        load.unplaced(1);
+        Self(load)
+    }
+}
+
+impl Drop for Unplaced<'_> {
+    fn drop(&mut self) {
+        self.0.unplaced(-1);
     }
 }
 
@@ -311,6 +337,10 @@ fn queued(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
 }
 
 impl<S: Service> Shared<S> {
+    fn load(&self) -> &LoadMetrics {
+        self.room.load()
+    }
+
     /// Serves a connection in a task of its own, once it has a place.
     fn spawn(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
         let (shared, open) = (Rc::clone(self), Open::new(&self.tally));
@@ -319,7 +349,9 @@ impl<S: Service> Shared<S> {
                 Some(place) => Ok(place),
                 None => Arc::clone(&shared.places.free).acquire_owned().await,
             };
+            shared.load().open(1);
             shared.serve(stream, peer, &open).await;
+            shared.load().open(-1);
             drop((place, open));
         });
     }
@@ -344,7 +376,10 @@ impl<S: Service> Shared<S> {
                 };
                 match reason {
                     Ok(stream) => (stream, generation),
-                    Err(reason) => return HandshakeFailed { peer, reason: &reason }.emit(),
+                    Err(reason) => {
+                        self.load().handshake_failed();
+                        return HandshakeFailed { peer, reason: &reason }.emit();
+                    }
                 }
             }
         };

@@ -2,9 +2,11 @@
 //! common with it.
 
 use super::{
+    Passage,
     failed::{self, Failed, Outcome},
     handler::{Denied, Gate, Reply},
     lookup::{self, LookedUp},
+    passage::Leg,
     record::{self, Recorded},
     report::Report,
 };
@@ -12,10 +14,10 @@ use crate::{
     finding::{ApiError, BatchUpdate, Caller, Operation},
     gate::{Asked, Decision, Fate, Findings, Group, GroupAnswer, Knowledge, Merged, Plan, Wire, decide, merge},
     telemetry::events::AnswerDoubtful,
-    upstream::{Call, Failure, Upstream},
+    upstream::{Failure, Upstream},
 };
 use bytes::Bytes;
-use std::{ops::Range, time::Instant};
+use std::{ops::Range, pin::pin, time::Instant};
 use tokio::task::JoinSet;
 
 /// A group's request, and where in it the identifiers stand.
@@ -25,42 +27,52 @@ struct Sent {
 }
 
 impl Gate {
-    pub(super) async fn batch_update_findings(&self, body: &[u8], report: &mut Report<'_>) -> Result<Reply, Denied> {
-        let (caller, id, now) = (report.caller, report.id, report.now);
+    pub(super) async fn batch_update_findings(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        passage: &Passage<'_>,
+    ) -> Result<Reply, Denied> {
         let began = Instant::now();
         let request = BatchUpdate::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
-        let decide =
-            |knowledge| decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, now), knowledge);
+        let decide = |knowledge| {
+            decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, passage.now), knowledge)
+        };
         let findings = Findings::Asff(&request.identifiers);
-        let first = decide(self.before_look_up());
-        let looked_up = self.look_up(caller, findings, &first.depends_on_state(caller, findings), id).await;
+        let named = request.identifiers.len();
+        let first = passage.deciding(named, || decide(self.before_look_up()));
+        let looked_up = self.look_up(caller, findings, &first.depends_on_state(caller, findings), passage).await;
         let known = lookup::known(&looked_up);
-        let decision = if known.is_empty() { first } else { decide(Knowledge::OfEach(&known)) };
-        self.carry_out(&request, findings, (&decision, &looked_up), began, report).await
+        let decision =
+            if known.is_empty() { first } else { passage.deciding(named, || decide(Knowledge::OfEach(&known))) };
+        self.carry_out(caller, &request, findings, (&decision, &looked_up), began, passage).await
     }
 
     /// Does what was decided, and tells it.
     pub(super) async fn carry_out<W: Wire + Recorded>(
         &self,
+        caller: &Caller,
         request: &W,
         findings: Findings<'_>,
         (decision, looked_up): (&Decision<'_>, &LookedUp),
         began: Instant,
-        report: &mut Report<'_>,
+        passage: &Passage<'_>,
     ) -> Result<Reply, Denied> {
-        let (caller, id) = (report.caller, report.id);
+        let mut report = Report::new(self, W::OPERATION, caller, passage);
+        self.counts.findings(W::OPERATION, decision.fates.len());
         report.of_decision(|place| request.name(place), decision);
-        report.record(|draft| draft.updated(request, |place| request.name(place), findings, decision, looked_up));
-        let groups = match Plan::new(request, decision, id.as_str()) {
+        passage.record(|draft| draft.updated(request, |place| request.name(place), findings, decision, looked_up));
+        let groups = match Plan::new(request, decision, passage.id.as_str()) {
             Plan::Forward { groups } => groups,
             Plan::Refuse { message } => return Err(Denied::decided(ApiError::access_denied(message))),
         };
 
+        self.counts.groups(W::OPERATION, groups.len());
         let sent: Vec<Sent> = groups.iter().map(|group| write(request, group)).collect();
-        let outcomes = self.forward(W::OPERATION, caller, &sent).await;
+        let outcomes = passage.waiting(pin!(self.forward(W::OPERATION, caller, &sent, passage))).await;
         let forwarded = groups.iter().flat_map(|group| &group.findings);
         self.changed(caller, forwarded.filter_map(|place| findings.identifier(*place)));
-        report.record(|draft| draft.called(record::groups(&groups), &outcomes));
+        passage.record(|draft| draft.called(record::groups(&groups), &outcomes));
         let answers: Vec<GroupAnswer<W::Answer<'_>>> = outcomes
             .iter()
             .zip(&sent)
@@ -70,7 +82,7 @@ impl Gate {
             if let GroupAnswer::Failed { status, message, .. } = answer
                 && !failed::is_own(outcome)
             {
-                failed::tell(id, W::OPERATION, *status, message, began);
+                failed::tell(passage, W::OPERATION, *status, message, began);
             }
         }
 
@@ -81,14 +93,14 @@ impl Gate {
             .count();
         let reply = if let ([Ok(answer)], [GroupAnswer::AllProcessed], 0) = (&*outcomes, &*answers, denied) {
             // Byte for byte the answer that would be written here.
-            report.record(record::Draft::all_processed);
+            passage.record(record::Draft::all_processed);
             Reply::decided(answer.body.clone())
         } else {
-            match merge(request, decision, &groups, answers, id.as_str()) {
+            match merge(request, decision, &groups, answers, passage.id.as_str()) {
                 Merged::Body { body, not_asked, not_answered, fared } => {
-                    report.record(|draft| draft.fared(&fared));
+                    passage.record(|draft| draft.fared(&fared));
                     if not_asked + not_answered > 0 {
-                        AnswerDoubtful { request_id: id.as_str(), not_asked, not_answered }.emit();
+                        AnswerDoubtful { request_id: passage.id.as_str(), not_asked, not_answered }.emit();
                     }
                     Reply::decided(body)
                 }
@@ -96,7 +108,7 @@ impl Gate {
                     let at = failed::most_doubtful(&outcomes).unwrap_or(at);
                     let code = outcomes.get(at).and_then(Failed::of).and_then(|failed| failed.code);
                     let forwarded = groups.iter().flat_map(|group| &group.findings).copied();
-                    report.record(|draft| draft.failed(forwarded, code.as_deref()));
+                    passage.record(|draft| draft.failed(forwarded, code.as_deref()));
                     match outcomes.into_iter().nth(at) {
                         Some(outcome) => pass_failure::<W>(outcome).map_err(Denied::decided)?,
                         None => return Err(Denied::decided(ApiError::internal("no group failed"))),
@@ -104,26 +116,32 @@ impl Gate {
                 }
             }
         };
-        report.served(W::OPERATION, reply.status.as_u16(), decision.fates.len(), denied, began);
+        report.served(reply.status.as_u16(), decision.fates.len(), denied, began);
         Ok(reply)
     }
 
     /// Makes the calls, several at once where there are several.
-    async fn forward(&self, operation: Operation, caller: &Caller, sent: &[Sent]) -> Vec<Outcome> {
-        let call = |sent: &Sent| Call {
-            operation,
-            account: caller.account,
-            on_behalf: caller.into(),
-            query: None,
-            body: sent.body.clone(),
-        };
+    async fn forward(
+        &self,
+        operation: Operation,
+        caller: &Caller,
+        sent: &[Sent],
+        passage: &Passage<'_>,
+    ) -> Vec<Outcome> {
+        let call = |sent: &Sent| passage.call(operation, caller, None, sent.body.clone());
         let upstream = &self.routes.of(caller).upstream;
         if let [only] = sent {
-            return vec![upstream.call(call(only)).await];
+            let (call, leg) = call(only);
+            let outcome = upstream.call(call).await;
+            passage.called(leg.map(Leg::over).as_ref(), &outcome);
+            return vec![outcome];
         }
-        let spawn = |running: &mut JoinSet<(usize, Outcome)>, at: usize| {
-            let (upstream, call) = (upstream.clone(), call(&sent[at]));
-            running.spawn_local(async move { (at, Upstream::call(&upstream, call).await) });
+        let spawn = |running: &mut JoinSet<(usize, Outcome, Option<Leg>)>, at: usize| {
+            let (upstream, (call, leg)) = (upstream.clone(), call(&sent[at]));
+            running.spawn_local(async move {
+                let outcome = Upstream::call(&upstream, call).await;
+                (at, outcome, leg.map(Leg::over))
+            });
         };
         let mut running = JoinSet::new();
         let mut next = 0;
@@ -134,7 +152,10 @@ impl Gate {
                 next += 1;
             }
             match running.join_next().await {
-                Some(Ok((at, outcome))) => outcomes[at] = Some(outcome),
+                Some(Ok((at, outcome, leg))) => {
+                    passage.called(leg.as_ref(), &outcome);
+                    outcomes[at] = Some(outcome);
+                }
                 Some(Err(_)) => {}
                 None => break,
             }

@@ -34,6 +34,11 @@ impl FleetStates {
         })
     }
 
+    /// How many findings are kept, of all fleets together.
+    pub fn kept(&self) -> usize {
+        self.of.read().unwrap_or_else(PoisonError::into_inner).values().map(|states| states.kept()).sum()
+    }
+
     /// Forgets fleets that are no more. To be called when accounts are replaced.
     pub fn keep(&self, accounts: &Accounts) {
         let mut all = self.of.write().unwrap_or_else(PoisonError::into_inner);

@@ -97,6 +97,11 @@ impl States {
         self.cache.get(identifier, Instant::now())
     }
 
+    /// How many findings are kept.
+    pub fn kept(&self) -> usize {
+        self.cache.len()
+    }
+
     /// Finds each of the findings, in their order, and takes no longer than the deadline for it. What has not come by then is
     /// [`Unavailable::Deadline`]; the rest is there.
     ///

@@ -3,8 +3,9 @@
 //! Every line has the field `event` with a name that stays as it is, so that an alert may rely on it. Fields that callers
 //! or the backend had a hand in are strings, which both formats escape: nobody can forge a line.
 
+use super::trace::TraceId;
 use crate::finding::Proof;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::{
     net::SocketAddr,
     time::{Duration, Instant, SystemTime},
@@ -339,6 +340,41 @@ impl BundleRefused<'_> {
     }
 }
 
+/// Why something else is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelChange {
+    /// Somebody asked for it.
+    Asked,
+    /// Somebody asked for what the configuration says.
+    Reset,
+    /// The time of another level is over.
+    Ended,
+}
+
+/// From now on something else is logged than before.
+#[derive(Debug, Clone, Copy)]
+pub struct LogLevelChanged<'a> {
+    /// The level, or the directives.
+    pub level: &'a str,
+    /// When what the configuration says is logged again, if that is known.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub why: LevelChange,
+}
+
+impl LogLevelChanged<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        let why = match self.why {
+            LevelChange::Asked => "asked",
+            LevelChange::Reset => "reset",
+            LevelChange::Ended => "ended",
+        };
+        let until = self.until.map(|until| until.to_string());
+        warn!(event = "log_level_changed", level = self.level, until, why, "from now on something else is logged");
+    }
+}
+
 /// Changes of the configuration's files cannot be noticed at once.
 #[derive(Debug, Clone, Copy)]
 pub struct WatchFailed<'a> {
@@ -463,6 +499,8 @@ impl IssuerKeysFailed<'_> {
 pub struct RequestDenied<'a> {
     /// The request's id, as the caller has it.
     pub request_id: &'a str,
+    /// The trace that it belongs to, if that is known.
+    pub trace_id: Option<TraceId>,
     /// The caller's account.
     pub account: &'a str,
     /// The caller's principal.
@@ -483,6 +521,7 @@ impl RequestDenied<'_> {
         warn!(
             event = "request_denied",
             request_id = self.request_id,
+            trace_id = self.trace_id.map(display),
             account = self.account,
             principal = self.principal,
             proof = %self.proof,
@@ -499,6 +538,8 @@ impl RequestDenied<'_> {
 pub struct RequestServed<'a> {
     /// The request's id, as the caller has it.
     pub request_id: &'a str,
+    /// The trace that it belongs to, if that is known.
+    pub trace_id: Option<TraceId>,
     /// The caller's account.
     pub account: &'a str,
     /// The caller's principal.
@@ -525,6 +566,7 @@ impl RequestServed<'_> {
                 $level!(
                     event = "request_served",
                     request_id = self.request_id,
+                    trace_id = self.trace_id.map(display),
                     account = self.account,
                     principal = self.principal,
                     proof = %self.proof,
@@ -662,6 +704,24 @@ impl BreakerOpened<'_> {
     }
 }
 
+/// Spans could not be sent to the collector. Those after it are not told of until some were sent again.
+#[derive(Debug, Clone, Copy)]
+pub struct TraceExportFailed<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl TraceExportFailed<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            event = "trace_export_failed",
+            reason = self.reason,
+            "spans could not be sent to the collector; requests are served on"
+        );
+    }
+}
+
 /// The findings backend is well again, and calls go to it.
 #[derive(Debug, Clone, Copy)]
 pub struct BreakerClosed<'a> {
@@ -773,7 +833,7 @@ pub struct CredentialsObtained<'a> {
 impl CredentialsObtained<'_> {
     /// Writes the line.
     pub fn emit(&self) {
-        let expiry = self.expiry.and_then(|expiry| jiff::Timestamp::try_from(expiry).ok()).map(|at| at.to_string());
+        let expiry = self.expiry.and_then(|expiry| Timestamp::try_from(expiry).ok()).map(|at| at.to_string());
         info!(
             event = "credentials_obtained",
             access_key_id = self.access_key_id,

@@ -4,11 +4,15 @@
 //! has the same name and the same fields wherever it comes from. Other lines are for whoever debugs the gate.
 
 pub mod events;
+mod level;
 pub mod metrics;
+pub mod trace;
 
 use crate::config::{Log, LogFormat};
 use std::io::IsTerminal;
-use tracing_subscriber::{Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{Layer, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt};
+
+pub use level::{Limited, LogLevel, Shown};
 
 /// The log was set up already.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +20,8 @@ use tracing_subscriber::{Layer, Registry, layer::SubscriberExt, util::Subscriber
 pub struct InitError(#[from] tracing_subscriber::util::TryInitError);
 
 /// Sends the log of this process to standard error, from now on: for people on a terminal, else one JSON object a line.
-pub fn init(log: &Log) -> Result<(), InitError> {
+/// Returns what is logged, which can be changed.
+pub fn init(log: &Log) -> Result<LogLevel, InitError> {
     let terminal = std::io::stderr().is_terminal();
     let human = match log.format {
         LogFormat::Auto => terminal,
@@ -25,8 +30,10 @@ pub fn init(log: &Log) -> Result<(), InitError> {
     };
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let lines = lines(human, colour, std::io::stderr);
-    tracing_subscriber::registry().with(lines).with(log.level.targets().clone()).try_init()?;
-    Ok(())
+    // What is not logged costs no look at the filter: each line's place in the code knows, until the level is changed.
+    let (filter, handle) = reload::Layer::new(log.level.targets().clone());
+    tracing_subscriber::registry().with(lines).with(filter).try_init()?;
+    Ok(LogLevel::new(log.level.clone(), handle))
 }
 
 /// The layer that writes lines.

@@ -13,6 +13,7 @@ use crate::{
         self, Resolver, TrustError,
         body::{self, ReadError},
     },
+    telemetry::trace::Outgoing,
 };
 use aws_credential_types::Credentials;
 use bytes::Bytes;
@@ -63,6 +64,7 @@ struct Sending<'a> {
     whose: Whose<'a>,
     /// Nothing for a request that has none.
     body: Option<&'a Bytes>,
+    trace: Option<&'a Outgoing>,
 }
 
 impl HttpUpstream {
@@ -105,8 +107,12 @@ impl HttpUpstream {
         let uri = Cow::Owned(self.fixed.uri(&format!("{}{}", self.fixed.settings.url.base, inquiry.target()))?);
         let whose = Whose { account, by: &OnBehalf::gate() };
         let now = Instant::now();
-        self.send(&Sending { method: &Method::GET, uri, whose, body: None }, now, now + self.fixed.settings.timeout)
-            .await
+        self.send(
+            &Sending { method: &Method::GET, uri, whose, body: None, trace: None },
+            now,
+            now + self.fixed.settings.timeout,
+        )
+        .await
     }
 
     async fn send(&self, sending: &Sending<'_>, now: Instant, deadline: Instant) -> Result<Answer, Failure> {
@@ -178,7 +184,8 @@ impl Fixed {
             Some(query) => Cow::Owned(self.uri(&format!("{}?{query}", target.uri))?),
         };
         let body = if has_body { Some(&call.body) } else { None };
-        Ok(Sending { method: &target.method, uri, whose: call.whose(), body })
+        let trace = call.trace.as_deref().filter(|_| self.settings.trace);
+        Ok(Sending { method: &target.method, uri, whose: call.whose(), body, trace })
     }
 
     fn uri(&self, text: &str) -> Result<Uri, Failure> {
@@ -207,6 +214,9 @@ impl Fixed {
             sign((sending.method, &sending.uri, &body), &mut headers, credentials, &signer.region, SystemTime::now())?;
         } else {
             headers.insert(ACCOUNT, HeaderValue::from_str(sending.whose.account.as_str()).expect("digits"));
+        }
+        if let Some(trace) = sending.trace {
+            trace.write(&mut headers);
         }
         let mut request = Request::new(Payload::new(body));
         *request.method_mut() = sending.method.clone();

@@ -27,7 +27,7 @@ mod sign;
 
 use crate::{
     finding::{AccountId, Accounts, Caller, Operation, Proof, Role, outcome},
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, trace::Outgoing},
 };
 use ::http::HeaderValue;
 use bytes::Bytes;
@@ -58,6 +58,8 @@ pub struct Call {
     pub query: Option<String>,
     /// The request's body: JSON that the gate wrote itself. An operation that has a query sends none.
     pub body: Bytes,
+    /// The trace that it belongs to, for a backend that is told ([`HttpSettings::trace`]).
+    pub trace: Option<Box<Outgoing>>,
 }
 
 /// Who asked for a call: what credentials that carry the caller's name are called after.

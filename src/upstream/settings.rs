@@ -25,6 +25,9 @@ pub struct HttpSettings {
     pub idle_timeout: Duration,
     /// What signs requests. Where nothing does, the backend is told the caller's account in `x-findings-gate-account`.
     pub signer: Option<Signer>,
+    /// Whether the backend is told which trace a call belongs to, in `traceparent` and `tracestate`. No signature covers these: what
+    /// stands between here and the backend may have spans of its own.
+    pub trace: bool,
 }
 
 /// How requests are signed.
@@ -48,6 +51,7 @@ impl HttpSettings {
             idle_connections: 64,
             idle_timeout: Duration::from_secs(20),
             signer: None,
+            trace: true,
         }
     }
 }

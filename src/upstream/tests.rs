@@ -133,6 +133,7 @@ fn call(body: &str) -> Call {
         on_behalf: OnBehalf::gate(),
         query: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
+        trace: None,
     }
 }
 

@@ -79,6 +79,55 @@ fn a_reload_is_done_when_it_is_answered() {
 }
 
 #[test]
+fn what_is_logged_can_be_changed_and_comes_back() {
+    let upstream = Upstream::accepting();
+    let (gate, admin) = gate(&upstream);
+    let asked = |request: &str, body: &str| {
+        let mut client = Client::connect(admin);
+        client
+            .send(format!("{request} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes());
+        let answer = client.read();
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    };
+    let shown = |answer: (u16, String)| {
+        assert_eq!(answer.0, 200, "{}", answer.1);
+        serde_json::from_str::<Value>(&answer.1).unwrap()
+    };
+    let ordinary = || {
+        assert_eq!(gate.connect().update(&PAYMENTS, good("f")).processed(), ["f"]);
+        gate.log().matches("\"event\":\"request_served\"").count()
+    };
+    assert_eq!(shown(ask(admin, "GET /loglevel")), serde_json::json!({"level": "info", "configured": "info"}));
+    assert_eq!(ordinary(), 0, "what is ordinary is not logged");
+    for (request, body, told) in [
+        ("PUT /loglevel", "debgu", "did you mean `debug`"),
+        ("PUT /loglevel?for=ever", "debug", "expected a time"),
+        ("PUT /loglevel?until=10m", "debug", "`?for=10m`"),
+        ("PUT /loglevel", &"d".repeat(1025), "larger than 1024 bytes"),
+    ] {
+        let (status, text) = asked(request, body);
+        assert!(status == 400 && text.contains(told), "{status} {text}");
+    }
+    let (status, _) = asked("PUT /loglevel HTTP/1.1\r\norigin: http://evil.example\r\nx: ", "debug");
+    assert_eq!(status, 403);
+    assert_eq!(shown(ask(admin, "GET /loglevel"))["level"], "info");
+
+    assert_eq!(shown(asked("PUT /loglevel", "info,findings_gate::telemetry=debug"))["configured"], "info");
+    gate.wait_until(|| ordinary() > 0);
+    let until = shown(asked("POST /loglevel?for=300ms", "off"));
+    assert!(until["until"].is_string(), "{until}");
+    gate.wait_until(|| {
+        shown(ask(admin, "GET /loglevel")) == serde_json::json!({"level": "info", "configured": "info"})
+    });
+    asked("PUT /loglevel?for=1h", "debug");
+    assert_eq!(shown(ask(admin, "DELETE /loglevel"))["level"], "info");
+    for why in ["asked", "reset"] {
+        gate.wait_for_log(&["\"event\":\"log_level_changed\"", &format!("\"why\":\"{why}\"")]);
+    }
+    gate.goes_on();
+}
+
+#[test]
 fn a_gate_that_stops_is_not_ready() {
     let upstream = Upstream::accepting();
     let (gate, admin) = gate(&upstream);
@@ -108,10 +157,11 @@ fn what_was_counted_is_there_to_be_read_and_stays_over_a_reload() {
     assert_eq!(status, 200);
     for line in [
         "# TYPE findings_gate_requests counter",
-        r#"findings_gate_requests_total{operation="BatchUpdateFindings",status="200"} 2"#,
-        r#"findings_gate_requests_total{operation="none",status="403"} 2"#,
+        r#"findings_gate_requests_total{operation="BatchUpdateFindings",role="member",status="200"} 2"#,
+        r#"findings_gate_requests_total{operation="none",role="none",status="403"} 2"#,
         r#"findings_gate_upstream_calls_total{region="eu-west-1",operation="BatchUpdateFindings",outcome="success"} 2"#,
         r#"findings_gate_breaker_state{region="eu-west-1"} 0"#,
+        r#"findings_gate_policy_decisions_total{policy="all",role="member",verdict="allowed",enforcement="none"} 2"#,
     ] {
         assert!(text.lines().any(|written| written == line), "{line} is not in\n{text}");
     }

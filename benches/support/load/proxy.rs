@@ -13,10 +13,10 @@ use findings_gate::{
     policy::{Snapshot, load, pack},
     proxy::{
         Doors, Gate, GateSettings, Limits, Listener, PageTokens, Prepared, Records, Route, Routes, Shutdown, Tls,
-        TlsSettings, run,
+        TlsSettings, count_policies, run,
     },
     state::{FleetStates, StateSettings},
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, trace::Tracer},
     upstream::{BreakerSettings, ConductSettings, HttpSettings, RetrySettings, Signer, Supply, Upstream},
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -200,18 +200,22 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
     let accounts = Arc::new(Accounts::new(administrator(), members));
     let policies = load(&pack("baseline").expect("the pack is embedded")).unwrap_or_else(|error| panic!("{error:?}"));
     let snapshot = Snapshot::new(policies.rules().to_vec(), Arc::clone(&accounts), Enforcement::Strip);
+    let snapshot = snapshot.expect("the policies can be served with");
     let limits = Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() };
     let metrics = Arc::new(Metrics::new());
     let route = Route {
         region: "eu-west-1".into(),
         upstream: Upstream::http(upstream).expect("a backend without TLS").conducted(conduct(backend), &metrics),
         states: Some(Arc::new(FleetStates::new(StateSettings::default()))),
+        counts: metrics.upstream("eu-west-1"),
     };
     let settings = GateSettings {
         whoami: false,
         identity: Arc::new(Identity::new(vec![identity], accounts)),
         doors: Doors::new(&[]),
-        snapshot: Arc::new(snapshot.expect("the policies can be served with")),
+        tracer: Tracer::default(),
+        policies: count_policies(&snapshot, Enforcement::Strip, &metrics),
+        snapshot: Arc::new(snapshot),
         page_tokens: PageTokens::random().expect("the system has randomness"),
         routes: Routes::new(route, None),
         records: ways.audit.map(records),

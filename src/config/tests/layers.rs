@@ -3,7 +3,7 @@
 use super::*;
 
 /// Keys that do not go with the others: each has a test of its own.
-const OTHERS: [&str; 18] = [
+const OTHERS: [&str; 24] = [
     "upstream.data",
     "identity.*.rule",
     "identity.*.gate",
@@ -23,6 +23,13 @@ const OTHERS: [&str; 18] = [
     "identity.*.principal_header",
     "identity.*.signer",
     "identity.*.keys_url",
+    // Of builds that export: see `traces`.
+    "traces.endpoint",
+    "traces.sample",
+    "traces.headers",
+    "traces.service",
+    "traces.attributes",
+    "traces.ca",
 ];
 
 const REGIONS_AND_SIGNING: [(&str, &str); 13] = [
@@ -79,6 +86,7 @@ fn the_environment_overrides_every_key() {
         ("LISTEN__TLS__CLIENT_CERTIFICATE", "required"),
         ("LISTEN__TLS__CLIENT_CRL", &crl),
         ("ADMIN__ADDRESS", "127.0.0.1:81"),
+        ("TRACES__BACKEND", "on"),
         ("POLICIES__PATH", "pack:baseline, /etc/policies"),
         ("POLICIES__DEFAULT_ENFORCEMENT", "strip"),
         ("ACCOUNTS__FILE", &accounts),
@@ -121,6 +129,7 @@ fn the_environment_overrides_every_key() {
     let config = place.load_with(&environment, &Flags::default()).unwrap();
     assert_eq!(config.listen.address.to_string(), "0.0.0.0:80");
     assert_eq!(config.listen.workers.get(), 2);
+    assert_eq!(config.traces.backend, TellBackend::On);
     let discovery = config.discovery.unwrap();
     assert_eq!((discovery.refresh.as_secs(), discovery.wait.as_secs()), (20, 3));
     let clients = config.listen.tls.unwrap().clients.unwrap();

@@ -2,6 +2,8 @@
 
 use crate::finding::Operation;
 use std::{
+    fmt,
+    marker::PhantomData,
     sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -20,18 +22,25 @@ pub(super) struct Counters<const ROWS: usize, const COLUMNS: usize>([[AtomicU64;
 
 impl<const ROWS: usize, const COLUMNS: usize> Counters<ROWS, COLUMNS> {
     pub(super) fn add(&self, row: usize, column: usize) {
-        self.0[row][column].fetch_add(1, Relaxed);
+        self.add_many(row, column, 1);
+    }
+
+    pub(super) fn add_many(&self, row: usize, column: usize, count: u64) {
+        self.0[row][column].fetch_add(count, Relaxed);
     }
 
     pub(super) fn get(&self, row: usize, column: usize) -> u64 {
         self.0[row][column].load(Relaxed)
     }
 
+    pub(super) fn row(&self, row: usize) -> [u64; COLUMNS] {
+        self.0[row].each_ref().map(|cell| cell.load(Relaxed))
+    }
+
     /// The rows in which anything was counted, with their places: what nobody uses takes no line of the exposition. (Of a row
     /// that is in use all columns are there, so that the first error of an operation shows as a step from zero.)
     pub(super) fn rows(&self) -> impl Iterator<Item = (usize, [u64; COLUMNS])> {
-        let counts = self.0.iter().map(|row| row.each_ref().map(|cell| cell.load(Relaxed)));
-        counts.enumerate().filter(|(_, row)| row.iter().any(|count| *count > 0))
+        (0..ROWS).map(|row| (row, self.row(row))).filter(|(_, row)| row.iter().any(|count| *count > 0))
     }
 }
 
@@ -59,41 +68,137 @@ impl Gauge {
     }
 }
 
-/// The upper bounds of the buckets, in milliseconds: from what a backend in the next rack takes to the longest `upstream.timeout`
-/// that anybody should want. The last bucket has no bound.
-const BOUNDS: [u64; 14] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
-
-/// Times, counted by how long they were. The library's own histogram takes a lock for each; this one takes none, so a reader
-/// may see a time in its bucket that is not yet in the sum.
-#[derive(Debug, Default)]
-pub(super) struct Times {
-    buckets: [AtomicU64; BOUNDS.len() + 1],
-    nanos: AtomicU64,
+/// What a histogram's buckets end at.
+pub(super) trait Scale: 'static {
+    /// The upper bounds, at most [`MOST_BOUNDS`]. Above the last there is one bucket more.
+    const BOUNDS: &'static [u64];
+    /// How many of what is counted make one of what is exposed.
+    const UNIT: f64;
 }
 
-/// What was read of [`Times`].
+const MOST_BOUNDS: usize = 15;
+const MILLIS: u64 = 1_000_000;
+const SECOND: f64 = 1e9;
+
+/// Times of somebody else: from what a backend in the next rack takes to the longest `upstream.timeout` that anybody should want.
+#[derive(Debug)]
+pub(super) struct Others;
+
+impl Scale for Others {
+    const BOUNDS: &'static [u64] = &[
+        MILLIS,
+        2 * MILLIS,
+        5 * MILLIS,
+        10 * MILLIS,
+        25 * MILLIS,
+        50 * MILLIS,
+        100 * MILLIS,
+        250 * MILLIS,
+        500 * MILLIS,
+        1_000 * MILLIS,
+        2_500 * MILLIS,
+        5_000 * MILLIS,
+        10_000 * MILLIS,
+        30_000 * MILLIS,
+    ];
+    const UNIT: f64 = SECOND;
+}
+
+/// Times of the gate itself: from one finding whose verdicts are known to a hundred that are all new.
+#[derive(Debug)]
+pub(super) struct Own;
+
+impl Scale for Own {
+    const BOUNDS: &'static [u64] = &[
+        10_000,
+        25_000,
+        50_000,
+        100_000,
+        250_000,
+        500_000,
+        MILLIS,
+        2_500_000,
+        5 * MILLIS,
+        10 * MILLIS,
+        25 * MILLIS,
+        100 * MILLIS,
+        1_000 * MILLIS,
+    ];
+    const UNIT: f64 = SECOND;
+}
+
+/// Things of one request, of which it has at most a hundred.
+#[derive(Debug)]
+pub(super) struct Things;
+
+impl Scale for Things {
+    const BOUNDS: &'static [u64] = &[0, 1, 2, 3, 5, 10, 20, 50, 100];
+    const UNIT: f64 = 1.0;
+}
+
+/// Sizes, counted by how large they are. The library's own histogram takes a lock for each; this one takes none, so a reader may
+/// see a size in its bucket that is not yet in the sum.
+pub(super) struct Histogram<S> {
+    buckets: [AtomicU64; MOST_BOUNDS + 1],
+    sum: AtomicU64,
+    scale: PhantomData<S>,
+}
+
+/// What was read of one [`Histogram`], or of several together.
 #[derive(Debug, PartialEq)]
 pub(super) struct Read {
-    /// Seconds in all.
+    /// In what is exposed, such as seconds.
     pub(super) sum: f64,
     pub(super) count: u64,
-    /// Upper bounds in seconds, and how many lie in each and not below it.
-    pub(super) buckets: [(f64, u64); BOUNDS.len() + 1],
+    /// Upper bounds, and how many lie in each and not below it.
+    pub(super) buckets: Vec<(f64, u64)>,
 }
 
-impl Times {
-    pub(super) fn add(&self, time: Duration) {
-        let bucket = BOUNDS.iter().position(|bound| time <= Duration::from_millis(*bound)).unwrap_or(BOUNDS.len());
+impl<S: Scale> Histogram<S> {
+    pub(super) fn add(&self, size: u64) {
+        let bucket = S::BOUNDS.iter().position(|bound| size <= *bound).unwrap_or(S::BOUNDS.len());
         self.buckets[bucket].fetch_add(1, Relaxed);
-        self.nanos.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.sum.fetch_add(size, Relaxed);
     }
 
+    pub(super) fn add_time(&self, time: Duration) {
+        self.add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    #[cfg(test)]
     pub(super) fn read(&self) -> Read {
-        let bound =
-            |at: usize| BOUNDS.get(at).map_or(f64::INFINITY, |bound| Duration::from_millis(*bound).as_secs_f64());
-        let buckets = std::array::from_fn(|at| (bound(at), self.buckets[at].load(Relaxed)));
-        let sum = Duration::from_nanos(self.nanos.load(Relaxed)).as_secs_f64();
+        Self::read_all([self])
+    }
+
+    /// Reads several as if all had been counted in one.
+    pub(super) fn read_all<'h>(all: impl IntoIterator<Item = &'h Self>) -> Read {
+        let bounds = S::BOUNDS.iter().map(|bound| exposed(*bound) / S::UNIT).chain([f64::INFINITY]);
+        let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
+        let mut sum = 0.0;
+        for one in all {
+            sum += exposed(one.sum.load(Relaxed)) / S::UNIT;
+            for ((_, count), cell) in buckets.iter_mut().zip(&one.buckets) {
+                *count += cell.load(Relaxed);
+            }
+        }
         Read { sum, count: buckets.iter().map(|(_, count)| count).sum(), buckets }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is exposed is a float: 52 bits of nanoseconds are a month")]
+pub(super) const fn exposed(number: u64) -> f64 {
+    number as f64
+}
+
+impl<S> Default for Histogram<S> {
+    fn default() -> Self {
+        Self { buckets: std::array::from_fn(|_| AtomicU64::new(0)), sum: AtomicU64::new(0), scale: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Histogram<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Histogram").field("sum", &self.sum).finish_non_exhaustive()
     }
 }
 
@@ -113,26 +218,41 @@ mod tests {
         let counters = Counters::<3, 2>::default();
         assert_eq!(counters.rows().count(), 0);
         counters.add(1, 0);
-        counters.add(1, 0);
-        assert_eq!(counters.rows().collect::<Vec<_>>(), [(1, [2, 0])]);
-        assert_eq!((counters.get(1, 0), counters.get(2, 1)), (2, 0));
+        counters.add_many(1, 0, 4);
+        assert_eq!(counters.rows().collect::<Vec<_>>(), [(1, [5, 0])]);
+        assert_eq!((counters.get(1, 0), counters.get(2, 1)), (5, 0));
     }
 
     #[test]
     fn a_time_is_in_the_first_bucket_that_holds_it() {
-        let times = Times::default();
+        let times = Histogram::<Others>::default();
         for (millis, bucket) in [(0, 0), (1, 0), (2, 1), (3, 2), (30_000, 13), (30_001, 14), (1 << 40, 14)] {
             let before = times.read();
-            times.add(Duration::from_millis(millis));
+            times.add_time(Duration::from_millis(millis));
             let after = times.read();
             assert_eq!(after.count, before.count + 1);
             assert_eq!(after.buckets[bucket].1, before.buckets[bucket].1 + 1, "{millis} ms");
         }
         let Read { buckets, .. } = times.read();
         assert_eq!((buckets[0].0, buckets[13].0, buckets[14].0), (0.001, 30.0, f64::INFINITY));
-        let times = Times::default();
-        times.add(Duration::from_millis(250));
-        times.add(Duration::from_millis(1250));
-        assert!((times.read().sum - 1.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn several_are_read_as_one() {
+        let [one, other] = [(); 2].map(|()| Histogram::<Things>::default());
+        one.add(1);
+        one.add(100);
+        other.add(1);
+        other.add(101);
+        let read = Histogram::read_all([&one, &other]);
+        assert_eq!((read.count, read.buckets[1], read.buckets[8], read.buckets[9].1), (4, (1.0, 2), (100.0, 1), 1));
+        assert!((read.sum - 203.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn bounds_ascend_and_have_room() {
+        for bounds in [Others::BOUNDS, Own::BOUNDS, Things::BOUNDS] {
+            assert!(bounds.len() <= MOST_BOUNDS && bounds.is_sorted_by(|a, b| a < b), "{bounds:?}");
+        }
     }
 }

@@ -76,6 +76,7 @@ fn call(principal: &str) -> Call {
         on_behalf: OnBehalf { principal: principal.into(), ..OnBehalf::gate() },
         query: None,
         body: Bytes::from_static(b"{}"),
+        trace: None,
     }
 }
 
