@@ -80,7 +80,7 @@ def context():
     run("buildah", *STORE, "rmi", "--force", "context")
     run("cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version", "1", cwd=copied)
     there = {path.relative_to(copied).parts[0] for path in copied.rglob("*") if path.is_file()}
-    assert there == {"Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "src", "policies", "benches", "examples", "deploy"}, there
+    assert there == {"Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "src", "policies", "docs", "benches", "examples", "deploy"}, there
     assert os.access(copied / "deploy/container/rootfs", os.X_OK)
     # What the sources take in at build time lies in the context, too.
     for source in (copied / "src").rglob("*.rs"):
