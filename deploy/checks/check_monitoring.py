@@ -175,9 +175,6 @@ SELDOM = {
     "findings_gate_accounts",
     "findings_gate_breaker_held_back_total",
     "findings_gate_breaker_openings_total",
-    # Of gates whose policies are bundles: docs/bundles.md says what to watch.
-    "findings_gate_bundle_fetches_total",
-    "findings_gate_bundle_last_success_timestamp_seconds",
     "findings_gate_policies",
     "findings_gate_quota_waiting",
     "findings_gate_request_findings",
