@@ -115,8 +115,7 @@ impl Veiled {
     }
 
     fn doubt_about(&mut self, question: &Question<'_>, verdict: &Verdict) -> Option<Doubt> {
-        // That it depends on how the finding is, is told already.
-        if self.hidden.is_empty() || verdict.open {
+        if self.hidden.is_empty() {
             return None;
         }
         let set = self.set(question.caller.role, question.change.action())?;

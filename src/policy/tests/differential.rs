@@ -254,10 +254,10 @@ const ACTIONS: &[&str] = &[
     r#"action == Action::"Note""#,
 ];
 
-fn policy() -> impl Strategy<Value = String> {
+fn policy(conditions: Vec<(&'static str, &'static str)>) -> impl Strategy<Value = String> {
     let annotations = select(&["", r#"@enforce("strip")"#, r#"@enforce("reject")"#, r#"@enforce("refuse")"#][..]);
     let parts =
-        (any::<bool>(), select(PRINCIPALS), select(ACTIONS), select(RESOURCES), select(CONDITIONS), any::<bool>());
+        (any::<bool>(), select(PRINCIPALS), select(ACTIONS), select(RESOURCES), select(conditions), any::<bool>());
     (parts, annotations, 0..6u8).prop_map(
         |((permit, principal, action, resource, (only, condition), unless), annotation, shadow)| {
             let action = if only.is_empty() { action.to_owned() } else { format!(r#"action == Action::"{only}""#) };
@@ -276,17 +276,28 @@ fn policies() -> impl Strategy<Value = Arc<Snapshot>> {
 
 /// The same, of fewer policies than that, and one that permits everything.
 pub(crate) fn fewer_policies(than: usize) -> impl Strategy<Value = Arc<Snapshot>> {
-    let rules = prop::collection::vec(policy(), 1..than).prop_filter_map("no policy that loads", |policies| {
-        let grant = r#"@id("grant") permit (principal, action, resource);"#.to_owned();
-        let with_ids =
-            policies.iter().enumerate().map(|(at, policy)| format!(r#"@id("p{at}") {policy}"#)).chain([grant]);
-        let good: Vec<PolicyText> = with_ids
-            .map(|text| PolicyText { name: "generated.cedar".into(), text })
-            .filter(|text| load(std::slice::from_ref(text)).is_ok())
-            .collect();
-        let rules = load(&good).ok()?.rules().to_vec();
-        Some(rules)
-    });
+    policies_over(CONDITIONS.to_vec(), than)
+}
+
+/// The same, with conditions that have one of these words in them.
+pub(crate) fn policies_that_mention(words: &[&str], than: usize) -> impl Strategy<Value = Arc<Snapshot>> {
+    let mentions = |condition: &&(&str, &str)| words.iter().any(|word| condition.1.contains(word));
+    policies_over(CONDITIONS.iter().filter(mentions).copied().collect(), than)
+}
+
+fn policies_over(conditions: Vec<(&'static str, &'static str)>, than: usize) -> impl Strategy<Value = Arc<Snapshot>> {
+    let rules =
+        prop::collection::vec(policy(conditions), 1..than).prop_filter_map("no policy that loads", |policies| {
+            let grant = r#"@id("grant") permit (principal, action, resource);"#.to_owned();
+            let with_ids =
+                policies.iter().enumerate().map(|(at, policy)| format!(r#"@id("p{at}") {policy}"#)).chain([grant]);
+            let good: Vec<PolicyText> = with_ids
+                .map(|text| PolicyText { name: "generated.cedar".into(), text })
+                .filter(|text| load(std::slice::from_ref(text)).is_ok())
+                .collect();
+            let rules = load(&good).ok()?.rules().to_vec();
+            Some(rules)
+        });
     // In one fleet in three, and in two.
     (rules, 0..3u8).prop_filter_map("no policies to serve with", |(rules, several)| {
         let accounts = if several == 0 { accounts() } else { fleets() };
