@@ -102,6 +102,15 @@ ROWS = [
         ],
     ),
     (
+        "Records",
+        [
+            ("Records of decisions", "Lines of the audit log. What is shed is on record nowhere.", "reqps", [(by("result", f"rate(findings_gate_audit_records_total{{{OF}}}{RATE})"), "{{result}}")]),
+            ("How long a write takes", "One write holds all records that gathered during the one before.", "s", [(f"histogram_quantile(0.99, sum by (le) (rate(findings_gate_audit_write_duration_seconds_bucket{{{OF}}}{RATE})))", "99 %")]),
+            ("Records that wait", "At the limit, requests wait, are refused or go unrecorded (audit.on_full).", "none", [(f"sum(findings_gate_audit_waiting{{{OF}}})", "waiting"), (f"sum(findings_gate_audit_queue_limit{{{OF}}})", "limit")]),
+            ("Audit log", "1: nothing can be written.", "none", [("max by (instance) (findings_gate_audit_failing{%s})" % OF, "{{instance}}")]),
+        ],
+    ),
+    (
         "Process",
         [
             ("Processor", "Cores.", "none", [(by("instance", rate("process_cpu_seconds_total")), "{{instance}}")]),

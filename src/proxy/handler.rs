@@ -224,7 +224,7 @@ impl Gate {
             peer: peer.address.to_string(),
             operation,
             snapshot: self.settings.snapshot.digest(),
-            time: passage.now,
+            time: passage.now(),
             answer,
             duration_us: u64::try_from(passage.took().as_micros()).unwrap_or(u64::MAX),
         };

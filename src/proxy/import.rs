@@ -28,7 +28,7 @@ impl Gate {
         let request = BatchImport::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         own_account(caller, &request)?;
         let decide =
-            |knowledge| decide_import(&mut *self.engine.borrow_mut(), caller, &request, passage.now, knowledge);
+            |knowledge| decide_import(&mut *self.engine.borrow_mut(), caller, &request, passage.now(), knowledge);
         let findings = Findings::Asff(&request.identifiers);
         let named = request.identifiers.len();
         let first = passage.deciding(named, || decide(self.before_look_up()));

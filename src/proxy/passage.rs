@@ -29,8 +29,7 @@ pub(super) struct Passage<'g> {
     operation: Cell<Option<Operation>>,
     role: Cell<Option<Role>>,
     counts: &'g WorkerMetrics,
-    /// What policies take for now, whenever they are asked.
-    pub(super) now: Timestamp,
+    now: Cell<Timestamp>,
     /// Its record, if there is to be one.
     draft: RefCell<Option<Draft>>,
     /// Nothing where the caller says nothing of a trace, and none is to begin here.
@@ -76,8 +75,13 @@ impl<'g> Passage<'g> {
     ) -> Self {
         let (waited, operation, role) = (Cell::default(), Cell::default(), Cell::default());
         let trace = Trace::of(&id, method, headers, tracer);
-        let (began, now, draft) = (Instant::now(), Timestamp::now(), RefCell::new(draft));
+        let (began, now, draft) = (Instant::now(), Cell::new(Timestamp::now()), RefCell::new(draft));
         Self { id, began, waited, operation, role, counts, now, draft, trace }
+    }
+
+    /// What policies take for now, whenever they are asked: when all of the request was there.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now.get()
     }
 
     /// Adds to its record, if there is to be one.
@@ -102,8 +106,9 @@ impl<'g> Passage<'g> {
         self.operation.get()
     }
 
-    /// It is this caller's.
+    /// It is this caller's, and all of it is there.
     pub(super) fn is_of(&self, caller: &Caller) {
+        self.now.set(Timestamp::now());
         self.role.set(Some(caller.role));
         self.span("identify", self.recorded().map(|_| self.began), || {
             vec![("findings_gate.role", caller.role.as_str().into())]

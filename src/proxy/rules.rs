@@ -94,7 +94,7 @@ impl Gate {
         name: &str,
         report: &mut Report<'_>,
     ) -> RuleDecision<'u> {
-        let decided = RuleDecision::of(&mut *self.engine.borrow_mut(), caller, update, operation, report.passage.now);
+        let decided = RuleDecision::of(&mut *self.engine.borrow_mut(), caller, update, operation, report.passage.now());
         report.passage.record(|draft| draft.rule(name, &decided));
         match &decided.decision {
             Some(decision) => report.of_decision(|_| name, decision),

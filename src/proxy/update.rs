@@ -36,7 +36,7 @@ impl Gate {
         let began = Instant::now();
         let request = BatchUpdate::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let decide = |knowledge| {
-            decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, passage.now), knowledge)
+            decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, passage.now()), knowledge)
         };
         let findings = Findings::Asff(&request.identifiers);
         let named = request.identifiers.len();

@@ -28,7 +28,7 @@ impl Gate {
         };
         let note = request.update.note(&caller.principal);
         let decide = |knowledge| {
-            let asked = Asked::of_update_v2(&request, &named, note.as_ref(), passage.now);
+            let asked = Asked::of_update_v2(&request, &named, note.as_ref(), passage.now());
             decide(&mut *self.engine.borrow_mut(), caller, asked, knowledge)
         };
         let findings = Findings::Ocsf { names: &request.findings, named: &named };
