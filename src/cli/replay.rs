@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use std::{path::PathBuf, sync::Arc};
 
 pub(super) const ABOUT: &str = "\
-Decide recorded requests again with other policies, and show what would have been decided otherwise.
+Decide recorded requests again with other policies.
 
 Where `diff` asks all that policies distinguish, this asks what was really asked: each request of the audit log, at its own time and with the \
 findings as they were, by the code of the live gate. The accounts are those of today. What is compared with is what is on record, or with --old \

@@ -21,7 +21,7 @@ use super::{Exit, Failure, Printer};
 use clap::{Args, Subcommand};
 
 pub(super) const ABOUT: &str = "\
-Read the audit log: is it whole, what happened, what was decided on a request.
+Read the audit log: verify it, show a request, find requests.
 
 The log is JSON Lines, in the file that `audit.file` names and the rotated ones beside it, which are found by themselves. A rotated file, a \
 directory or `-` for standard input can be named as well. docs/audit.md describes the format, docs/audit.schema.json holds other programs \

@@ -23,8 +23,7 @@ Examples:
   findings-gate bundle fetch --config findings-gate.toml
   findings-gate bundle fetch --allow-rollback
 
-Exit codes: 0 the cache has what is at the URL · 1 broke, or nothing came · 2 not
-signed as it must be, or older than what is kept · 3 invalid · 64 usage";
+Exit codes: 0 it is in the cache · 1 none came · 2 badly signed, or too old · 3 invalid · 64 usage";
 
 /// Arguments of `bundle fetch`.
 #[derive(Debug, Args)]

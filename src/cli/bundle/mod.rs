@@ -35,8 +35,7 @@ Examples:
   findings-gate bundle sign --key release.key prod.tar
   findings-gate bundle verify --key release.pub prod.tar
 
-Exit codes: 0 done · 1 broke · 2 not signed as it must be, or older than what is
-used · 3 the policies or the bundle invalid · 64 usage";
+Exit codes: 0 done · 1 broke · 2 badly signed, or too old · 3 something invalid · 64 usage";
 
 /// Arguments of `bundle`.
 #[derive(Debug, Args)]

@@ -24,8 +24,7 @@ Examples:
   findings-gate bundle verify --format json --key release.pub prod.tar \\
       | jq .number
 
-Exit codes: 0 good · 1 broke · 2 not signed as it must be · 3 signed, and cannot
-be loaded · 64 usage";
+Exit codes: 0 good · 1 broke · 2 badly signed · 3 signed, and cannot be loaded · 64 usage";
 
 /// Arguments of `bundle verify`.
 #[derive(Debug, Args)]
