@@ -325,6 +325,17 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Writes the record of a request that is given up. Nobody waits for it.
+    pub fn leave(self, line: &Line<'_>) {
+        let shared = &self.log.0;
+        match self.permit {
+            Some(permit) => shared.send(Item::Line { text: text(line), done: None, place: Some(permit) }),
+            None => shared.shed(1),
+        }
+    }
+}
+
 fn line(event: Event<'_>) -> Vec<u8> {
     text(&Line { version: VERSION, time: Timestamp::now(), event })
 }

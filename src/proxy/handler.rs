@@ -140,12 +140,13 @@ impl Gate {
                 return Self::deny(&caller, &asked, &error.into(), passage);
             }
         };
+        let mut open = Open { gate: self, passage, caller: &caller, head: &head, peer, place };
         let answer = self.carry(&head, &caller, &body, passage).await;
         let operation = record::called(passage.operation(), &head.method, head.uri.path());
-        if let Some(place) = place {
+        if let Some(place) = open.place.take() {
             let told = match &answer {
                 Ok(reply) => reply.told(),
-                Err(denied) => told(&denied.error),
+                Err(denied) => record::told(&denied.error, denied.decided, self.masks()),
             };
             let line = self.record_of(passage, Some(&caller), peer, operation.clone(), told);
             let written = pin!(place.record(&line));
@@ -159,10 +160,15 @@ impl Gate {
                 return error_response(&error, id);
             }
         }
+        drop(open);
         match answer {
             Ok(reply) => reply.into_response(id, head.headers),
             Err(denied) => Self::deny(&caller, &operation, &denied, passage),
         }
+    }
+
+    fn masks(&self) -> audit::Masks {
+        self.settings.records.as_ref().map_or(audit::Masks::NONE, |records| records.masks)
     }
 
     /// Who is calling, as far as the head and others say. What the head proves wrong is refused before the body costs anything.
@@ -189,7 +195,7 @@ impl Gate {
         CallerUnknown { request_id: id.as_str(), peer: peer.address, code: error.code, reason: &error.message }.emit();
         if let Some(records) = self.settings.records.as_ref().filter(|records| records.unidentified) {
             let operation = record::called(None, &head.method, head.uri.path());
-            let line = self.record_of(passage, None, peer, operation, told(error));
+            let line = self.record_of(passage, None, peer, operation, record::told(error, false, self.masks()));
             // It is refused either way, so nothing depends on its record.
             if let Ok(place) = records.log.place().await {
                 let _ = place.record(&line).await;
@@ -347,9 +353,29 @@ impl Service for Gate {
     }
 }
 
-/// An error of the gate's own, for a record.
-fn told(error: &ApiError) -> audit::Answer<'static> {
-    audit::Answer { status: error.status, error: Some(error.code.into()), message: Some(error.message.clone().into()) }
+/// A request that has a place in the audit log and no record yet.
+struct Open<'r> {
+    gate: &'r Gate,
+    passage: &'r Passage<'r>,
+    caller: &'r Caller,
+    head: &'r Parts,
+    peer: &'r Peer,
+    place: Option<Place>,
+}
+
+/// A stop cut it short. What it did by then is on record all the same.
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let Some(place) = self.place.take() else { return };
+        self.passage.record(Draft::given_up);
+        let operation = record::called(self.passage.operation(), &self.head.method, self.head.uri.path());
+        let answer = audit::Answer {
+            status: 503,
+            error: Some("ServiceUnavailableException".into()),
+            message: Some("cut short by a stop, and not answered".into()),
+        };
+        place.leave(&self.gate.record_of(self.passage, Some(self.caller), self.peer, operation, answer));
+    }
 }
 
 /// Why a call fails as a whole.

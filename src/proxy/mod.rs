@@ -11,6 +11,7 @@
 //! forwarded must also be recorded. Only the deadline of a stop cuts it short.
 
 mod body;
+mod carried;
 mod connection;
 mod doors;
 mod drain;

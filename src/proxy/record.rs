@@ -9,7 +9,7 @@ use super::{
 use crate::{
     audit::{self, Answered, Call, Event, Line, Masks, Ruling, VERSION, Verdict, Word},
     finding::{
-        AccountId, BatchUpdate, BatchUpdateV2, Caller, Change, Enforcement, FieldSet, Operation, State, Text,
+        AccountId, ApiError, BatchUpdate, BatchUpdateV2, Caller, Change, Enforcement, FieldSet, Operation, State, Text,
         Timestamp, Value,
         outcome::code,
         outcome_rules::{AnsweredRules, UnprocessedRule},
@@ -256,6 +256,29 @@ impl Draft {
         }
     }
 
+    /// What was forwarded, and of which nobody heard what became of it.
+    pub(super) fn given_up(&mut self) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.why.as_deref() == Some(why::REFUSED)) {
+            finding.why = Some(why::UNKNOWN.into());
+        }
+    }
+
+    /// That the call with these rules, by their places, came to an error.
+    pub(super) fn rules_failed(&mut self, forwarded: &[usize], error: &ApiError) {
+        self.calls.push(Call {
+            fields: Vec::new(),
+            findings: forwarded.len(),
+            status: error.status,
+            error: Some(error.code.into()),
+            request_id: None,
+        });
+        for place in forwarded {
+            if let Some(rule) = self.findings.get_mut(*place) {
+                rule.why = Some(if error.status >= 500 { why::UNKNOWN } else { error.code }.into());
+            }
+        }
+    }
+
     /// What the backend answered about the rules that were forwarded, by their places: one that it does not name is processed.
     pub(super) fn rules_answered(&mut self, forwarded: &[usize], reply: &Reply) {
         let is_made = reply.status == http::StatusCode::OK;
@@ -267,14 +290,19 @@ impl Draft {
             error: error.map(|kind| kind.to_owned().into()),
             request_id: None,
         });
-        let answer: AnsweredRules = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let answer: Option<AnsweredRules> = serde_json::from_slice(&reply.body).ok();
+        let (is_made, is_read) = (is_made && answer.is_some(), answer.is_some());
+        let answer = answer.unwrap_or_default();
         for place in forwarded {
             let Some(rule) = self.findings.get_mut(*place) else { continue };
             let named = |unprocessed: &&UnprocessedRule| unprocessed.rule_arn.as_deref() == Some(&*rule.id);
             let refused = answer.unprocessed_automation_rules.iter().find(named);
             (rule.outcome, rule.why) = match refused {
                 None if is_made => (audit::Outcome::Processed, None),
-                None => (audit::Outcome::Unprocessed, Some(error.unwrap_or(why::UNKNOWN).to_owned().into())),
+                None => {
+                    let why = error.filter(|_| is_read).unwrap_or(why::UNKNOWN);
+                    (audit::Outcome::Unprocessed, Some(why.to_owned().into()))
+                }
                 Some(refused) => {
                     let code = refused.error_code.map_or(why::UNKNOWN.into(), |code| code.to_string().into());
                     (audit::Outcome::Unprocessed, Some(code))
@@ -385,6 +413,22 @@ impl Draft {
         };
         Line { version: VERSION, time, event: Event::Request(Box::new(request)) }
     }
+}
+
+/// An error of the gate's own, as its record tells it: without what it may quote of that which is masked.
+///
+/// Why the policies denied something, the verdicts say. What is wrong with a body, its place says.
+pub(super) fn told(error: &ApiError, decided: bool, masks: Masks) -> audit::Answer<'static> {
+    const LONGEST: usize = 1024;
+    let whole = &*error.message;
+    let message = match masks {
+        Masks::NONE => Some(whole),
+        _ if decided => None,
+        _ if error.status == 400 => Some(whole.split_once(": ").map_or("body", |(place, _)| place)),
+        _ => Some(whole),
+    };
+    let message = message.map(|message| message.chars().take(LONGEST).collect::<String>().into());
+    audit::Answer { status: error.status, error: Some(error.code.into()), message }
 }
 
 /// What a record says besides the decision.

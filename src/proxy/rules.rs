@@ -35,7 +35,9 @@ impl Gate {
         }
         let mut body = Vec::new();
         request.write_json(&mut body);
-        let reply = self.ask(caller, operation, (None, body.into()), passage).await.map_err(Denied::decided)?;
+        let asked = self.ask(caller, operation, (None, body.into()), passage).await;
+        let reply = asked.inspect_err(|error| passage.record(|draft| draft.rules_failed(&[0], error)));
+        let reply = reply.map_err(Denied::decided)?;
         passage.record(|draft| draft.rules_answered(&[0], &reply));
         report.served(reply.status.as_u16(), 1, 0, began);
         Ok(Reply { decided: true, ..reply })
@@ -70,7 +72,9 @@ impl Gate {
         } else {
             let mut body = Vec::new();
             request.write_json(rules.iter().copied(), &mut body);
-            let reply = self.ask(caller, operation, (None, body.into()), passage).await.map_err(Denied::decided)?;
+            let asked = self.ask(caller, operation, (None, body.into()), passage).await;
+            let reply = asked.inspect_err(|error| passage.record(|draft| draft.rules_failed(&rules, error)));
+            let reply = reply.map_err(Denied::decided)?;
             passage.record(|draft| draft.rules_answered(&rules, &reply));
             if reply.status == StatusCode::OK && !denied.is_empty() {
                 let merged = merged(&request, &rules, denied, &reply, passage);

@@ -2,6 +2,7 @@
 
 use super::{
     DrainReport, Limits, Listener, RequestBody, RequestIds, Shutdown,
+    carried::Carried,
     connection::{InFlight, State, Watch},
     error_response,
     listener::BACKLOG,
@@ -244,6 +245,7 @@ impl<S: Service> Worker<S> {
             () = sleep(shared.limits.drain_timeout) => {}
             () = shutdown.immediate() => {}
         }
+        tally.end_work();
         tally.report()
     }
 
@@ -418,14 +420,16 @@ impl<S: Service> Shared<S> {
         let in_flight = InFlight::begin(state);
         let (shared, party) = (Rc::clone(self), Rc::clone(party));
         let request = request.map(|incoming| RequestBody::new(incoming, Some(state.bell())));
-        async move {
+        let tally = Rc::clone(&self.tally);
+        let answer = async move {
             let mut response = shared.answer(request, &party).await;
             if shared.tally.leaving() || !shared.trusts(&party) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             in_flight.answered();
             Ok(response)
-        }
+        };
+        Carried::new(answer, move || !tally.is_over())
     }
 
     /// hyper drops a stream's future when the client resets the stream, so the request is answered in a task of its own.

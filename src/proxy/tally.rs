@@ -18,6 +18,7 @@ pub(super) struct Tally {
     finished: Cell<u64>,
     announced: Cell<bool>,
     stopping: Cell<bool>,
+    over: Cell<bool>,
     stop: Notify,
     done: Notify,
 }
@@ -32,6 +33,7 @@ impl Tally {
             finished: Cell::new(0),
             announced: Cell::new(false),
             stopping: Cell::new(false),
+            over: Cell::new(false),
             stop: Notify::new(),
             done: Notify::new(),
         }
@@ -66,6 +68,16 @@ impl Tally {
         self.announced.set(true);
         self.stopping.set(true);
         self.stop.notify_waiters();
+    }
+
+    /// Nothing is carried on from here: what is still under way is cut.
+    pub(super) fn end_work(&self) {
+        self.over.set(true);
+    }
+
+    /// Whether what is under way is cut.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.get()
     }
 
     /// Whether the worker stops.
