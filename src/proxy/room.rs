@@ -163,6 +163,11 @@ impl Shared {
         state.requests -= requests;
         state.bytes -= bytes;
         self.metrics.in_flight(state.requests);
+        self.admit(state);
+    }
+
+    /// Gives what there is to whoever waits.
+    fn admit(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut turns = Vec::new();
         while let Some(first) = state.waiting.front().filter(|first| self.fits(&state, first.bytes)) {
             let bytes = first.bytes;
@@ -189,6 +194,8 @@ impl Drop for Leaves<'_> {
         let mut state = self.room.0.lock();
         state.waiting.retain(|waiting| waiting.number != self.number);
         self.room.0.metrics.waiting(state.waiting.len());
+        // Those behind it may fit in where it did not.
+        self.room.0.admit(state);
     }
 }
 
@@ -307,6 +314,22 @@ mod tests {
         }
         yield_now().await;
         drop(room.take(1).await.ok().unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_goes_away_lets_those_behind_it_in() {
+        let room = room(2, 100, 10);
+        let taken = room.take(60).await.ok().unwrap();
+        let mut large = Box::pin(room.take(60));
+        let mut small = pin!(room.take(10));
+        for waits in [large.as_mut(), small.as_mut()] {
+            assert!(timeout(Duration::ZERO, waits).await.is_err());
+        }
+        assert_eq!(state(&room), (1, 60, 2));
+        drop(large);
+        assert_eq!(state(&room), (2, 70, 0));
+        drop((small.await.ok().unwrap(), taken));
+        assert_eq!(state(&room), (0, 0, 0));
     }
 
     #[tokio::test(start_paused = true)]
