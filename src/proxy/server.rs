@@ -54,6 +54,11 @@ const WORKER_STACK: usize = 8 * 1024 * 1024;
 /// What hyper may buffer of one HTTP/1.1 connection, each way. A whole body of usual size fits, and so is read in one piece.
 const BUFFER: usize = 128 * 1024;
 
+/// What a client may send of one HTTP/2 stream's body, and of all bodies of the connection, before the gate has taken it: these bytes lie in
+/// memory whether or not their request has got room.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 128 * 1024;
+
 /// How long a worker that cannot accept (mostly: too many open files) waits before it tries again.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -218,6 +223,8 @@ impl<S: Service> Worker<S> {
         let mut http2 = http2::Builder::new(Here);
         http2
             .max_concurrent_streams(limits.streams)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
         let tally = Rc::new(Tally::new());
         let shared = Rc::new(Shared { service, limits, ids, http1, http2, tally, places, room, tls });

@@ -42,6 +42,38 @@ async fn http2_comes_in_on_the_same_port() {
 }
 
 #[tokio::test]
+async fn http2_gives_small_windows_and_reads_large_bodies_through_them() {
+    let gate = Gate::start(Limits::default());
+    let mut raw = gate.connect().await;
+    raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    let (mut stream, mut connection) = (65_535, 65_535);
+    // SETTINGS, then WINDOW_UPDATE of the connection (RFC 9113, 6.5 and 6.9), before or after the acknowledgement of ours.
+    while connection == 65_535 {
+        let mut head = [0; 9];
+        soon(raw.0.read_exact(&mut head)).await.unwrap();
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+        soon(raw.0.read_exact(&mut payload)).await.unwrap();
+        let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
+        match head[3] {
+            4 => {
+                let window = payload.chunks(6).find(|setting| setting[..2] == [0, 4]);
+                stream = window.map_or(stream, |setting| number(&setting[2..]));
+            }
+            8 => connection += number(&payload),
+            other => panic!("frame {other}"),
+        }
+    }
+    assert_eq!((stream, connection), (64 << 10, 128 << 10));
+    drop(raw);
+
+    let mut client = gate.connect_http2().await;
+    let body = "x".repeat(1 << 20);
+    let response = soon(client.send_request(post("/", body.clone()))).await.unwrap();
+    assert_eq!(read(response.into_body(), 1 << 20).await.unwrap(), body);
+    gate.stop().await;
+}
+
+#[tokio::test]
 async fn a_head_in_pieces_is_one_head() {
     let gate = Gate::start(Limits::default());
     for cut in [1, 3, 4, 23, 24, 25, 60] {
