@@ -6,6 +6,7 @@
 
 use super::{
     Limits,
+    portion::Portion,
     socket::{Protocol, Socket},
     tally::Tally,
 };
@@ -66,6 +67,7 @@ pub(super) struct State {
     /// clock.
     deadline: Cell<Option<Instant>>,
     in_flight: Cell<u32>,
+    portion: Portion,
     closing: Cell<bool>,
     lingers: Cell<bool>,
     /// What hyper is given for a waker.
@@ -80,6 +82,7 @@ impl State {
             phase: Cell::new(Phase::Opening),
             deadline: Cell::new(Some(opened + limits.head_timeout)),
             in_flight: Cell::new(0),
+            portion: Portion::default(),
             closing: Cell::new(false),
             lingers: Cell::new(true),
             bell: Arc::default(),
@@ -89,6 +92,11 @@ impl State {
     /// The bell that the connection is driven by.
     pub(super) fn bell(&self) -> Arc<Bell> {
         Arc::clone(&self.bell)
+    }
+
+    /// What the connection has of the room.
+    pub(super) fn portion(&self) -> &Portion {
+        &self.portion
     }
 
     fn enter(&self, phase: Phase) {
@@ -122,10 +130,10 @@ impl State {
         self.phase.get() == Phase::Idle
     }
 
-    /// Until when it may idle. Nothing if it does not, or is about to close anyway.
+    /// Until when it may idle. Nothing if it does not, because its client is still taking an answer, say, or is about to close anyway.
     pub(super) fn idle_until(&self) -> Option<Instant> {
         let deadline = self.deadline.get().filter(|_| self.idle() && !self.closing.get())?;
-        (deadline > Instant::now() + LAST_LOOK).then_some(deadline)
+        (deadline > Instant::now() + LAST_LOOK && self.portion.untaken_since().is_none()).then_some(deadline)
     }
 
     /// It is closed, unless a request comes now.
@@ -134,7 +142,16 @@ impl State {
         Waker::from(Arc::clone(&self.bell)).wake();
     }
 
+    /// When what it does must be over. Further requests buy no time for an answer that is there to be taken.
     fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let untaken = self.portion.untaken_since().map(|since| since + limits.idle_timeout);
+        match (self.phase_deadline(limits), untaken) {
+            (Some(phase), Some(untaken)) => Some(phase.min(untaken)),
+            (phase, untaken) => phase.or(untaken),
+        }
+    }
+
+    fn phase_deadline(&self, limits: &Limits) -> Option<Instant> {
         if self.deadline.get().is_none() {
             let allowed = match self.phase.get() {
                 Phase::Busy => return None,

@@ -26,6 +26,7 @@ mod lookup;
 mod operations;
 mod page_token;
 mod passage;
+mod portion;
 mod read;
 mod reasons;
 mod record;

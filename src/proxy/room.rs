@@ -4,7 +4,7 @@
 //! That costs next to nothing: its body is not read and nobody is asked who sent it. So a gate that gets more than it can do goes on
 //! doing what it can, in memory that has a bound.
 
-use super::Limits;
+use super::{Limits, portion::Portion};
 use crate::{
     finding::ApiError,
     telemetry::{
@@ -62,6 +62,7 @@ struct State {
 struct Waiting {
     number: u64,
     bytes: usize,
+    portion: Portion,
     turn: oneshot::Sender<Taken>,
 }
 
@@ -90,12 +91,12 @@ impl Room {
         &self.0.metrics
     }
 
-    /// Takes room for a request with a body of so many bytes, or waits for it.
-    pub(super) async fn take(&self, bytes: usize) -> Result<Taken, ApiError> {
+    /// Takes room for a connection's request with a body of so many bytes, or waits for it.
+    pub(super) async fn take(&self, portion: Portion, bytes: usize) -> Result<Taken, ApiError> {
         let (turn, leaves) = {
             let mut state = self.0.lock();
             if state.waiting.is_empty() && self.0.fits(&state, bytes) {
-                return Ok(self.0.grant(&mut state, bytes));
+                return Ok(self.0.grant(&mut state, portion, bytes));
             }
             if state.waiting.len() >= self.0.queue || self.0.wait.is_zero() {
                 drop(state);
@@ -104,7 +105,7 @@ impl Room {
             let number = state.next_number;
             state.next_number += 1;
             let (sender, turn) = oneshot::channel();
-            state.waiting.push_back(Waiting { number, bytes, turn: sender });
+            state.waiting.push_back(Waiting { number, bytes, portion, turn: sender });
             self.0.metrics.waiting(state.waiting.len());
             (turn, Leaves { room: self, number })
         };
@@ -150,11 +151,11 @@ impl Shared {
         state.requests < self.requests && (state.bytes == 0 || state.bytes.saturating_add(bytes) <= self.bodies)
     }
 
-    fn grant(self: &Arc<Self>, state: &mut State, bytes: usize) -> Taken {
+    fn grant(self: &Arc<Self>, state: &mut State, portion: Portion, bytes: usize) -> Taken {
         state.requests += 1;
         state.bytes += bytes;
         self.metrics.in_flight(state.requests);
-        Taken { shared: Arc::clone(self), requests: 1, bytes }
+        Taken { shared: Arc::clone(self), portion, requests: 1, bytes }
     }
 
     /// Takes back what is not needed any more, and gives it to whoever waits.
@@ -169,10 +170,9 @@ impl Shared {
     /// Gives what there is to whoever waits.
     fn admit(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut turns = Vec::new();
-        while let Some(first) = state.waiting.front().filter(|first| self.fits(&state, first.bytes)) {
-            let bytes = first.bytes;
-            let taken = self.grant(&mut state, bytes);
-            turns.extend(state.waiting.pop_front().map(|first| (first.turn, taken)));
+        while state.waiting.front().is_some_and(|first| self.fits(&state, first.bytes)) {
+            let Some(Waiting { bytes, portion, turn, .. }) = state.waiting.pop_front() else { break };
+            turns.push((turn, self.grant(&mut state, portion, bytes)));
             self.metrics.waiting(state.waiting.len());
         }
         drop(state);
@@ -202,6 +202,7 @@ impl Drop for Leaves<'_> {
 /// Room that a request takes, or afterwards its answer.
 pub(super) struct Taken {
     shared: Arc<Shared>,
+    portion: Portion,
     requests: usize,
     bytes: usize,
 }
@@ -218,7 +219,8 @@ impl Taken {
             let Ok(bytes) = frame.into_data() else { return body };
             self.shared.lock().bytes += length;
             self.shared.free(std::mem::take(&mut self.requests), std::mem::replace(&mut self.bytes, length));
-            Full::new(Bytes::from_owner(Answer { bytes, _room: self }))
+            let number = self.portion.answered();
+            Full::new(Bytes::from_owner(Answer { bytes, number, room: self }))
         })
     }
 }
@@ -232,7 +234,14 @@ impl Drop for Taken {
 /// The bytes of an answer, and the room that they take.
 struct Answer {
     bytes: Bytes,
-    _room: Taken,
+    number: u64,
+    room: Taken,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.room.portion.taken(self.number);
+    }
 }
 
 impl AsRef<[u8]> for Answer {
@@ -260,16 +269,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_waits_gets_in_in_order() {
         let room = room(2, 100, 2);
-        let first = room.take(40).await.ok().unwrap();
-        let second = room.take(60).await.ok().unwrap();
-        let mut third = pin!(room.take(60));
-        let mut fourth = pin!(room.take(1));
+        let first = room.take(Portion::default(), 40).await.ok().unwrap();
+        let second = room.take(Portion::default(), 60).await.ok().unwrap();
+        let mut third = pin!(room.take(Portion::default(), 60));
+        let mut fourth = pin!(room.take(Portion::default(), 1));
         for waits in [third.as_mut(), fourth.as_mut()] {
             assert!(timeout(Duration::ZERO, waits).await.is_err());
         }
         assert_eq!(state(&room), (2, 100, 2));
         // The queue is full.
-        let error = room.take(0).await.err().unwrap();
+        let error = room.take(Portion::default(), 0).await.err().unwrap();
         assert_eq!((error.status, error.code, error.retry_after), (503, "ServiceUnavailableException", Some(1)));
         // 60 do not fit in yet, and the smaller one that came later does not overtake.
         drop(first);
@@ -285,21 +294,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_ever() {
         let room = room(1, 100, 10);
-        let taken = room.take(1).await.ok().unwrap();
-        assert_eq!(room.take(1).await.err().unwrap().status, 503);
+        let taken = room.take(Portion::default(), 1).await.ok().unwrap();
+        assert_eq!(room.take(Portion::default(), 1).await.err().unwrap().status, 503);
         assert_eq!(state(&room), (1, 1, 0));
         drop(taken);
-        drop(room.take(1).await.ok().unwrap());
+        drop(room.take(Portion::default(), 1).await.ok().unwrap());
         assert_eq!(state(&room), (0, 0, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_goes_away_takes_no_room() {
         let room = room(1, 100, 10);
-        let taken = room.take(1).await.ok().unwrap();
+        let taken = room.take(Portion::default(), 1).await.ok().unwrap();
         // One that goes while it waits, and one whose turn comes before it goes.
         for leaves_before in [true, false] {
-            let mut waits = Box::pin(room.take(1));
+            let mut waits = Box::pin(room.take(Portion::default(), 1));
             assert!(timeout(Duration::ZERO, waits.as_mut()).await.is_err());
             if leaves_before {
                 drop(waits);
@@ -313,15 +322,15 @@ mod tests {
             }
         }
         yield_now().await;
-        drop(room.take(1).await.ok().unwrap());
+        drop(room.take(Portion::default(), 1).await.ok().unwrap());
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_goes_away_lets_those_behind_it_in() {
         let room = room(2, 100, 10);
-        let taken = room.take(60).await.ok().unwrap();
-        let mut large = Box::pin(room.take(60));
-        let mut small = pin!(room.take(10));
+        let taken = room.take(Portion::default(), 60).await.ok().unwrap();
+        let mut large = Box::pin(room.take(Portion::default(), 60));
+        let mut small = pin!(room.take(Portion::default(), 10));
         for waits in [large.as_mut(), small.as_mut()] {
             assert!(timeout(Duration::ZERO, waits).await.is_err());
         }
@@ -336,7 +345,7 @@ mod tests {
     async fn an_answer_takes_room_until_it_is_taken() {
         let room = room(1, 4000, 10);
         for (length, left) in [(10, 0), (SMALL, 0), (5000, 5000)] {
-            let taken = room.take(100).await.ok().unwrap();
+            let taken = room.take(Portion::default(), 100).await.ok().unwrap();
             let answer = taken.answer(Response::new(Full::new(Bytes::from(vec![7; length]))));
             assert_eq!(state(&room), (0, left, 0), "{length}");
             let mut body = answer.into_body();
@@ -350,14 +359,14 @@ mod tests {
             drop(data);
             assert_eq!(state(&room), (0, left, 0), "{length}");
             if left > 0 {
-                assert_eq!(room.take(1).await.err().unwrap().status, 503);
+                assert_eq!(room.take(Portion::default(), 1).await.err().unwrap().status, 503);
             }
             drop(rest);
             assert_eq!(state(&room), (0, 0, 0), "{length}");
         }
         // More than there is room for fits in alone, and nothing beside it.
-        let large = room.take(10_000).await.ok().unwrap();
-        assert_eq!(room.take(1).await.err().unwrap().status, 503);
+        let large = room.take(Portion::default(), 10_000).await.ok().unwrap();
+        assert_eq!(room.take(Portion::default(), 1).await.err().unwrap().status, 503);
         drop(large);
     }
 }

@@ -6,6 +6,7 @@ use super::{
     connection::{InFlight, State, Watch},
     error_response,
     listener::BACKLOG,
+    portion::Portion,
     room::Room,
     socket::{Protocol, Socket},
     stream::Stream,
@@ -426,10 +427,11 @@ impl<S: Service> Shared<S> {
     ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + use<S> {
         let in_flight = InFlight::begin(state);
         let (shared, party) = (Rc::clone(self), Rc::clone(party));
+        let portion = state.portion().clone();
         let request = request.map(|incoming| RequestBody::new(incoming, Some(state.bell())));
         let tally = Rc::clone(&self.tally);
         let answer = async move {
-            let mut response = shared.answer(request, &party).await;
+            let mut response = shared.answer(request, &party, portion).await;
             if shared.tally.leaving() || !shared.trusts(&party) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -450,9 +452,10 @@ impl<S: Service> Shared<S> {
         let task = (state.in_flight() < self.limits.streams).then(|| {
             let in_flight = InFlight::begin(state);
             let (shared, party) = (Rc::clone(self), Rc::clone(party));
+            let portion = state.portion().clone();
             let request = request.map(|incoming| RequestBody::new(incoming, None));
             spawn_local(async move {
-                let response = shared.answer(request, &party).await;
+                let response = shared.answer(request, &party, portion).await;
                 in_flight.answered();
                 response
             })
@@ -471,7 +474,7 @@ impl<S: Service> Shared<S> {
         party.shown.as_ref().is_none_or(|shown| self.tls.as_ref().is_some_and(|tls| tls.still_trusts(shown)))
     }
 
-    async fn answer(&self, request: Request<RequestBody>, party: &Party) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<RequestBody>, party: &Party, portion: Portion) -> Response<Full<Bytes>> {
         if !self.trusts(party) {
             return self.refuse(&ApiError::expired_token(
                 "The client certificate of this connection is not good any more: the gate's authorities or revocation lists have changed \
@@ -487,7 +490,7 @@ impl<S: Service> Shared<S> {
                 retry_after: None,
             });
         }
-        match self.room.take(self.expected(request.body())).await {
+        match self.room.take(portion, self.expected(request.body())).await {
             Ok(room) => room.answer(Rc::clone(&self.service).call(request, Rc::clone(&party.peer)).await),
             Err(error) => self.refuse(&error),
         }

@@ -1,6 +1,7 @@
 //! Every connection ends in bounded time, and there are only so many.
 
 use super::*;
+use crate::net::body::read;
 
 fn short(change: impl FnOnce(&mut Limits)) -> Gate {
     let mut limits = Limits::default();
@@ -97,6 +98,40 @@ async fn an_answer_that_is_not_taken_is_given_up() {
     let mut taken = Vec::new();
     let _ = soon(slow.0.read_to_end(&mut taken)).await;
     assert!(taken.len() < 64 << 20);
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn asking_for_more_buys_no_time_to_take_an_answer() {
+    let gate = short(|limits| (limits.idle_timeout, limits.queue) = (SHORT * 2, 0));
+    let mut client = gate.connect_http2().await;
+    let untaken = soon(client.send_request(post("/large", ""))).await.unwrap();
+    // One request that is under way all the time, and others that come and go.
+    let held = client.send_request(post("/hold", ""));
+    soon(async {
+        while client.ready().await.is_ok() && client.send_request(post("/", "")).await.is_ok() {
+            tokio::time::sleep(SHORT / 5).await;
+        }
+    })
+    .await;
+    drop((untaken, held));
+    gate.probe.release.add_permits(1);
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_being_taken_is_not_cut_for_a_newcomer() {
+    let gate = short(|limits| (limits.connections, limits.bodies) = (2, 256 << 20));
+    let mut taking = gate.connect_http2().await;
+    let answer = soon(taking.send_request(post("/large", ""))).await.unwrap();
+    let mut idle = gate.connect().await;
+    assert_eq!(idle.post("/", "x").await.status, 200);
+    // The connection that has idled the longest has an answer to be taken, and so the other one goes.
+    assert_eq!(gate.connect().await.post("/", "new").await.body, b"new");
+    idle.closed().await;
+    // It was not told to go either.
+    assert_eq!(soon(taking.send_request(post("/", "x"))).await.unwrap().status(), 200);
+    assert_eq!(soon(read(answer.into_body(), 64 << 20)).await.unwrap().len(), 64 << 20);
     gate.stop().await;
 }
 
