@@ -24,9 +24,10 @@ pub struct Limits {
     pub connections: usize,
     /// Requests at once in one HTTP/2 connection.
     pub streams: u32,
-    /// Requests under way at once, all workers together.
+    /// Requests under way at once, all workers together; a quarter of them of one connection.
     pub requests: usize,
     /// Bytes of bodies at once, all workers together: of requests under way, and of answers that were not taken yet.
+    /// A quarter of them, or one `body`, of one connection.
     pub bodies: usize,
     /// Requests that wait for room, all workers together. Further ones are turned away at once.
     pub queue: usize,

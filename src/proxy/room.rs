@@ -1,10 +1,15 @@
 //! Room for requests: how many are under way, how many bytes their bodies take, and who waits until there is some.
 //!
+//! One connection has a quarter of it at most.
+//!
 //! What does not fit in waits, in order, for a short while; when too many wait already, or it has waited long enough, it is turned away.
 //! That costs next to nothing: its body is not read and nobody is asked who sent it. So a gate that gets more than it can do goes on
 //! doing what it can, in memory that has a bound.
 
-use super::{Limits, portion::Portion};
+use super::{
+    Limits,
+    portion::{Portion, Share},
+};
 use crate::{
     finding::ApiError,
     telemetry::{
@@ -41,6 +46,7 @@ pub(super) struct Room(Arc<Shared>);
 struct Shared {
     requests: usize,
     bodies: usize,
+    share: Share,
     queue: usize,
     wait: Duration,
     state: Mutex<State>,
@@ -78,6 +84,7 @@ impl Room {
         Self(Arc::new(Shared {
             requests: limits.requests,
             bodies: limits.bodies,
+            share: Share::of(limits.requests, limits.bodies, limits.body),
             queue: limits.queue,
             wait: limits.queue_wait,
             state: Mutex::default(),
@@ -95,7 +102,7 @@ impl Room {
     pub(super) async fn take(&self, portion: Portion, bytes: usize) -> Result<Taken, ApiError> {
         let (turn, leaves) = {
             let mut state = self.0.lock();
-            if state.waiting.is_empty() && self.0.fits(&state, bytes) {
+            if portion.fits(&self.0.share, bytes) && self.0.fits(&state, bytes) && !self.0.overtakes(&state) {
                 return Ok(self.0.grant(&mut state, portion, bytes));
             }
             if state.waiting.len() >= self.0.queue || self.0.wait.is_zero() {
@@ -151,18 +158,25 @@ impl Shared {
         state.requests < self.requests && (state.bytes == 0 || state.bytes.saturating_add(bytes) <= self.bodies)
     }
 
+    /// Whether somebody waits who is to come first. Those whom their own connection's share holds back let others pass.
+    fn overtakes(&self, state: &State) -> bool {
+        state.waiting.iter().any(|waiting| waiting.portion.fits(&self.share, waiting.bytes))
+    }
+
     fn grant(self: &Arc<Self>, state: &mut State, portion: Portion, bytes: usize) -> Taken {
         state.requests += 1;
         state.bytes += bytes;
+        portion.grow(1, bytes);
         self.metrics.in_flight(state.requests);
         Taken { shared: Arc::clone(self), portion, requests: 1, bytes }
     }
 
     /// Takes back what is not needed any more, and gives it to whoever waits.
-    fn free(self: &Arc<Self>, requests: usize, bytes: usize) {
+    fn free(self: &Arc<Self>, portion: &Portion, requests: usize, bytes: usize) {
         let mut state = self.lock();
         state.requests -= requests;
         state.bytes -= bytes;
+        portion.shrink(requests, bytes);
         self.metrics.in_flight(state.requests);
         self.admit(state);
     }
@@ -170,8 +184,16 @@ impl Shared {
     /// Gives what there is to whoever waits.
     fn admit(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut turns = Vec::new();
-        while state.waiting.front().is_some_and(|first| self.fits(&state, first.bytes)) {
-            let Some(Waiting { bytes, portion, turn, .. }) = state.waiting.pop_front() else { break };
+        let mut held_back = 0;
+        while let Some(next) = state.waiting.get(held_back) {
+            if !next.portion.fits(&self.share, next.bytes) {
+                held_back += 1;
+                continue;
+            }
+            if !self.fits(&state, next.bytes) {
+                break;
+            }
+            let Some(Waiting { bytes, portion, turn, .. }) = state.waiting.remove(held_back) else { break };
             turns.push((turn, self.grant(&mut state, portion, bytes)));
             self.metrics.waiting(state.waiting.len());
         }
@@ -217,8 +239,13 @@ impl Taken {
             let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
             let Poll::Ready(Some(Ok(frame))) = frame else { return body };
             let Ok(bytes) = frame.into_data() else { return body };
-            self.shared.lock().bytes += length;
-            self.shared.free(std::mem::take(&mut self.requests), std::mem::replace(&mut self.bytes, length));
+            {
+                let mut state = self.shared.lock();
+                state.bytes += length;
+                self.portion.grow(0, length);
+            }
+            let (requests, body) = (std::mem::take(&mut self.requests), std::mem::replace(&mut self.bytes, length));
+            self.shared.free(&self.portion, requests, body);
             let number = self.portion.answered();
             Full::new(Bytes::from_owner(Answer { bytes, number, room: self }))
         })
@@ -227,7 +254,7 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.shared.free(self.requests, self.bytes);
+        self.shared.free(&self.portion, self.requests, self.bytes);
     }
 }
 
@@ -258,7 +285,7 @@ mod tests {
 
     fn room(requests: usize, bodies: usize, queue: usize) -> Room {
         let wait = Duration::from_secs(1);
-        Room::new(&Limits { requests, bodies, queue, queue_wait: wait, ..Limits::default() }, Arc::default())
+        Room::new(&Limits { body: 1, requests, bodies, queue, queue_wait: wait, ..Limits::default() }, Arc::default())
     }
 
     fn state(room: &Room) -> (usize, usize, usize) {
@@ -339,6 +366,51 @@ mod tests {
         assert_eq!(state(&room), (2, 70, 0));
         drop((small.await.ok().unwrap(), taken));
         assert_eq!(state(&room), (0, 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_connection_has_a_quarter_at_most() {
+        // Of the requests, and of the bytes.
+        for (requests, bodies, each) in [(8, 1000, 10), (100, 80, 10)] {
+            let room = room(requests, bodies, 3);
+            let greedy = Portion::default();
+            let mut taken = Vec::new();
+            for _ in 0..2 {
+                taken.push(room.take(greedy.clone(), each).await.ok().unwrap());
+            }
+            let mut third = Box::pin(room.take(greedy.clone(), each));
+            let mut fourth = Box::pin(room.take(greedy.clone(), each));
+            for waits in [third.as_mut(), fourth.as_mut()] {
+                assert!(timeout(Duration::ZERO, waits).await.is_err());
+            }
+            assert_eq!(state(&room), (2, 2 * each, 2));
+            // Others pass, until there is no room for anybody.
+            let other = Portion::default();
+            let passes =
+                [room.take(other.clone(), each).await.ok().unwrap(), room.take(other, each).await.ok().unwrap()];
+            assert_eq!(state(&room), (4, 4 * each, 2));
+            // One goes, and one of its own comes in, though others are still there.
+            drop(taken.pop());
+            let third = third.await.ok().unwrap();
+            assert_eq!(state(&room), (4, 4 * each, 1));
+            assert_eq!(fourth.await.err().unwrap().status, 503);
+            drop((taken, passes, third));
+            assert_eq!(state(&room), (0, 0, 0));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_not_taken_counts_for_its_connection() {
+        let room = room(8, 100_000, 0);
+        let (slow, other) = (Portion::default(), Portion::default());
+        let answer = |taken: Taken| taken.answer(Response::new(Full::new(Bytes::from(vec![7; 25_000]))));
+        let untaken = answer(room.take(slow.clone(), 1).await.ok().unwrap());
+        assert_eq!(room.take(slow.clone(), 1).await.err().unwrap().status, 503);
+        drop(room.take(other, 1).await.ok().unwrap());
+        assert!(slow.untaken_since().is_some());
+        drop(untaken);
+        assert!(slow.untaken_since().is_none());
+        drop(room.take(slow, 1).await.ok().unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -121,7 +121,7 @@ async fn asking_for_more_buys_no_time_to_take_an_answer() {
 
 #[tokio::test]
 async fn an_answer_that_is_being_taken_is_not_cut_for_a_newcomer() {
-    let gate = short(|limits| (limits.connections, limits.bodies) = (2, 256 << 20));
+    let gate = short(|limits| (limits.connections, limits.bodies) = (2, 512 << 20));
     let mut taking = gate.connect_http2().await;
     let answer = soon(taking.send_request(post("/large", ""))).await.unwrap();
     let mut idle = gate.connect().await;

@@ -159,3 +159,22 @@ async fn answers_that_nobody_takes_count_too_until_their_time_is_up() {
     }
     gate.stop().await;
 }
+
+#[tokio::test]
+async fn one_connection_leaves_room_for_others() {
+    let gate = bounded(|limits| (limits.requests, limits.queue) = (8, 0));
+    let mut greedy = gate.connect_http2().await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(greedy.send_request(post("/hold", "")));
+        Probe::pass(&gate.probe.held).await;
+    }
+    assert_eq!(soon(greedy.send_request(post("/", "x"))).await.unwrap().status(), 503);
+    assert_eq!(gate.connect().await.post("/", "x").await.status, 200);
+    gate.probe.release.add_permits(2);
+    for response in held {
+        assert_eq!(soon(response).await.unwrap().status(), 200);
+    }
+    assert_eq!(soon(greedy.send_request(post("/", "x"))).await.unwrap().status(), 200);
+    gate.stop().await;
+}
