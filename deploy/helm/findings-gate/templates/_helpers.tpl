@@ -97,6 +97,7 @@ stdout = {{ ternary "on" "off" .Values.audit | quote }}
 
 [limits]
 body = {{ .Values.limits.body | quote }}
+bodies = {{ .Values.limits.bodies | quote }}
 connections = {{ .Values.limits.connections }}
 drain = "{{ .Values.limits.drain }}s"
 
