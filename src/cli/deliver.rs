@@ -4,7 +4,7 @@
 //! configuration is loaded with it. Only then it is kept in the cache, and only from there it is loaded to be used. So the copy in the
 //! cache is always one that the gate can start with.
 
-use super::{Exit, Failure, assemble, reload::Reload};
+use super::{Exit, Failure, alone::alone, assemble, reload::Reload};
 use crate::{
     bundle::{Kept, LARGEST, Signed},
     config::{self, FetchedBundle, Flags, RemoteBundle},
@@ -190,8 +190,7 @@ pub(super) fn first(whence: &Whence) -> Result<Option<First>, Failure> {
             return Err(failure);
         }
     };
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
-    let news = match runtime.block_on(look(&remote, false)) {
+    let news = match alone(look(&remote, false))? {
         Ok(None) => News::Unchanged,
         Ok(Some(candidate)) => match tried(whence, &candidate) {
             Ok(()) => {
@@ -300,8 +299,7 @@ pub(super) fn by_hand(whence: &Whence, may_go_back: bool) -> Result<(Exit, Strin
     let Some(remote) = whence.remote()? else {
         return Err(Failure::invalid(format_args!("`policies.path` of `{}` names no URL", whence.file.display())));
     };
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
-    let candidate = match runtime.block_on(look(&remote, may_go_back)) {
+    let candidate = match alone(look(&remote, may_go_back))? {
         Ok(Some(candidate)) => candidate,
         Ok(None) => {
             let digest = remote.kept.and_then(|(kept, _)| kept.digest());

@@ -1,6 +1,6 @@
 //! Members that Security Hub is asked for: at the start, and while the gate runs.
 
-use super::Failure;
+use super::{Failure, alone::alone};
 use crate::{
     config::{self, Config},
     discovery::{Discovered, Pace, Refresher},
@@ -15,15 +15,13 @@ pub(super) fn first(config: &mut Config, upstream: &Upstream) -> Result<Option<(
     let Some(config::Discovery { refresh, wait }) = config.discovery else { return Ok(None) };
     let discovered = Discovered::new(config.accounts.clone());
     let mut refresher = Refresher::new(upstream.for_worker(), discovered.clone(), refresh, Pace::default());
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broke)?;
-    runtime.block_on(refresher.first(wait)).map_err(|error| {
+    // Connections end with the runtime that they were opened on.
+    alone(refresher.first(wait))?.map_err(|error| {
         Failure::broke(format_args!(
             "`accounts.source` is `security-hub`, and the members could not be listed: {error}\nGive the accounts file members to start \
              with, or a longer `accounts.wait`"
         ))
     })?;
-    // Connections end with the runtime that they were opened on.
-    drop(runtime);
     config.accounts = accounts(Some(&discovered), config.accounts.clone())?;
     let refresher = Refresher::new(upstream.for_worker(), discovered.clone(), refresh, Pace::default());
     Ok(Some((discovered, refresher)))

@@ -4,6 +4,7 @@
 //! of [`Exit`].
 
 mod admin;
+mod alone;
 mod args;
 mod assemble;
 mod audit;
