@@ -193,10 +193,12 @@ pub(super) fn first(whence: &Whence) -> Result<Option<First>, Failure> {
     let news = match alone(look(&remote, false))? {
         Ok(None) => News::Unchanged,
         Ok(Some(candidate)) => match tried(whence, &candidate) {
-            Ok(()) => {
-                candidate.store().map_err(Failure::broke)?;
-                News::Taken(candidate.kept)
-            }
+            Ok(()) => match candidate.store() {
+                Ok(()) => News::Taken(candidate.kept),
+                // A disk that is full, or that nobody may write to, takes nothing from the copy that is there.
+                Err(why) if remote.kept.is_some() => News::Not(Not::Usable(why)),
+                Err(why) => return Err(Failure::broke(why)),
+            },
             Err(failure) if remote.kept.is_none() => return Err(failure),
             Err(failure) => News::Not(Not::Usable(super::reload::in_a_line(&failure))),
         },

@@ -9,7 +9,7 @@ use crate::support::{
     upstream::Upstream,
 };
 use findings_gate::{
-    bundle::{Digest, Draft, KeyPair, Signatures},
+    bundle::{Digest, Draft, Kept, KeyPair, Signatures},
     policy::PolicyText,
 };
 use rustls::{
@@ -382,6 +382,36 @@ fn it_starts_without_the_network_by_what_it_kept() {
     // Nor does it stay in the way of the right one.
     host.change(|served| served.status = None);
     allows(&serve(&place));
+}
+
+/// A disk that is full or read-only is no reason not to start where there is a copy to start with.
+#[test]
+fn it_starts_by_what_it_kept_where_the_new_one_cannot_be_kept() {
+    let upstream = Upstream::accepting();
+    let pair = pair();
+    let host = Host::start(published(DENY, Some(1), &[&pair]), None);
+    let place = place(&host.url(), &upstream, &[&pair]);
+    let new = published(ALLOW, Some(2), &[&pair]);
+    // A directory in the place of the file that is to be written fails for every user.
+    let (in_the_way, _) = Kept::files(&Digest::of(&new.bundle));
+    fs::create_dir_all(place.path("cache").join(&in_the_way)).unwrap();
+    let gate = serve(&place);
+    denies(&gate);
+    gate.signal("TERM");
+    gate.ended();
+
+    host.publish(new);
+    let gate = serve(&place);
+    gate.wait_for_log(&["bundle_refused", "the bundle cannot be kept in"]);
+    denies(&gate);
+    assert_eq!(status(&gate)["number"], 1);
+    gate.signal("TERM");
+    gate.ended();
+
+    // Without a copy there is nothing to start with.
+    fs::remove_file(place.path("cache").join(Kept::FILE)).unwrap();
+    let told = does_not_start(&place, 1);
+    assert!(told.contains("the bundle cannot be kept in"), "{told}");
 }
 
 #[test]
