@@ -76,6 +76,13 @@ impl Kept {
         (kept.format == FORMAT && kept.digest.parse::<Digest>().is_ok()).then_some(kept)
     }
 
+    /// The same by what the bundle itself says, which was read and verified. The file is signed by nobody: of what matters it only says where
+    /// to look.
+    pub fn verified(self, bundle: &Bundle) -> Self {
+        let (digest, revision, number) = (bundle.digest().to_string(), bundle.revision().to_owned(), bundle.number());
+        Self { digest, revision, number, ..self }
+    }
+
     /// The file.
     pub fn to_text(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"

@@ -224,6 +224,12 @@ impl Trust {
         }
     }
 
+    /// Whether a bundle that was opened earlier, perhaps when other keys counted, would be opened by these, too.
+    pub fn still_opens(&self, bundle: &Bundle, signers: &[KeyId]) -> bool {
+        let count = self.keys.iter().filter(|key| signers.contains(&key.id())).count();
+        count >= self.required && self.name.as_deref().is_none_or(|expected| bundle.name() == Some(expected))
+    }
+
     fn signers(&self, signatures: &Signatures) -> Result<Vec<KeyId>, Untrusted> {
         let message = message(&signatures.digest);
         let mut signers = Vec::new();

@@ -7,7 +7,7 @@
 use super::{Exit, Failure, alone::alone, assemble, reload::Reload};
 use crate::{
     bundle::{Kept, LARGEST, Signed},
-    config::{self, FetchedBundle, Flags, RemoteBundle},
+    config::{self, FetchedBundle, Flags, PolicyBundle, RemoteBundle},
     delivery::{self, Fetched},
     net::Client,
     telemetry::{
@@ -74,8 +74,12 @@ pub(super) enum Not {
     Usable(String),
 }
 
-/// Asks for a bundle. Nothing if the copy that is kept is what is there.
-pub(super) async fn look(remote: &RemoteBundle, may_go_back: bool) -> Result<Option<Candidate>, Not> {
+/// Asks for a bundle that may follow the copy, or the one that is `used` where there is no copy. Nothing if the copy is what is there.
+pub(super) async fn look(
+    remote: &RemoteBundle,
+    used: Option<&PolicyBundle>,
+    may_go_back: bool,
+) -> Result<Option<Candidate>, Not> {
     let ca = remote.ca.as_ref().map(|ca| ca.pem.clone().into_bytes());
     let client = Client::new(ca, remote.timeout, LARGEST).map_err(|why| Not::Fetched(why.to_string()))?;
     let last = remote.kept.as_ref().map(|(kept, copy)| Fetched {
@@ -91,8 +95,8 @@ pub(super) async fn look(remote: &RemoteBundle, may_go_back: bool) -> Result<Opt
     }
     let Signed { bundle: opened, .. } =
         remote.trust.open(&bundle, &signatures).map_err(|why| Not::Usable(why.to_string()))?;
-    if let Some((kept, _)) = remote.kept.as_ref().filter(|_| !may_go_back) {
-        kept.may_become(&opened).map_err(|why| {
+    if !may_go_back {
+        remote.may_be_followed_by(&opened, used).map_err(|why| {
             Not::Usable(format!("{why}; `findings-gate bundle fetch --allow-rollback` takes it all the same"))
         })?;
     }
@@ -190,7 +194,7 @@ pub(super) fn first(whence: &Whence) -> Result<Option<First>, Failure> {
             return Err(failure);
         }
     };
-    let news = match alone(look(&remote, false))? {
+    let news = match alone(look(&remote, None, false))? {
         Ok(None) => News::Unchanged,
         Ok(Some(candidate)) => match tried(whence, &candidate) {
             Ok(()) => match candidate.store() {
@@ -267,7 +271,7 @@ impl First {
 }
 
 async fn again(remote: &RemoteBundle, reload: &Reload) -> News {
-    match look(remote, false).await {
+    match look(remote, reload.last().bundle.as_ref(), false).await {
         Ok(None) => News::Unchanged,
         Ok(Some(candidate)) => {
             let kept = candidate.kept.clone();
@@ -301,7 +305,7 @@ pub(super) fn by_hand(whence: &Whence, may_go_back: bool) -> Result<(Exit, Strin
     let Some(remote) = whence.remote()? else {
         return Err(Failure::invalid(format_args!("`policies.path` of `{}` names no URL", whence.file.display())));
     };
-    let candidate = match alone(look(&remote, may_go_back))? {
+    let candidate = match alone(look(&remote, None, may_go_back))? {
         Ok(Some(candidate)) => candidate,
         Ok(None) => {
             let digest = remote.kept.and_then(|(kept, _)| kept.digest());

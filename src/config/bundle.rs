@@ -9,7 +9,10 @@ use super::{
     value::Value,
 };
 use crate::{
-    bundle::{Bundle, Kept, KeyId, LARGEST, LARGEST_SIGNATURES, PublicKey, SIGNATURES, SUFFIX, Signed, Trust},
+    bundle::{
+        Bundle, Digest, Kept, KeyId, LARGEST, LARGEST_SIGNATURES, PublicKey, RolledBack, SIGNATURES, SUFFIX, Signed,
+        Trust,
+    },
     identity::fetchable,
     policy::PolicyText,
 };
@@ -51,6 +54,25 @@ pub struct PolicyBundle {
     pub signers: Vec<KeyId>,
     /// Where a copy of it is kept, if it comes from a URL.
     pub cache: Option<PathBuf>,
+}
+
+impl RemoteBundle {
+    /// Whether a bundle may take the place of the last one: of the copy, or else of the one that a running gate uses.
+    ///
+    /// A copy that is gone, or cannot be read just now, is so no way back. What is used counts if it is of this URL and by keys that still
+    /// count. Where there is a copy, that one counts: somebody may have gone back by hand.
+    pub fn may_be_followed_by(&self, next: &Bundle, used: Option<&PolicyBundle>) -> Result<(), RolledBack> {
+        if let Some((kept, _)) = &self.kept {
+            return kept.may_become(next);
+        }
+        let is_last = |used: &&PolicyBundle| {
+            used.cache.is_some() && used.source == self.shown && self.trust.still_opens(&used.bundle, &used.signers)
+        };
+        match used.filter(is_last) {
+            Some(used) => Kept::new(&used.source, &used.bundle, String::new()).may_become(next),
+            None => Ok(()),
+        }
+    }
 }
 
 impl PolicyBundle {
@@ -116,7 +138,7 @@ pub struct RemoteBundle {
     pub timeout: Duration,
     /// `ca`: who may vouch for the URL's host; the machine's authorities when there is none.
     pub ca: Option<Certificates>,
-    /// The copy that is kept of it, if there is one that may be used.
+    /// The copy that is kept of it, if there is one that may be used. What is known of it is what the bundle says, which is signed.
     pub kept: Option<(Kept, FetchedBundle)>,
 }
 
@@ -191,9 +213,9 @@ pub(super) fn to_fetch(settings: &mut Settings, named: &[Value]) -> Option<Remot
     let item = named.iter().find(|item| item.text().is_some_and(is_url))?;
     let mut remote = remote(settings, item)?;
     if let Ok((kept, copy)) = copy(&remote.cache, &shown(&remote.url))
-        && remote.trust.open(&copy.bundle, &copy.signatures).is_ok()
+        && let Ok(Signed { bundle, .. }) = remote.trust.open(&copy.bundle, &copy.signatures)
     {
-        remote.kept = Some((kept, copy));
+        remote.kept = Some((kept.verified(&bundle), copy));
     }
     Some(remote)
 }
@@ -309,7 +331,11 @@ fn copy(cache: &Path, url: &str) -> Result<(Kept, FetchedBundle), String> {
     }
     let digest = kept.digest().ok_or_else(|| none("its digest is none"))?;
     let (bundle, signatures) = Kept::files(&digest);
-    let bundle = read::bytes(&cache.join(bundle), LARGEST as u64).map_err(|why| none(&why))?.into();
+    let path = cache.join(bundle);
+    let bundle: Bytes = read::bytes(&path, LARGEST as u64).map_err(|why| none(&why))?.into();
+    if Digest::of(&bundle) != digest {
+        return Err(none(&format!("`{}` is another bundle than its name says, or damaged", path.display())));
+    }
     let signatures = read::bytes(&cache.join(signatures), LARGEST_SIGNATURES as u64).map_err(|why| none(&why))?.into();
     Ok((kept, FetchedBundle { url: url.to_owned(), bundle, signatures }))
 }

@@ -414,6 +414,43 @@ fn it_starts_by_what_it_kept_where_the_new_one_cannot_be_kept() {
     assert!(told.contains("the bundle cannot be kept in"), "{told}");
 }
 
+/// The copy on disk is not all that is known of numbers while a gate runs.
+#[test]
+fn a_copy_that_cannot_be_read_is_no_way_back_for_a_running_gate() {
+    let upstream = Upstream::accepting();
+    let pair = pair();
+    let host = Host::start(published(DENY, Some(5), &[&pair]), None);
+    let place = place(&host.url(), &upstream, &[&pair]);
+    let gate = serve(&place);
+    denies(&gate);
+    fs::remove_file(place.path("cache").join(Kept::FILE)).unwrap();
+    host.publish(published(ALLOW, Some(4), &[&pair]));
+    gate.wait_for_log(&["bundle_refused", "its number is 4, and a bundle with the number 5 was used already"]);
+    denies(&gate);
+    assert_eq!(status(&gate)["number"], 5);
+    host.publish(published(ALLOW, Some(6), &[&pair]));
+    gate.wait_for_log(&["bundle_fetched", "\"number\":6"]);
+    allows(&gate);
+}
+
+/// What is said of the copy beside it is signed by nobody.
+#[test]
+fn the_number_of_the_copy_is_the_signed_one() {
+    let upstream = Upstream::accepting();
+    let pair = pair();
+    let host = Host::start(published(DENY, Some(5), &[&pair]), None);
+    let place = place(&host.url(), &upstream, &[&pair]);
+    let gate = serve(&place);
+    denies(&gate);
+    gate.signal("TERM");
+    gate.ended();
+    place.edit("cache/current.json", "\"number\": 5", "\"number\": 1");
+    host.publish(published(ALLOW, Some(4), &[&pair]));
+    let gate = serve(&place);
+    gate.wait_for_log(&["bundle_refused", "its number is 4, and a bundle with the number 5 was used already"]);
+    denies(&gate);
+}
+
 #[test]
 fn keys_are_replaced_without_a_gap() {
     let upstream = Upstream::accepting();
