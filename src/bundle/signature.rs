@@ -230,6 +230,23 @@ impl Trust {
         count >= self.required && self.name.as_deref().is_none_or(|expected| bundle.name() == Some(expected))
     }
 
+    /// The signatures of two files that this opened the same bundle with, as one file: those of keys that count from both, and of others those
+    /// that came, as many as there is room for. So no signature that counts is lost where a file with fewer comes.
+    pub fn joined(&self, kept: &[u8], came: &[u8]) -> Result<Signatures, InvalidSignatures> {
+        let (kept, came) = (Signatures::parse(kept)?, Signatures::parse(came)?);
+        let (counted, others): (Vec<_>, Vec<_>) =
+            came.of.into_iter().partition(|(id, _)| self.keys.iter().any(|key| key.id() == *id));
+        let mut of: Vec<_> =
+            kept.of.into_iter().filter(|(id, _)| self.keys.iter().any(|key| key.id() == *id)).collect();
+        for one in counted.into_iter().chain(others) {
+            if of.len() < MOST && of.iter().all(|(known, _)| *known != one.0) {
+                of.push(one);
+            }
+        }
+        of.sort();
+        Ok(Signatures { digest: came.digest, of })
+    }
+
     fn signers(&self, signatures: &Signatures) -> Result<Vec<KeyId>, Untrusted> {
         let message = message(&signatures.digest);
         let mut signers = Vec::new();

@@ -16,6 +16,7 @@ use crate::{
     },
 };
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use bytes::Bytes;
 use jiff::Timestamp;
 use std::{
     ffi::OsString,
@@ -90,7 +91,7 @@ pub(super) async fn look(
     });
     let fetched = delivery::fetch(&client, &remote.url, last.as_ref()).await;
     let Fetched { bundle, signatures, etag, signatures_etag } = fetched.map_err(|why| Not::Fetched(why.to_string()))?;
-    if last.is_some_and(|last| last.bundle == bundle && last.signatures == signatures) {
+    if last.as_ref().is_some_and(|last| last.bundle == bundle && last.signatures == signatures) {
         return Ok(None);
     }
     let Signed { bundle: opened, .. } =
@@ -100,6 +101,18 @@ pub(super) async fn look(
             Not::Usable(format!("{why}; `findings-gate bundle fetch --allow-rollback` takes it all the same"))
         })?;
     }
+    let signatures = match last.filter(|last| last.bundle == bundle) {
+        Some(last) => {
+            let joined =
+                remote.trust.joined(&last.signatures, &signatures).map_err(|why| Not::Usable(why.to_string()))?;
+            let joined = Bytes::from(joined.to_text());
+            if joined == last.signatures {
+                return Ok(None);
+            }
+            joined
+        }
+        None => signatures,
+    };
     let mut kept = Kept::new(&remote.shown, &opened, Timestamp::now().to_string());
     (kept.etag, kept.signatures_etag) = (etag, signatures_etag);
     let fetched = FetchedBundle { url: remote.shown.clone(), bundle, signatures };

@@ -451,6 +451,32 @@ fn the_number_of_the_copy_is_the_signed_one() {
     denies(&gate);
 }
 
+/// Whoever controls the URL takes no signature back that was seen: it may be the one that counts after the next change of keys.
+#[test]
+fn signatures_of_the_bundle_that_is_kept_are_added_to_and_never_taken_away() {
+    let upstream = Upstream::accepting();
+    let (one, two, third) = (pair(), pair(), pair());
+    let host = Host::start(published(ALLOW, Some(1), &[&one, &two]), None);
+    let place = place(&host.url(), &upstream, &[&one, &two]);
+    let gate = serve(&place);
+    allows(&gate);
+    let kept = |pair: &KeyPair| {
+        let (_, name) = Kept::files(&Digest::of(&published(ALLOW, Some(1), &[]).bundle));
+        fs::read_to_string(place.path("cache").join(name)).unwrap().contains(&pair.public().id().to_string())
+    };
+    assert!(kept(&one) && kept(&two));
+    // Both are good, and each is less than what was there.
+    host.publish(published(ALLOW, Some(1), &[&one]));
+    host.wait_for(4);
+    assert!(kept(&one) && kept(&two));
+    host.publish(published(ALLOW, Some(1), &[&two, &third]));
+    gate.wait_until(|| kept(&third));
+    assert!(kept(&one) && kept(&two));
+    let mut signers = [&one, &two].map(|pair| pair.public().id().to_string());
+    signers.sort();
+    assert_eq!(status(&gate)["signed_by"], json!(signers));
+}
+
 #[test]
 fn keys_are_replaced_without_a_gap() {
     let upstream = Upstream::accepting();
