@@ -6,7 +6,7 @@
 
 use super::{Exit, Failure, alone::alone, assemble, reload::Reload};
 use crate::{
-    bundle::{Kept, LARGEST, Signed},
+    bundle::{Bundle, Kept, LARGEST, Signed},
     config::{self, FetchedBundle, Flags, PolicyBundle, RemoteBundle},
     delivery::{self, Fetched},
     net::Client,
@@ -54,12 +54,19 @@ impl Whence {
 pub(super) struct Candidate {
     pub(super) fetched: FetchedBundle,
     pub(super) kept: Kept,
+    opened: Arc<Bundle>,
+    may_go_back: bool,
     cache: PathBuf,
 }
 
 impl Candidate {
-    /// Keeps it in the cache.
-    pub(super) fn store(&self) -> Result<(), String> {
+    /// Keeps it in the cache, if it still may follow what is kept there, or what is `used` where nothing is: while it was fetched and tried,
+    /// another process may have kept a later one.
+    pub(super) fn store(&self, whence: &Whence, used: Option<&PolicyBundle>) -> Result<(), String> {
+        let now = whence.remote().map_err(|failure| super::reload::in_a_line(&failure))?;
+        if let Some(remote) = now.filter(|_| !self.may_go_back) {
+            remote.may_be_followed_by(&self.opened, used).map_err(|why| why.to_string())?;
+        }
         let FetchedBundle { bundle, signatures, .. } = &self.fetched;
         delivery::store(&self.cache, &self.kept, bundle, signatures)
             .map_err(|error| format!("the bundle cannot be kept in `{}`: {error}", self.cache.display()))
@@ -116,7 +123,7 @@ pub(super) async fn look(
     let mut kept = Kept::new(&remote.shown, &opened, Timestamp::now().to_string());
     (kept.etag, kept.signatures_etag) = (etag, signatures_etag);
     let fetched = FetchedBundle { url: remote.shown.clone(), bundle, signatures };
-    Ok(Some(Candidate { fetched, kept, cache: remote.cache.clone() }))
+    Ok(Some(Candidate { fetched, kept, opened: Arc::new(opened), may_go_back, cache: remote.cache.clone() }))
 }
 
 /// How it goes. Clones are one.
@@ -210,7 +217,7 @@ pub(super) fn first(whence: &Whence) -> Result<Option<First>, Failure> {
     let news = match alone(look(&remote, None, false))? {
         Ok(None) => News::Unchanged,
         Ok(Some(candidate)) => match tried(whence, &candidate) {
-            Ok(()) => match candidate.store() {
+            Ok(()) => match candidate.store(whence, None) {
                 Ok(()) => News::Taken(candidate.kept),
                 // A disk that is full, or that nobody may write to, takes nothing from the copy that is there.
                 Err(why) if remote.kept.is_some() => News::Not(Not::Usable(why)),
@@ -329,7 +336,7 @@ pub(super) fn by_hand(whence: &Whence, may_go_back: bool) -> Result<(Exit, Strin
         Err(Not::Usable(why)) => return Ok((Exit::Failed, format!("not taken: {why}\n"))),
     };
     tried(whence, &candidate)?;
-    candidate.store().map_err(Failure::broke)?;
+    candidate.store(whence, None).map_err(Failure::broke)?;
     let Kept { revision, number, .. } = &candidate.kept;
     let number = number.map_or_else(String::new, |number| format!(", number {number}"));
     let digest = candidate.kept.digest().map_or_else(String::new, |digest| digest.to_string());

@@ -210,7 +210,7 @@ impl Reloader {
                 Some(Request { candidate, answer }) => (candidate, Some(answer)),
                 None => (None, None),
             };
-            if let Some(Err(reason)) = candidate.map(|candidate| self.keep(&candidate)) {
+            if let Some(Err(reason)) = candidate.map(|candidate| self.keep(&candidate, noted)) {
                 // Whoever offered it tells of it. What else has changed meanwhile is read all the same.
                 let _ = answer.take().map(|answer| answer.send(Err(reason)));
             }
@@ -282,9 +282,9 @@ impl Reloader {
     }
 
     /// Puts a bundle into the cache, if everything is good with it.
-    fn keep(&self, candidate: &Candidate) -> Result<(), String> {
+    fn keep(&self, candidate: &Candidate, noted: &Reload) -> Result<(), String> {
         self.read(Some(candidate)).map_err(|failure| in_a_line(&failure))?;
-        candidate.store()
+        candidate.store(&self.whence, noted.last().bundle.as_ref())
     }
 
     /// Puts everything in place, or nothing: what may fail is first.
