@@ -5,14 +5,18 @@
 //! and whoever starts after the power failed at any moment, finds the old bundle or the new one.
 
 use crate::bundle::{Kept, SIGNATURES, SUFFIX};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, DirEntry, OpenOptions},
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 /// What the name of a file ends in that is not in its place yet.
 const UNFINISHED: &str = ".tmp";
+/// A file that was not written for so long is not being written.
+const LONGEST_WRITE: Duration = Duration::from_hours(1);
 
 /// Keeps a bundle in the place of the one that was kept, which is then removed. The directory is made if it is not there.
 pub fn store(cache: &Path, kept: &Kept, bundle: &[u8], signatures: &[u8]) -> io::Result<()> {
@@ -38,10 +42,13 @@ fn make(cache: &Path) -> io::Result<()> {
 }
 
 fn write(cache: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    // Two processes may write here at once, and neither into the other's file.
-    let beside = cache.join(format!(".{name}.{}{UNFINISHED}", std::process::id()));
+    // Two processes may write here at once, and neither into the other's file: in two containers they may even have the same number. And
+    // whoever else can write here can put no link where the file is going to be.
+    let mut random = [0; 8];
+    SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("the system gives no random numbers"))?;
+    let beside = cache.join(format!(".{name}.{:016x}{UNFINISHED}", u64::from_le_bytes(random)));
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(&beside).and_then(|mut file| {
@@ -56,12 +63,13 @@ fn write(cache: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Removes earlier bundles, and nothing that is not one. What cannot be removed is only in the way of nobody.
+/// Removes earlier bundles and what a process left that ended while it wrote, and nothing else. What cannot be removed is only in the way of nobody.
 fn tidy(cache: &Path, keep: &[&str]) {
     for entry in fs::read_dir(cache).into_iter().flatten().filter_map(Result::ok) {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
-        if !keep.contains(&name) && is_bundle(name) {
+        let is_left = || is_unfinished(name) && is_old(&entry);
+        if !keep.contains(&name) && (is_bundle(name) || is_left()) {
             drop(fs::remove_file(entry.path()));
         }
     }
@@ -70,6 +78,19 @@ fn tidy(cache: &Path, keep: &[&str]) {
 fn is_bundle(name: &str) -> bool {
     let stem = name.strip_suffix(SIGNATURES).unwrap_or(name).strip_suffix(SUFFIX);
     stem.is_some_and(|stem| stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Whether it is a file as [`write`] writes it beside its place.
+fn is_unfinished(name: &str) -> bool {
+    let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(UNFINISHED));
+    let of = inner.and_then(|inner| inner.rsplit_once('.')).map(|(of, _)| of);
+    of.is_some_and(|of| of == Kept::FILE || is_bundle(of))
+}
+
+/// Whether nobody can be writing it any more.
+fn is_old(entry: &DirEntry) -> bool {
+    let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|modified| modified.elapsed());
+    age.is_ok_and(|age| age.is_ok_and(|age| age > LONGEST_WRITE))
 }
 
 #[cfg(test)]
@@ -115,6 +136,46 @@ mod tests {
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!((mode(&cache), mode(&cache.join(bundle))), (0o700, 0o600));
         }
+    }
+
+    #[test]
+    fn what_a_process_left_is_removed_once_nobody_can_be_writing_it() {
+        let place = tempfile::tempdir().unwrap();
+        let cache = place.path();
+        let (bytes, kept) = made("one");
+        let (bundle, _) = Kept::files(&Digest::of(&bytes));
+        let now = std::time::SystemTime::now();
+        let left = |name: &str, age: Duration| {
+            fs::File::create(cache.join(name)).unwrap().set_modified(now - age).unwrap();
+            name.to_owned()
+        };
+        let (long_ago, lately) = (LONGEST_WRITE * 2, LONGEST_WRITE / 2);
+        let gone = [left(&format!(".{bundle}.17.tmp"), long_ago), left(".current.json.17.tmp", long_ago)];
+        let stays = [left(&format!(".{bundle}.18.tmp"), lately), left(".notes.17.tmp", long_ago)];
+        store(cache, &kept, &bytes, b"signed").unwrap();
+        assert!(gone.iter().all(|name| !cache.join(name).exists()));
+        assert!(stays.iter().all(|name| cache.join(name).exists()));
+    }
+
+    /// A link in the cache is never written through.
+    #[cfg(unix)]
+    #[test]
+    fn no_link_leads_out_of_the_cache() {
+        let place = tempfile::tempdir().unwrap();
+        let cache = place.path().join("cache");
+        let outside = place.path().join("outside");
+        fs::create_dir(&cache).unwrap();
+        fs::write(&outside, "as it was").unwrap();
+        let (bytes, kept) = made("one");
+        let (bundle, signatures) = Kept::files(&Digest::of(&bytes));
+        for name in [&*bundle, &*signatures, Kept::FILE] {
+            std::os::unix::fs::symlink(&outside, cache.join(name)).unwrap();
+            let guessed = cache.join(format!(".{name}.{}{UNFINISHED}", std::process::id()));
+            std::os::unix::fs::symlink(&outside, guessed).unwrap();
+        }
+        store(&cache, &kept, &bytes, b"signed").unwrap();
+        assert_eq!(fs::read_to_string(&outside).unwrap(), "as it was");
+        assert_eq!(fs::read(cache.join(&bundle)).unwrap(), bytes);
     }
 
     #[test]
