@@ -6,7 +6,7 @@ use super::{
     problem::{Origin, Problem},
     read,
     reader::resolved,
-    value::Value,
+    value::{Kind, Value},
 };
 use crate::{
     bundle::{
@@ -222,7 +222,8 @@ pub(super) fn to_fetch(settings: &mut Settings, named: &[Value]) -> Option<Remot
 
 fn in_workbench(settings: &mut Settings, item: &Value, text: &str) -> Option<PolicyBundle> {
     if is_url(text) {
-        let message = format!("`{text}` is a URL, and this verb reads files: fetch the bundle, and name its file");
+        let message =
+            format!("`{}` is a URL, and this verb reads files: fetch the bundle, and name its file", harmless(text));
         settings.problems.add(Problem::new(item.origin.clone(), message));
         return None;
     }
@@ -280,6 +281,16 @@ fn of_file(settings: &mut Settings, item: &Value, text: &str) -> Option<PolicyBu
             None
         }
     }
+}
+
+/// An item of `policies.path` as messages may have it: of a URL, whatever is wrong with it, neither its query nor its user, in which there may
+/// be what nobody should see.
+fn harmless(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://").filter(|_| is_url(text)) else { return text.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 /// A URL without its query, in which there may be what nobody should see; so the query has no part in what a copy is a copy of, either.
@@ -346,6 +357,7 @@ fn remote(settings: &mut Settings, item: &Value) -> Option<RemoteBundle> {
     let url = fetchable(text);
     if url.is_none() {
         let expected = "a bundle's URL: `https://`, or `http://` on a loopback address, without a user and a fragment";
+        let item = Value { kind: Kind::Text(harmless(text)), origin: item.origin.clone() };
         settings.problems.add(item.misspelt(PATH, expected));
     }
     let trust = trust(settings, item);
@@ -404,7 +416,7 @@ fn trust(settings: &mut Settings, item: &Value) -> Option<Trust> {
         if !is_optional {
             let message = format!(
                 "`{PATH}` names the bundle `{}`, and `{KEYS}` is not set: whoever could write it would decide",
-                item.text().unwrap_or_default()
+                harmless(item.text().unwrap_or_default())
             );
             let help = format!(
                 "set `{KEYS}` to the files with the public keys of those who sign it; `findings-gate bundle keygen` makes a pair"

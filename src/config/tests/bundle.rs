@@ -157,6 +157,16 @@ fn what_is_wrong_with_a_bundle_is_told() {
             "without a user and a fragment\n",
         ),
         (
+            "\"http://bundles.example.com/b.tar?X-Amz-Signature=hidden#hidden\"",
+            "bundle = { keys = [\"one.pub\"], cache = \"x\" }",
+            "`policies.path` is \"http://bundles.example.com/b.tar\": expected a bundle's URL",
+        ),
+        (
+            "\"https://example.com/b.tar?token=hidden\"",
+            "",
+            "`policies.path` names the bundle `https://example.com/b.tar`, and `policies.bundle.keys` is not set",
+        ),
+        (
             "\"https://example.com/b.tar\"",
             "bundle = { keys = [\"one.pub\"] }",
             "gate.toml: `policies.bundle.cache` is missing: expected the path of a directory\n",
