@@ -1,7 +1,7 @@
 //! The listener for whoever runs the gate: is it alive, is it ready, what does it count, what does it decide by.
 //!
 //! It has an address of its own, so that nobody who may call the gate may ask this, and no door of it is on the data port. It
-//! speaks plain HTTP, and whatever changes something is taken from this machine only.
+//! speaks plain HTTP, and whatever changes something, or shows decisions, is for this machine only.
 //!
 //! | request | answer |
 //! |---|---|
@@ -15,9 +15,11 @@
 //! | `PUT /loglevel`, or `POST` | logs what the body says, a level or directives, for as long as `?for=10m` says |
 //! | `DELETE /loglevel` | logs what the configuration says |
 //!
-//! From this machine only is not enough where a browser runs on it: a page may send requests to any address, and a browser marks them
-//! with `Origin`. So nothing is changed for who has one.
+//! From this machine only is not enough where a browser runs on it: a page may send requests to any address. A browser marks them with
+//! `Origin`, so nothing is changed for who has one. And a page's name may be made to lead here, so decisions are shown, and anything
+//! is changed, only where the host that is asked is an IP address or `localhost`; otherwise the answer is 421.
 
+mod local;
 mod loglevel;
 
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE},
 };
 use http_body_util::Full;
 use serde::Serialize;
@@ -146,13 +148,9 @@ impl Admin {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
             return response;
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            if !peer.address.ip().to_canonical().is_loopback() {
-                return text(StatusCode::FORBIDDEN, "nothing is changed but from this machine\n");
-            }
-            if request.headers().contains_key(ORIGIN) {
-                return text(StatusCode::FORBIDDEN, "nothing is changed for a page in a browser\n");
-            }
+        let is_local = request.uri().path() == "/decisions" || !matches!(*request.method(), Method::GET | Method::HEAD);
+        if is_local && let Some((status, told)) = local::refused(&request, peer.address.ip()) {
+            return text(status, told);
         }
         match request.uri().path() {
             "/live" => text(StatusCode::OK, "live\n"),
@@ -163,9 +161,6 @@ impl Admin {
             "/metrics" => typed(StatusCode::OK, self.0.metrics_type, (self.0.metrics)()),
             "/status" => json(&(self.0.status)()),
             "/loglevel" => self.log_level(request).await,
-            "/decisions" if !peer.address.ip().to_canonical().is_loopback() => {
-                text(StatusCode::FORBIDDEN, "decisions are shown to this machine only\n")
-            }
             "/decisions" => self.decisions(request.uri().query()),
             "/reload" => match (self.0.reload)().await {
                 Ok(()) => text(StatusCode::OK, "reloaded\n"),

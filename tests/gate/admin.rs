@@ -20,8 +20,12 @@ fn gate(upstream: &Upstream) -> (Gate, SocketAddr) {
 }
 
 fn ask(address: SocketAddr, request: &str) -> (u16, String) {
+    ask_as(address, request, &format!("host: {address}\r\n"))
+}
+
+fn ask_as(address: SocketAddr, request: &str, headers: &str) -> (u16, String) {
     let mut client = Client::connect(address);
-    client.send(format!("{request} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").as_bytes());
+    client.send(format!("{request} HTTP/1.1\r\n{headers}content-length: 0\r\n\r\n").as_bytes());
     let answer = client.read();
     (answer.status, String::from_utf8(answer.body).unwrap())
 }
@@ -78,14 +82,31 @@ fn a_reload_is_done_when_it_is_answered() {
     gate.goes_on();
 }
 
+/// A page's name may be made to lead to this machine; the kubelet and Prometheus may ask by any.
+#[test]
+fn nothing_is_shown_or_changed_by_a_name_that_dns_could_bring_here() {
+    let upstream = Upstream::accepting();
+    let (_gate, admin) = gate(&upstream);
+    for request in ["GET /decisions", "POST /reload", "PUT /loglevel", "DELETE /loglevel"] {
+        assert_eq!(ask_as(admin, request, "host: evil.example\r\n").0, 421, "{request}");
+    }
+    let (_, told) = ask_as(admin, "GET /decisions", "host: evil.example:8081\r\n");
+    assert!(told.contains("IP address or `localhost`"), "{told}");
+    for request in ["GET /live", "GET /ready", "GET /metrics", "GET /status", "GET /loglevel"] {
+        assert_eq!(ask_as(admin, request, "host: gate.findings-gate.svc\r\n").0, 200, "{request}");
+    }
+    assert_eq!(ask_as(admin, "POST /reload", "host: localhost\r\n").0, 200);
+}
+
 #[test]
 fn what_is_logged_can_be_changed_and_comes_back() {
     let upstream = Upstream::accepting();
     let (gate, admin) = gate(&upstream);
     let asked = |request: &str, body: &str| {
         let mut client = Client::connect(admin);
-        client
-            .send(format!("{request} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes());
+        client.send(
+            format!("{request} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes(),
+        );
         let answer = client.read();
         (answer.status, String::from_utf8(answer.body).unwrap())
     };

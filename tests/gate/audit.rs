@@ -68,7 +68,7 @@ fn admin(gate: &Gate) -> SocketAddr {
 
 fn ask(address: SocketAddr, request: &str) -> (u16, String) {
     let mut client = Client::connect(address);
-    client.send(format!("{request} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").as_bytes());
+    client.send(format!("{request} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").as_bytes());
     let answer = client.read();
     (answer.status, String::from_utf8(answer.body).unwrap())
 }

@@ -208,7 +208,7 @@ fn ask(gate: &Gate, request: &str) -> (u16, String) {
     let out = gate.wait_for_output(&["administered at http://"]);
     let admin = out.split_once("http://").unwrap().1.trim().parse().unwrap();
     let mut client = Client::connect(admin);
-    client.send(format!("{request} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").as_bytes());
+    client.send(format!("{request} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").as_bytes());
     let answer = client.read();
     (answer.status, String::from_utf8(answer.body).unwrap())
 }

@@ -110,7 +110,7 @@ fn gate(upstream: &Upstream) -> (Gate, SocketAddr) {
 }
 
 fn ask(admin: &mut Client, request: &str) -> (u16, String) {
-    admin.send(format!("{request} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").as_bytes());
+    admin.send(format!("{request} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").as_bytes());
     let answer = admin.read();
     (answer.status, String::from_utf8(answer.body).unwrap())
 }
