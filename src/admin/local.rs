@@ -1,6 +1,8 @@
 //! Does somebody on this machine ask?
 //!
-//! The address alone does not tell it. A page in a browser on this machine asks from it, and by DNS that changes its answer it even is of
+//! The address alone does not tell it. The sidecar of a service mesh hands on what comes from everywhere by a connection from loopback:
+//! Istio's from 127.0.0.6, Linkerd's from 127.0.0.1. So only the addresses that programs have by default count, and nothing that says that
+//! somebody handed it on. And a page in a browser on this machine asks from it, and by DNS that changes its answer it even is of
 //! the same origin: what gives it away is the name in `Host`, as nobody can make an IP address or `localhost` be theirs.
 
 use http::{
@@ -8,12 +10,18 @@ use http::{
     header::{HOST, ORIGIN},
     uri::Authority,
 };
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Why this is not taken for a request from this machine; nothing if it is.
 pub(super) fn refused<B>(request: &Request<B>, peer: IpAddr) -> Option<(StatusCode, &'static str)> {
-    if !peer.to_canonical().is_loopback() {
-        return Some((StatusCode::FORBIDDEN, "this is for this machine only\n"));
+    if ![IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&peer.to_canonical()) {
+        return Some((StatusCode::FORBIDDEN, "this is for this machine only, from 127.0.0.1 or ::1\n"));
+    }
+    if request.headers().keys().any(|name| hands_on(name.as_str())) {
+        return Some((
+            StatusCode::FORBIDDEN,
+            "this is for this machine only, and a proxy handed it on: ask the admin address itself\n",
+        ));
     }
     if !is_addressed_here(request.uri().authority(), request.headers()) {
         let told =
@@ -25,6 +33,11 @@ pub(super) fn refused<B>(request: &Request<B>, peer: IpAddr) -> Option<(StatusCo
         return Some((StatusCode::FORBIDDEN, "nothing is changed for a page in a browser\n"));
     }
     None
+}
+
+/// Whether it is a header, in small letters, by which proxies and meshes say for whom they ask.
+fn hands_on(name: &str) -> bool {
+    name == "forwarded" || ["x-forwarded-", "x-envoy-", "l5d-"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether all that names a host, and something does, names an IP address or `localhost`.
@@ -90,5 +103,22 @@ mod tests {
     fn nothing_is_changed_for_a_page() {
         let page = [("host", HERE), ("origin", "http://127.0.0.1:8081")];
         assert_eq!(status("POST", "/reload", &page, HERE), Some(403));
+    }
+
+    #[test]
+    fn what_a_mesh_hands_on_is_not_from_this_machine() {
+        for here in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(status("POST", "/reload", &[("host", HERE)], here), None, "{here}");
+        }
+        for other in ["127.0.0.6", "127.0.0.2", "::ffff:127.0.0.6", "10.0.0.7", "fd00::7"] {
+            assert_eq!(status("POST", "/reload", &[("host", HERE)], other), Some(403), "{other}");
+        }
+        for header in
+            ["Forwarded", "X-Forwarded-For", "X-Forwarded-Client-Cert", "X-Envoy-Attempt-Count", "L5d-Client-Id"]
+        {
+            let handed_on = [("host", HERE), (header, "x")];
+            assert_eq!(status("POST", "/reload", &handed_on, HERE), Some(403), "{header}");
+            assert_eq!(status("GET", "/decisions", &handed_on, HERE), Some(403), "{header}");
+        }
     }
 }
