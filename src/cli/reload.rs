@@ -4,7 +4,7 @@
 //! good it takes the place of what was. Otherwise the log says why, and the last good configuration stays.
 //!
 //! The directories of all files that were read are watched: editors replace files, and a mounted Kubernetes secret or config map changes by a
-//! symbolic link beside its files. SIGHUP asks for a look, too, and every half minute there is one anyway, for file systems that tell nothing.
+//! symbolic link beside its files. What else changes there is passed over. SIGHUP asks for a look, too, and every half minute there is one anyway, for file systems that tell nothing.
 
 use super::{
     Failure, assemble,
@@ -23,12 +23,12 @@ use crate::{
     },
 };
 use jiff::Timestamp;
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::ModifyKind};
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -49,6 +49,9 @@ const UNASKED: Duration = Duration::from_secs(30);
 
 /// How often files are read anew that change while they are read.
 const READINGS: usize = 5;
+
+/// How many symbolic links are followed to a file: as many as Linux does.
+const LINKS: usize = 40;
 
 /// How deep policies may be nested in what is evaluated here: the same as a worker's stack.
 const STACK: usize = 8 * 1024 * 1024;
@@ -178,7 +181,7 @@ impl Reloader {
     async fn run(mut self, noted: &Reload, mut asked: mpsc::Receiver<Request>, mut hangup: Hangup) {
         let bell = Arc::new(Notify::new());
         let mut watch = Watch::new(&bell);
-        watch.add(&self.reads.paths);
+        watch.turn_to(&self.reads.paths);
         // Files may have changed between the start and the watch.
         bell.notify_one();
         let mut failed = false;
@@ -217,7 +220,7 @@ impl Reloader {
             let read = || config::recorded(|| self.read(None));
             let (outcome, reads) = if answer.is_some() { read() } else { settled(self.reads.digest, read) };
             let outcome = outcome.map_err(|failure| in_a_line(&failure));
-            watch.add(&reads.paths);
+            watch.turn_to(&reads.paths);
             // What is there already is not put in place anew: the caches of what was learnt with it are good.
             let is_new = reads.digest != self.reads.digest || is_relisted || failed && outcome.is_ok();
             self.reads = reads;
@@ -386,57 +389,117 @@ pub(super) fn in_a_line(failure: &Failure) -> String {
     line
 }
 
-/// What rings a bell when something changes in a directory.
+/// What rings a bell when something changes that is read.
 struct Watch {
+    bell: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
-    known: BTreeSet<PathBuf>,
+    concern: Arc<Mutex<Concern>>,
 }
 
 impl Watch {
     fn new(bell: &Arc<Notify>) -> Self {
-        let bell = Arc::clone(bell);
-        let heard = move |event: notify::Result<notify::Event>| {
-            // What only reads, this gate included, changes nothing.
-            if event.map_or(true, |event| !matches!(event.kind, EventKind::Access(_))) {
-                bell.notify_one();
+        let concern = Arc::<Mutex<Concern>>::default();
+        let heard = {
+            let (bell, concern) = (Arc::clone(bell), Arc::clone(&concern));
+            move |event: notify::Result<notify::Event>| {
+                if event.map_or(true, |event| lock(&concern).is_about(&event)) {
+                    bell.notify_one();
+                }
             }
         };
         let watcher = notify::recommended_watcher(heard).map_err(|error| told(&error)).ok();
-        Self { watcher, known: BTreeSet::new() }
+        Self { bell: Arc::clone(bell), watcher, concern }
     }
 
-    /// Watches the directories of these files too. What is gone is watched again when it is there again.
-    fn add(&mut self, paths: &BTreeSet<PathBuf>) {
+    /// Listens for changes of these files and directories from now on. What is gone is watched again when it is there again.
+    fn turn_to(&mut self, paths: &BTreeSet<PathBuf>) {
         let Some(watcher) = &mut self.watcher else { return };
-        self.known.retain(|directory| directory.is_dir());
-        for directory in paths.iter().flat_map(|path| directories(path)) {
-            if !self.known.contains(&directory) {
-                match watcher.watch(&directory, RecursiveMode::NonRecursive) {
-                    Ok(()) => {
-                        self.known.insert(directory);
-                    }
+        let mut concern = Concern::of(paths);
+        let mut known = lock(&self.concern).watched.clone();
+        known.retain(|directory| directory.is_dir());
+        // Without the lock: the watcher may wait for the thread on which it tells what it heard.
+        for directory in &concern.watched {
+            if !known.contains(directory) {
+                match watcher.watch(directory, RecursiveMode::NonRecursive) {
+                    Ok(()) => drop(known.insert(directory.clone())),
                     Err(error) => told(&error),
                 }
             }
         }
+        concern.watched = known;
+        let mut current = lock(&self.concern);
+        if (&concern.places, &concern.listed) != (&current.places, &current.listed) {
+            // What is new in it may have changed between the reading and now.
+            self.bell.notify_one();
+        }
+        *current = concern;
     }
+}
+
+/// Which changes may change what is read. Beside it there may be files that are written all the time, such as the gate's own audit log.
+#[derive(Debug, Default)]
+struct Concern {
+    /// The files that are read, and the symbolic links on the way to them: each in its real directory.
+    places: BTreeSet<PathBuf>,
+    /// The directories whose entries are read.
+    listed: BTreeSet<PathBuf>,
+    /// The directories that are watched.
+    watched: BTreeSet<PathBuf>,
+}
+
+impl Concern {
+    fn of(paths: &BTreeSet<PathBuf>) -> Self {
+        let places: BTreeSet<PathBuf> = paths.iter().flat_map(|path| trail(path)).collect();
+        let listed: BTreeSet<PathBuf> =
+            places.iter().filter(|place| place.is_dir() && !place.is_symlink()).cloned().collect();
+        let around = places.iter().filter_map(|place| place.parent()).map(Path::to_owned);
+        let watched = listed.iter().cloned().chain(around).collect();
+        Self { places, listed, watched }
+    }
+
+    fn is_about(&self, event: &notify::Event) -> bool {
+        // Where some were lost, any may have been.
+        if event.need_rescan() || event.paths.is_empty() {
+            return true;
+        }
+        // Of a file whose coming was told, and which is read by now or never will be.
+        let is_inside = matches!(event.kind, EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)));
+        let is_read = |path: &PathBuf| {
+            self.places.contains(path)
+                || self.watched.contains(path)
+                || !is_inside && path.parent().is_some_and(|directory| self.listed.contains(directory))
+        };
+        // What only reads, this gate included, changes nothing.
+        !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(is_read)
+    }
+}
+
+fn lock(concern: &Mutex<Concern>) -> MutexGuard<'_, Concern> {
+    concern.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn told(error: &notify::Error) {
     WatchFailed { reason: &error.to_string() }.emit();
 }
 
-/// The directories in which a change may change what is read from `path`: its own and, behind symbolic links, the file's.
-fn directories(path: &Path) -> Vec<PathBuf> {
-    let of = |path: &Path| {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let directory = if path.is_dir() { path } else { parent };
-        directory.is_dir().then(|| directory.to_owned())
-    };
-    let mut found: Vec<PathBuf> =
-        of(path).into_iter().chain(path.canonicalize().ok().and_then(|real| of(&real))).collect();
-    found.dedup();
-    found
+/// Where `path` leads: each symbolic link on the way, and what is at its end. Each by its real directory, as a watcher tells it.
+fn trail(path: &Path) -> Vec<PathBuf> {
+    let mut trail = Vec::new();
+    let Ok(mut path) = std::path::absolute(path) else { return trail };
+    for _ in 0..LINKS {
+        let link = path.ancestors().filter(|part| part.is_symlink()).last().map(Path::to_owned);
+        let at = link.as_deref().unwrap_or(&path);
+        let (Some(directory), Some(name)) = (at.parent(), at.file_name()) else {
+            trail.extend(path.canonicalize());
+            return trail;
+        };
+        trail.extend(directory.canonicalize().map(|directory| directory.join(name)));
+        let Some(link) = &link else { return trail };
+        let (Ok(target), Ok(rest)) = (link.read_link(), path.strip_prefix(link)) else { return trail };
+        let target = directory.join(target);
+        path = if rest.as_os_str().is_empty() { target } else { target.join(rest) };
+    }
+    trail
 }
 
 /// SIGHUP, where there is such a thing.
@@ -497,5 +560,78 @@ mod tests {
         assert_eq!(settles(&[1, 2, 0]), (Some(0), 3), "back to what is used");
         assert_eq!(settles(&[1, 2, 3, 4, 4]), (Some(4), 5));
         assert_eq!(settles(&[1, 2, 3, 4, 5]), (None, 5));
+    }
+
+    fn event(kind: EventKind, path: &Path) -> notify::Event {
+        notify::Event::new(kind).add_path(path.to_owned())
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn only_a_change_of_what_is_read_or_of_a_link_to_it_asks_for_a_look() {
+        use notify::event::{AccessKind, CreateKind, DataChange, Flag, RenameMode};
+        use std::os::unix::fs::symlink;
+
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("..1/policies")).unwrap();
+        std::fs::write(root.join("..1/gate.toml"), "").unwrap();
+        std::fs::write(root.join("..1/policies/a.cedar"), "").unwrap();
+        symlink("..1", root.join("..data")).unwrap();
+        symlink("..data/gate.toml", root.join("gate.toml")).unwrap();
+        symlink("..data/policies", root.join("policies")).unwrap();
+        let paths = ["gate.toml", "policies", "policies/a.cedar", "absent.toml"].map(|name| root.join(name));
+        let concern = Concern::of(&paths.into());
+
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        let created = EventKind::Create(CreateKind::File);
+        for (kind, path, is_about) in [
+            (written, "..1/gate.toml", true),
+            (renamed, "gate.toml", true),
+            (renamed, "..data", true),
+            (written, "..1/policies/a.cedar", true),
+            (created, "..1/policies/b.cedar", true),
+            (created, "absent.toml", true),
+            (written, "audit.jsonl", false),
+            (created, "audit.jsonl.1", false),
+            (renamed, "bundle.tar", false),
+            (written, "..1/policies/noise.log", false),
+            (EventKind::Access(AccessKind::Any), "..1/gate.toml", false),
+        ] {
+            assert_eq!(concern.is_about(&event(kind, &root.join(path))), is_about, "{kind:?} {path}");
+        }
+        assert!(concern.is_about(&notify::Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+        assert!(concern.is_about(&notify::Event::new(written)));
+        assert!(concern.watched.is_superset(&[root.clone(), root.join("..1"), root.join("..1/policies")].into()));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_in_a_circle_end() {
+        let place = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("b", place.path().join("a")).unwrap();
+        std::os::unix::fs::symlink("a", place.path().join("b")).unwrap();
+        assert_eq!(trail(&place.path().join("a")).len(), LINKS);
+    }
+
+    /// Whether the bell rings after this, in that time.
+    async fn rings(bell: &Notify, within: u64, change: impl FnOnce()) -> bool {
+        while timeout(QUIET, bell.notified()).await.is_ok() {}
+        change();
+        timeout(Duration::from_millis(within), bell.notified()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_file_beside_it_does_not_ring() {
+        let place = tempfile::tempdir().unwrap();
+        let (read, beside) = (place.path().join("gate.toml"), place.path().join("audit.jsonl"));
+        std::fs::write(&read, "a").unwrap();
+        let bell = Arc::new(Notify::new());
+        let mut watch = Watch::new(&bell);
+        watch.turn_to(&[read.clone()].into());
+        assert!(rings(&bell, 10_000, || std::fs::write(&read, "b").unwrap()).await, "edited");
+        assert!(!rings(&bell, 300, || std::fs::write(&beside, "b").unwrap()).await, "beside");
+        assert!(rings(&bell, 10_000, || std::fs::rename(&beside, &read).unwrap()).await, "renamed over");
     }
 }
