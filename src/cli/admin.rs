@@ -9,8 +9,20 @@ use crate::{
     upstream::Readiness,
 };
 use jiff::Timestamp;
-use std::{convert::Infallible, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
-use tokio::{task::spawn_local, time::sleep};
+use std::{
+    convert::Infallible,
+    mem,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+use tokio::{
+    task::{AbortHandle, spawn_local},
+    time::sleep,
+};
 
 /// A running admin listener. It outlives the gate's own, so that a stop can be watched, and ends when this is dropped.
 pub(super) struct AdminListener {
@@ -101,7 +113,7 @@ fn views(live: &Live, (reload, log): (&Reload, &LogLevel), delivery: Option<Deli
         }
     };
     let (metrics, records) = (live.current().metrics, live.current().records);
-    let (reload, log) = (reload.clone(), log.clone());
+    let (reload, log, timer) = (reload.clone(), log.clone(), Timer::default());
     Views {
         ready: Box::new(move || ready()),
         metrics: Box::new(move || metrics.encode()),
@@ -112,7 +124,7 @@ fn views(live: &Live, (reload, log): (&Reload, &LogLevel), delivery: Option<Deli
             let reload = reload.clone();
             Box::pin(async move { reload.ask().await })
         }),
-        log: Box::new(move |ask| log_level(&log, ask)),
+        log: Box::new(move |ask| log_level(&log, &timer, ask)),
     }
 }
 
@@ -135,22 +147,84 @@ fn bundle_status(used: &PolicyBundle, delivery: Option<&Delivery>) -> BundleStat
 }
 
 /// Called on the admin listener's thread, where what ends by itself waits for its end.
-fn log_level(log: &LogLevel, ask: LogAsk<'_>) -> Result<LogShown, String> {
+fn log_level(log: &LogLevel, timer: &Timer, ask: LogAsk<'_>) -> Result<LogShown, String> {
     let shown = match ask {
         LogAsk::Show => log.shown(),
-        LogAsk::Reset => log.reset(),
+        LogAsk::Reset => {
+            timer.stop();
+            log.reset()
+        }
         LogAsk::Set { level, length } => {
             let (shown, limited) = log.set(level, length)?;
+            timer.stop();
             if let Some(limited) = limited {
                 let log = log.clone();
-                spawn_local(async move {
-                    sleep(limited.after).await;
-                    log.end(limited);
-                });
+                timer.start(limited.after, move || log.end(limited));
             }
             shown
         }
     };
     let Shown { level, configured, until } = shown;
     Ok(LogShown { level, configured, until: until.map(|until| until.to_string()) })
+}
+
+/// What waits for the end of a level: one at the most, however often somebody asks.
+#[derive(Default)]
+struct Timer(Mutex<Option<AbortHandle>>);
+
+impl Timer {
+    /// Does this after that time, in place of what was waited for.
+    fn start(&self, after: Duration, then: impl FnOnce() + 'static) {
+        let task = spawn_local(async move {
+            sleep(after).await;
+            then();
+        });
+        self.replace(Some(task.abort_handle()));
+    }
+
+    /// Waits for nothing any more.
+    fn stop(&self) {
+        self.replace(None);
+    }
+
+    fn replace(&self, task: Option<AbortHandle>) {
+        let previous = mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), task);
+        if let Some(previous) = previous {
+            previous.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use tokio::{
+        task::{LocalSet, yield_now},
+        time::advance,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn one_timer_runs_however_often_it_is_set() {
+        let test = async {
+            let (timer, fired) = (Timer::default(), Rc::new(Cell::new(0)));
+            for number in 1..=100 {
+                let fired = Rc::clone(&fired);
+                timer.start(Duration::from_secs(60), move || fired.set(number));
+            }
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            assert_eq!(Rc::strong_count(&fired), 2, "what was replaced does not wait");
+            advance(Duration::from_secs(61)).await;
+            yield_now().await;
+            assert_eq!((fired.get(), Rc::strong_count(&fired)), (100, 1));
+            let held = Rc::clone(&fired);
+            timer.start(Duration::from_secs(60), move || held.set(0));
+            timer.stop();
+            yield_now().await;
+            assert_eq!((fired.get(), Rc::strong_count(&fired)), (100, 1), "a stop leaves none");
+        };
+        LocalSet::new().run_until(test).await;
+    }
 }
