@@ -66,6 +66,11 @@ def consistent(items):
     names = [(item["kind"], item["metadata"]["name"]) for item in items]
     assert len(names) == len(set(names)), names
 
+    # A mesh's proxy connects from loopback for everybody, and the gate takes changes from there.
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+    for key in ("traffic.sidecar.istio.io/excludeInboundPorts", "config.linkerd.io/skip-inbound-ports"):
+        assert annotations.get(key) == str(ports.get("admin", 8081)), f"the admin port must stay out of a mesh: {key}"
+
     for service in of(items, "Service"):
         assert selects(service["spec"]["selector"], labels), service["metadata"]["name"]
         for port in service["spec"]["ports"]:
