@@ -9,6 +9,7 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 /// The longest line that is read to find where a chain goes on. A record of a hundred findings with everything that policies can read of
@@ -17,6 +18,15 @@ pub const LONGEST_LINE: u64 = 64 << 20;
 
 /// What of a file is read at once, from its end.
 const CHUNK: u64 = 64 << 10;
+
+/// How every line begins. What is taken off a file's end where no whole line stands before it begins so, too.
+const BEGINNING: &[u8] = br#"{"version":"#;
+
+/// How often it is looked whether the current file still has its name.
+const LOOKED_AT: Duration = Duration::from_secs(1);
+
+/// How often opening begins again because the file was renamed meanwhile.
+const TRIES: usize = 16;
 
 /// How a log is kept in files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +79,10 @@ pub(super) struct Journal {
     length: u64,
     /// The sequence of the current file's first line.
     first: u64,
+    /// Whether the current file's name is not certain to be on the disk.
+    is_name_unsynced: bool,
+    /// When it was looked whether the file still has its name.
+    looked: Instant,
 }
 
 impl Journal {
@@ -80,8 +94,9 @@ impl Journal {
         let size = file.seek(SeekFrom::End(0)).map_err(io)?;
         let (whole, last) = last_line(&mut file, size).map_err(io)?;
         let torn = (whole < size).then_some(size - whole);
-        if torn.is_some() {
-            file.set_len(whole).and_then(|()| file.sync_data()).map_err(io)?;
+        // Everything is looked at before anything is taken off: the file may be none of an audit log, or of another key.
+        if last.is_none() && torn.is_some() && !begins_as_a_line(&mut file).map_err(io)? {
+            return Err(OpenError::Broken { path: files.path.clone(), broken: Broken::Unsealed });
         }
         let link = match last {
             Some(last) => next_link(&last, seal, &files.path)?,
@@ -97,8 +112,12 @@ impl Journal {
                 None => Link::FIRST,
             },
         };
-        let first = first_sequence(&mut file).map_err(io)?.unwrap_or(link.sequence);
-        Ok((Self { files, file, length: whole, first }, link, torn))
+        let first = if whole == 0 { None } else { first_sequence(&mut file).map_err(io)? };
+        let first = first.unwrap_or(link.sequence);
+        if torn.is_some() {
+            file.set_len(whole).and_then(|()| file.sync_data()).map_err(io)?;
+        }
+        Ok((Self { files, file, length: whole, first, is_name_unsynced: false, looked: Instant::now() }, link, torn))
     }
 
     /// Whether these bytes go into the next file.
@@ -131,26 +150,66 @@ impl Journal {
     }
 
     /// Waits until all of it is on the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        if self.is_name_unsynced {
+            sync_directory(&self.files.path)?;
+            self.is_name_unsynced = false;
+        }
+        Ok(())
     }
 
-    /// Begins the next file, of which `sequence` is the first line. What was is on the disk before.
-    pub(super) fn rotate(&mut self, sequence: u64) -> io::Result<()> {
+    /// Begins a new file, of which `sequence` is the first line, where the current one was removed or renamed by others. Whether it was;
+    /// that is looked at now and then.
+    ///
+    /// # Errors
+    ///
+    /// What is there instead cannot be gone on in.
+    pub(super) fn follow(&mut self, sequence: u64) -> io::Result<bool> {
+        if self.looked.elapsed() < LOOKED_AT {
+            return Ok(false);
+        }
+        if has_name(&self.file, &self.files.path)? {
+            self.looked = Instant::now();
+            return Ok(false);
+        }
+        let file = lock_file(&self.files.path).map_err(|error| io::Error::other(error.to_string()))?;
+        if file.metadata()?.len() > 0 {
+            return Err(io::Error::other(
+                "the audit file was replaced by another one that is not empty: move that away",
+            ));
+        }
+        // What went into the old one is not less certain than it was.
         self.file.sync_data()?;
-        let full = rotated(&self.files.path, self.first);
-        fs::rename(&self.files.path, &full)?;
-        let file = match open_file(&self.files.path) {
+        (self.file, self.length, self.first, self.is_name_unsynced) = (file, 0, sequence, true);
+        self.looked = Instant::now();
+        Ok(true)
+    }
+
+    /// Begins the next file, of which `sequence` is the first line. What was is on the disk before. Older files that should have gone
+    /// but could not be removed are no error: the reason is returned.
+    ///
+    /// # Errors
+    ///
+    /// There is no next file: lines go to the end of the one that is full.
+    pub(super) fn rotate(&mut self, sequence: u64) -> io::Result<Option<io::Error>> {
+        // Half a line that a failed write has left does not belong into a file that nobody writes any more.
+        self.file.set_len(self.length)?;
+        self.file.sync_data()?;
+        let (path, full) = (&self.files.path, rotated(&self.files.path, self.first));
+        if !has_name(&self.file, path)? {
+            return Err(io::Error::other("the audit file was removed or renamed by others"));
+        }
+        rename_to_new(path, &full)?;
+        let file = match lock_file(path) {
             Ok(file) => file,
             Err(error) => {
-                // As it was: lines go to the end of the file that is full.
-                fs::rename(&full, &self.files.path)?;
+                rename_to_new(&full, path)?;
                 return Err(io::Error::other(error.to_string()));
             }
         };
-        (self.file, self.length, self.first) = (file, 0, sequence);
-        sync_directory(&self.files.path)?;
-        self.remove_oldest()
+        (self.file, self.length, self.first, self.is_name_unsynced) = (file, 0, sequence, true);
+        Ok(self.remove_oldest().err())
     }
 
     fn remove_oldest(&self) -> io::Result<()> {
@@ -193,25 +252,74 @@ fn last_rotated(path: &Path) -> io::Result<Option<PathBuf>> {
     Ok(rotated_files(path)?.pop())
 }
 
-/// Opens a file to write lines to its end, for this process alone. Nobody but its owner may read a new one.
+/// Opens a file to write lines to its end, for this process alone.
 fn open_file(path: &Path) -> Result<File, OpenError> {
+    let is_new = !path.exists();
+    let file = lock_file(path)?;
+    if is_new {
+        // So that a new file is there after a loss of power, too.
+        sync_directory(path).map_err(|error| OpenError::Io { path: path.to_owned(), error })?;
+    }
+    Ok(file)
+}
+
+/// Opens a file, or makes it, and locks it. Nobody but its owner may read a new one.
+fn lock_file(path: &Path) -> Result<File, OpenError> {
     let io = |error| OpenError::Io { path: path.to_owned(), error };
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let is_new = !path.exists();
-    let file = options.open(path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => return Err(io(error)),
+    for _ in 0..TRIES {
+        let file = options.open(path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        // Between opening and locking, whoever had it may have put it away as a full file.
+        if has_name(&file, path).map_err(io)? {
+            return Ok(file);
+        }
     }
-    if is_new {
-        // So that a new file is there after a loss of power, too.
-        sync_directory(path).map_err(io)?;
+    Err(io(io::Error::other("it is renamed again and again while it is opened")))
+}
+
+/// Whether this file is the one that has this name.
+#[cfg(unix)]
+fn has_name(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let named = match fs::metadata(path) {
+        Ok(named) => named,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let opened = file.metadata()?;
+    Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino()))
+}
+
+/// A file that is open keeps its name.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as elsewhere")]
+fn has_name(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Renames a file, and nothing is lost by it.
+fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(to) {
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("there is a `{}` already", to.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+        Err(error) => Err(error),
     }
-    Ok(file)
+}
+
+/// Whether a file begins as the first line of a log does, as far as it goes.
+fn begins_as_a_line(file: &mut File) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut beginning = Vec::new();
+    file.take(BEGINNING.len() as u64).read_to_end(&mut beginning)?;
+    Ok(BEGINNING.starts_with(&beginning))
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -277,7 +385,7 @@ mod tests {
 
     fn sealed(link: &mut Link, text: &str) -> Vec<u8> {
         let mut out = Vec::new();
-        Seal::open().append(format!(r#"{{"text":"{text}"}}"#).as_bytes(), link, &mut out);
+        Seal::open().append(format!(r#"{{"version":1,"text":"{text}"}}"#).as_bytes(), link, &mut out);
         out
     }
 
@@ -384,6 +492,114 @@ mod tests {
         fs::write(&files.path, "not a line\n").unwrap();
         let foreign = Journal::open(files.clone(), &Seal::open()).unwrap_err();
         assert!(matches!(foreign, OpenError::Broken { broken: Broken::Unsealed, .. }), "{foreign}");
+    }
+
+    #[test]
+    fn what_is_none_of_its_own_loses_nothing() {
+        let folder = TempDir::new().unwrap();
+        let files = files(&folder, 1 << 20);
+        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
+        write(&mut journal, &mut link, "a");
+        drop(journal);
+        let line = fs::read(&files.path).unwrap();
+        let torn = [&line[..], b"{\"ver"].concat();
+        // The last is a whole line at the end of a file that does not begin as a log.
+        let late = [b"# a note\n", &line[..], b"{"].concat();
+        let cases: [(&[u8], Seal); 5] = [
+            (b"[server]", Seal::open()),
+            (b"one\ntwo", Seal::open()),
+            (b"{\"a\":1", Seal::open()),
+            (&torn, Seal::keyed(b"key")),
+            (&late, Seal::open()),
+        ];
+        for (bytes, seal) in cases {
+            fs::write(&files.path, bytes).unwrap();
+            Journal::open(files.clone(), &seal).unwrap_err();
+            assert_eq!(fs::read(&files.path).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn half_a_line_does_not_go_into_a_full_file() {
+        let folder = TempDir::new().unwrap();
+        let files = files(&folder, 1 << 20);
+        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
+        write(&mut journal, &mut link, "a");
+        // As a write leaves it that failed half way, where taking it off failed too.
+        journal.file.write_all(b"{\"vers").unwrap();
+        assert!(journal.rotate(link.sequence).unwrap().is_none());
+        write(&mut journal, &mut link, "b");
+        assert_eq!(chain(&folder), [1, 2]);
+    }
+
+    #[test]
+    fn a_full_file_takes_no_name_that_is_taken() {
+        let folder = TempDir::new().unwrap();
+        let files = files(&folder, 1 << 20);
+        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
+        write(&mut journal, &mut link, "a");
+        let taken = rotated(&files.path, 1);
+        fs::write(&taken, "kept").unwrap();
+        let error = journal.rotate(link.sequence).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{error}");
+        assert_eq!(fs::read_to_string(&taken).unwrap(), "kept");
+        // It goes on where it was.
+        write(&mut journal, &mut link, "b");
+        fs::remove_file(&taken).unwrap();
+        assert_eq!(chain(&folder), [1, 2]);
+    }
+
+    #[test]
+    fn an_old_file_that_stays_is_no_failed_rotation() {
+        let folder = TempDir::new().unwrap();
+        let files = Files { keep: NonZeroUsize::new(1), ..files(&folder, 1) };
+        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
+        write(&mut journal, &mut link, "a");
+        // What cannot be removed as a file.
+        fs::create_dir(rotated(&files.path, 0)).unwrap();
+        assert!(journal.rotate(link.sequence).unwrap().is_some());
+        assert_eq!(fs::metadata(&files.path).unwrap().len(), 0);
+        write(&mut journal, &mut link, "b");
+        fs::remove_dir(rotated(&files.path, 0)).unwrap();
+        assert_eq!(chain(&folder), [1, 2]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_took_away_is_begun_anew() {
+        let folder = TempDir::new().unwrap();
+        let files = files(&folder, 1 << 20);
+        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
+        write(&mut journal, &mut link, "a");
+        let long_ago = Instant::now().checked_sub(2 * LOOKED_AT).unwrap();
+        journal.looked = long_ago;
+        assert!(!journal.follow(link.sequence).unwrap(), "it is where it was");
+        fs::rename(&files.path, rotated(&files.path, 1)).unwrap();
+        assert!(!journal.follow(link.sequence).unwrap(), "it was just looked at");
+        journal.looked = long_ago;
+        assert!(journal.follow(link.sequence).unwrap());
+        write(&mut journal, &mut link, "b");
+        assert_eq!(chain(&folder), [1, 2]);
+        assert!(matches!(Journal::open(files.clone(), &Seal::open()), Err(OpenError::InUse(_))));
+        // What has something in it is not written to.
+        fs::remove_file(&files.path).unwrap();
+        fs::write(&files.path, "other").unwrap();
+        journal.looked = long_ago;
+        journal.follow(link.sequence).unwrap_err();
+        assert_eq!(fs::read_to_string(&files.path).unwrap(), "other");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_was_renamed_is_not_the_one() {
+        let folder = TempDir::new().unwrap();
+        let files = files(&folder, 1 << 20);
+        let file = lock_file(&files.path).unwrap();
+        assert!(has_name(&file, &files.path).unwrap());
+        fs::rename(&files.path, rotated(&files.path, 1)).unwrap();
+        assert!(!has_name(&file, &files.path).unwrap());
+        let next = lock_file(&files.path).unwrap();
+        assert!(has_name(&next, &files.path).unwrap() && !has_name(&file, &files.path).unwrap());
     }
 
     #[test]

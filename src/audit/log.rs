@@ -8,12 +8,11 @@ use super::{Event, Files, Line, OpenError, Seal, Start, VERSION, chain::Link, jo
 use crate::finding::Timestamp;
 use std::{
     collections::VecDeque,
-    fmt,
-    io::{self, Write as _},
+    fmt, io,
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc::{self, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
@@ -28,6 +27,12 @@ use tokio::{
 const LONGEST_WRITE: usize = 4 << 20;
 /// How long is waited before a write that failed is tried again: the first time, and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How long a log goes on in a file that is full before it tries again to begin the next one.
+const FULL: Duration = Duration::from_secs(30);
+/// Bytes that wait at the most to be copied to standard output.
+const COPIED: usize = 16 << 20;
+/// How long the end waits at the most for what is still to be copied.
+const LAST_COPY: Duration = Duration::from_secs(1);
 
 /// How records are kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,8 +90,10 @@ pub trait News: fmt::Debug + Send + std::marker::Sync {
     fn failed(&self, why: &io::Error);
     /// Something is written again.
     fn recovered(&self);
-    /// A full file could not be put away, for this reason; the log goes on in it.
+    /// A full file could not be put away, for this reason; the log goes on in it. Told once, until one is put away again.
     fn not_rotated(&self, why: &io::Error);
+    /// The log is written, but something about its files or its copy is not as it should be.
+    fn warned(&self, what: &str);
 }
 
 /// A request has no place in the log.
@@ -141,9 +148,22 @@ enum Item {
         done: Option<oneshot::Sender<()>>,
         /// Given back when it is written.
         place: Option<OwnedSemaphorePermit>,
+        /// Set by the writer when it takes the line, or by whoever waits when it is given up: what was first is so. Nothing where no
+        /// line is given up.
+        taken: Option<Arc<AtomicBool>>,
     },
     /// Nothing comes after it.
     Stop { text: Vec<u8>, by: Instant },
+}
+
+impl Item {
+    /// This, for the writer; nothing where whoever waited has given it up.
+    fn take(self) -> Option<Self> {
+        match &self {
+            Self::Line { taken: Some(taken), .. } if taken.swap(true, Relaxed) => None,
+            _ => Some(self),
+        }
+    }
 }
 
 impl Log {
@@ -168,7 +188,13 @@ impl Log {
             }
             None => (None, Link::FIRST, None),
         };
-        let mut out = Out { journal, stdout: stdout.then(Standard::default), seal, link, sync, unsynced: None };
+        // With a file, that is the log, and what reads standard output holds nobody up.
+        let stdout = match (stdout, &journal) {
+            (false, _) => None,
+            (true, None) => Some(Stdout::Log(Standard::new(io::stdout()))),
+            (true, Some(_)) => Some(Stdout::Copy(Copied::start(Standard::new(io::stdout())).map_err(io)?)),
+        };
+        let mut out = Out::new(journal, stdout, seal, link, sync);
         let start = Event::Start(Start { program: program.into(), snapshot: snapshot.into(), repaired });
         out.write(&[&line(start)], &*news).map_err(io)?;
         let shared = Shared::new(on_full, queue, wait, recent, news);
@@ -220,7 +246,7 @@ impl Log {
 
     /// Writes a line that nobody waits for.
     pub fn say(&self, event: Event<'_>) {
-        self.0.send(Item::Line { text: line(event), done: None, place: None });
+        self.0.send(Item::Line { text: line(event), done: None, place: None, taken: None });
     }
 
     /// Whether the log cannot be written, in a way that keeps requests from being served.
@@ -277,6 +303,20 @@ impl Shared {
         self.news.shed(records);
     }
 
+    /// Nothing can be written. Told once.
+    fn fails(&self, why: &io::Error) {
+        if !self.failing.send_replace(true) {
+            self.news.failed(why);
+        }
+    }
+
+    /// Something is written.
+    fn works(&self) {
+        if self.failing.send_replace(false) {
+            self.news.recovered();
+        }
+    }
+
     fn send(&self, item: Item) {
         // Without a writer nobody is told that it was written, and who waits for it gives up.
         let _ = self.items.send(item);
@@ -315,13 +355,34 @@ impl Place {
             shared.shed(1);
             return Ok(());
         }
-        let (done, written) = oneshot::channel();
-        shared.send(Item::Line { text: text(line), done: Some(done), place: self.permit });
-        match timeout(shared.wait, written).await {
-            Ok(Ok(())) => Ok(()),
-            _ if shared.on_full == OnFull::Shed => Ok(()),
-            _ => Err(NotWritten),
+        let (done, mut written) = oneshot::channel();
+        let may_shed = shared.on_full == OnFull::Shed;
+        let taken = may_shed.then(Arc::<AtomicBool>::default);
+        shared.send(Item::Line { text: text(line), done: Some(done), place: self.permit, taken: taken.clone() });
+        let outcome = timeout(shared.wait, &mut written).await;
+        if let Ok(Ok(())) = outcome {
+            return Ok(());
         }
+        if let Some(taken) = taken {
+            // What the writer has taken it writes, or counts itself.
+            if !taken.swap(true, Relaxed) {
+                shared.shed(1);
+            }
+            return Ok(());
+        }
+        if outcome.is_err() {
+            // A disk that hangs fails as well as one that says so. The writer clears this when it gets on.
+            shared.fails(&io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("a record was not written within {:?} (audit.wait)", shared.wait),
+            ));
+            if let Ok(()) = written.try_recv() {
+                // It got on in this moment, and does not know of this.
+                shared.works();
+                return Ok(());
+            }
+        }
+        Err(NotWritten)
     }
 }
 
@@ -349,14 +410,16 @@ fn text(line: &Line<'_>) -> Vec<u8> {
 trait Lines: Send {
     /// Whether these bytes go into the next file.
     fn is_full_for(&self, bytes: usize) -> bool;
-    /// Begins the next file, of which `sequence` is the first line.
-    fn rotate(&mut self, sequence: u64) -> io::Result<()>;
+    /// Begins the next file, of which `sequence` is the first line. Returns why older ones could not be removed, if so.
+    fn rotate(&mut self, sequence: u64) -> io::Result<Option<io::Error>>;
+    /// Begins a new file, of which `sequence` is the first line, where others took the current one away. Whether they did.
+    fn follow(&mut self, sequence: u64) -> io::Result<bool>;
     /// Puts lines to the end: all of them or none.
     fn append(&mut self, lines: &[u8]) -> io::Result<()>;
     /// Takes so many bytes off the end again.
     fn undo(&mut self, bytes: usize);
     /// Waits until all of it is on the disk.
-    fn sync(&self) -> io::Result<()>;
+    fn sync(&mut self) -> io::Result<()>;
 }
 
 impl Lines for Journal {
@@ -364,8 +427,12 @@ impl Lines for Journal {
         Self::is_full_for(self, bytes)
     }
 
-    fn rotate(&mut self, sequence: u64) -> io::Result<()> {
+    fn rotate(&mut self, sequence: u64) -> io::Result<Option<io::Error>> {
         Self::rotate(self, sequence)
+    }
+
+    fn follow(&mut self, sequence: u64) -> io::Result<bool> {
+        Self::follow(self, sequence)
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
@@ -376,7 +443,7 @@ impl Lines for Journal {
         Self::undo(self, bytes);
     }
 
-    fn sync(&self) -> io::Result<()> {
+    fn sync(&mut self) -> io::Result<()> {
         Self::sync(self)
     }
 }
@@ -384,15 +451,23 @@ impl Lines for Journal {
 /// Where lines go.
 struct Out {
     journal: Option<Box<dyn Lines>>,
-    stdout: Option<Standard>,
+    stdout: Option<Stdout>,
     seal: Seal,
     link: Link,
     sync: Sync,
-    /// Since when something is written that is not on the disk.
+    /// When something is forced to the disk that is not there yet.
     unsynced: Option<Instant>,
+    /// Whether what is written could not be forced to the disk the last time that it was due.
+    sync_failed: bool,
+    /// When a full file could not be put away the last time, until one is.
+    not_rotated: Option<Instant>,
 }
 
 impl Out {
+    fn new(journal: Option<Box<dyn Lines>>, stdout: Option<Stdout>, seal: Seal, link: Link, sync: Sync) -> Self {
+        Self { journal, stdout, seal, link, sync, unsynced: None, sync_failed: false, not_rotated: None }
+    }
+
     /// Writes these lines as the next of the chain: all or none.
     fn write(&mut self, lines: &[&[u8]], news: &dyn News) -> io::Result<()> {
         let mut sealed = Vec::with_capacity(lines.iter().map(|line| line.len() + 192).sum());
@@ -401,25 +476,40 @@ impl Out {
             self.seal.append(line, &mut link, &mut sealed);
         }
         if let Some(journal) = &mut self.journal {
-            if journal.is_full_for(sealed.len())
-                && let Err(error) = journal.rotate(self.link.sequence)
-            {
-                news.not_rotated(&error);
+            if journal.follow(self.link.sequence)? {
+                news.warned("the audit file was removed or renamed by others, and a new one is begun");
+            }
+            if journal.is_full_for(sealed.len()) && self.not_rotated.is_none_or(|tried| tried.elapsed() >= FULL) {
+                let was_told = self.not_rotated.is_some();
+                match journal.rotate(self.link.sequence) {
+                    Ok(left) => {
+                        self.not_rotated = None;
+                        if let Some(error) = left {
+                            news.warned(&format!(
+                                "an audit file older than audit.keep says could not be removed: {error}"
+                            ));
+                        }
+                    }
+                    Err(error) => {
+                        self.not_rotated = Some(Instant::now());
+                        if !was_told {
+                            news.not_rotated(&error);
+                        }
+                    }
+                }
             }
             journal.append(&sealed)?;
             match self.sync {
                 // What could not be forced to the disk may be gone from memory too, so it is written anew.
                 Sync::Always => journal.sync().inspect_err(|_| journal.undo(sealed.len()))?,
-                Sync::Within(_) => self.unsynced = self.unsynced.or_else(|| Some(Instant::now())),
+                Sync::Within(longest) => self.unsynced = self.unsynced.or_else(|| Instant::now().checked_add(longest)),
                 Sync::Never => {}
             }
         }
-        if let Some(stdout) = &mut self.stdout {
-            let written = stdout.write(&sealed);
-            // With a file, that is the log, and this is a copy.
-            if self.journal.is_none() {
-                written?;
-            }
+        match &mut self.stdout {
+            Some(Stdout::Log(log)) => log.write(&sealed)?,
+            Some(Stdout::Copy(copy)) => copy.add(sealed, news),
+            None => {}
         }
         self.link = link;
         Ok(())
@@ -427,34 +517,105 @@ impl Out {
 
     /// How long until what is written must be on the disk.
     fn until_sync(&self) -> Option<Duration> {
-        match (self.sync, self.unsynced) {
-            (Sync::Within(longest), Some(since)) => Some(longest.saturating_sub(since.elapsed())),
-            _ => None,
-        }
+        self.unsynced.map(|by| by.saturating_duration_since(Instant::now()))
     }
 
-    fn sync_if_due(&mut self) -> io::Result<()> {
-        if self.until_sync() == Some(Duration::ZERO) {
-            self.unsynced = None;
-            return self.journal.as_ref().map_or(Ok(()), |journal| journal.sync());
+    /// Forces to the disk what must be there now. Whether anything was. What fails is tried again.
+    fn sync_if_due(&mut self) -> io::Result<bool> {
+        if self.until_sync() != Some(Duration::ZERO) {
+            return Ok(false);
         }
-        Ok(())
+        let synced = self.journal.as_mut().map_or(Ok(()), |journal| journal.sync());
+        self.sync_failed = synced.is_err();
+        self.unsynced = synced.is_err().then(|| Instant::now() + PAUSES.1);
+        synced.map(|()| true)
     }
+
+    /// Ends what is written beside the log.
+    fn end(self, by: Instant) {
+        if let Some(Stdout::Copy(copy)) = self.stdout {
+            copy.end(by.saturating_duration_since(Instant::now()).min(LAST_COPY));
+        }
+    }
+}
+
+/// What standard output is.
+enum Stdout {
+    /// The log itself.
+    Log(Standard<io::Stdout>),
+    /// A copy of it.
+    Copy(Copied),
 }
 
 /// Standard output, to which a write that failed half way has left half a line.
-#[derive(Default)]
-struct Standard {
+struct Standard<W> {
+    out: W,
     is_torn: bool,
 }
 
-impl Standard {
+impl<W: io::Write> Standard<W> {
+    fn new(out: W) -> Self {
+        Self { out, is_torn: false }
+    }
+
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
         let feed: &[u8] = if self.is_torn { b"\n" } else { b"" };
-        let written = out.write_all(feed).and_then(|()| out.write_all(lines)).and_then(|()| out.flush());
+        let written = self.out.write_all(feed).and_then(|()| self.out.write_all(lines)).and_then(|()| self.out.flush());
         self.is_torn = written.is_err();
         written
+    }
+}
+
+/// A copy of the log, written by a thread of its own. What it cannot take is left out of it.
+struct Copied {
+    lines: mpsc::Sender<Vec<u8>>,
+    /// Bytes that wait to be copied.
+    waiting: Arc<AtomicUsize>,
+    ended: mpsc::Receiver<()>,
+    /// Writes that were left out since the last one that was not.
+    left_out: u64,
+}
+
+impl Copied {
+    fn start(mut to: Standard<impl io::Write + Send + 'static>) -> io::Result<Self> {
+        let (lines, received) = mpsc::channel::<Vec<u8>>();
+        let (end, ended) = mpsc::channel();
+        let waiting = Arc::<AtomicUsize>::default();
+        let left = Arc::clone(&waiting);
+        let copy = move || {
+            for lines in received {
+                // The file has them in any case.
+                let _ = to.write(&lines);
+                left.fetch_sub(lines.len(), Relaxed);
+            }
+            drop(end);
+        };
+        thread::Builder::new().name("audit-copy".to_owned()).spawn(copy)?;
+        Ok(Self { lines, waiting, ended, left_out: 0 })
+    }
+
+    fn add(&mut self, lines: Vec<u8>, news: &dyn News) {
+        let waiting = self.waiting.load(Relaxed);
+        if waiting > 0 && waiting.saturating_add(lines.len()) > COPIED {
+            self.left_out += 1;
+            if self.left_out == 1 {
+                news.warned("standard output is not read: records are left out of it, the audit file has them");
+            }
+            return;
+        }
+        if self.left_out > 0 {
+            news.warned(&format!("standard output is read again: it lacks {} writes of records", self.left_out));
+            self.left_out = 0;
+        }
+        self.waiting.fetch_add(lines.len(), Relaxed);
+        // A thread that has panicked copies nothing.
+        let _ = self.lines.send(lines);
+    }
+
+    /// Waits so long at the most until all is copied.
+    fn end(self, within: Duration) {
+        drop(self.lines);
+        let _ = self.ended.recv_timeout(within);
     }
 }
 
@@ -468,7 +629,7 @@ fn run(shared: &Shared, items: &mpsc::Receiver<Item>, mut out: Out) {
             None => items.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match first {
-            Ok(item) => batch.push(item),
+            Ok(item) => batch.extend(item.take()),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -479,39 +640,45 @@ fn run(shared: &Shared, items: &mpsc::Receiver<Item>, mut out: Out) {
             size += match &item {
                 Item::Line { text, .. } | Item::Stop { text, .. } => text.len(),
             };
-            batch.push(item);
+            batch.extend(item.take());
         }
         let stop = batch.iter().find_map(|item| match item {
             Item::Stop { by, .. } => Some(*by),
             Item::Line { .. } => None,
         });
-        if !batch.is_empty() {
-            write(shared, &mut out, &batch, stop);
-        }
+        let is_written = !batch.is_empty() && write(shared, &mut out, &batch, stop);
         for item in batch.drain(..) {
             if let Item::Line { done: Some(done), place, .. } = item {
                 drop(place);
-                // Whoever waited may have gone.
-                let _ = done.send(());
+                if is_written {
+                    // Whoever waited may have gone.
+                    let _ = done.send(());
+                }
             }
+        }
+        // Once more, now that everybody is told: one of them may just have lost patience, and said that nothing can be written.
+        if is_written && !out.sync_failed {
+            shared.works();
         }
         news.waiting(shared.queue.saturating_sub(shared.places.available_permits()));
-        // A disk that fails shows at the next write.
-        if let Err(error) = out.sync_if_due() {
-            news.failed(&error);
+        match out.sync_if_due() {
+            Ok(true) => shared.works(),
+            Ok(false) => {}
+            Err(error) => shared.fails(&error),
         }
-        if stop.is_some() {
+        if let Some(by) = stop {
             out.unsynced = None;
-            if let Some(journal) = &out.journal {
-                let _ = journal.sync();
+            if let Some(Err(error)) = out.journal.as_mut().map(|journal| journal.sync()) {
+                shared.fails(&error);
             }
+            out.end(by);
             return;
         }
     }
 }
 
-/// Writes a batch, as often as it takes; where records may be given up, once.
-fn write(shared: &Shared, out: &mut Out, batch: &[Item], stop: Option<Instant>) {
+/// Writes a batch, as often as it takes; where records may be given up, once. Whether that was done.
+fn write(shared: &Shared, out: &mut Out, batch: &[Item], stop: Option<Instant>) -> bool {
     let lines: Vec<&[u8]> = batch
         .iter()
         .map(|item| match item {
@@ -528,23 +695,21 @@ fn write(shared: &Shared, out: &mut Out, batch: &[Item], stop: Option<Instant>) 
         match out.write(&with_shed, news) {
             Ok(()) => {
                 shared.shed.fetch_sub(shed, Relaxed);
-                if shared.failing.send_replace(false) {
-                    news.recovered();
+                if !out.sync_failed {
+                    shared.works();
                 }
                 shared.remember(&with_shed);
-                return news.written(with_shed.len(), began.elapsed());
+                news.written(with_shed.len(), began.elapsed());
+                return true;
             }
-            Err(error) => {
-                if !shared.failing.send_replace(true) {
-                    news.failed(&error);
-                }
-            }
+            Err(error) => shared.fails(&error),
         }
         if shared.on_full == OnFull::Shed {
-            return shared.shed(lines.len() as u64);
+            shared.shed(lines.len() as u64);
+            return false;
         }
         if stop.is_some_and(|by| Instant::now() + pause >= by) {
-            return;
+            return false;
         }
         wait(pause);
         pause = PAUSES.1.min(2 * pause);

@@ -89,4 +89,8 @@ impl News for Told {
     fn not_rotated(&self, why: &io::Error) {
         AuditNotRotated { reason: &why.to_string() }.emit();
     }
+
+    fn warned(&self, what: &str) {
+        tracing::warn!(reason = what, "the audit log is written, but not as it should be");
+    }
 }

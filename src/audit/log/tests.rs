@@ -1,6 +1,6 @@
 use super::*;
 use crate::audit::{Chained, Hash, Request};
-use std::sync::mpsc::channel;
+use std::{io::Write as _, sync::mpsc::channel};
 use tempfile::TempDir;
 use tokio::runtime;
 
@@ -35,6 +35,9 @@ impl News for Heard {
     fn not_rotated(&self, why: &io::Error) {
         self.add(format!("not rotated: {why}"));
     }
+    fn warned(&self, what: &str) {
+        self.add(format!("warned: {what}"));
+    }
 }
 
 /// A file that does what it is told to.
@@ -43,6 +46,9 @@ struct Told {
     text: Vec<u8>,
     fails: bool,
     sync_fails: bool,
+    is_full: bool,
+    /// How often it was to begin the next file, which it never can.
+    rotated: usize,
 }
 
 #[derive(Clone)]
@@ -79,10 +85,14 @@ impl Fake {
 
 impl Lines for Fake {
     fn is_full_for(&self, _: usize) -> bool {
-        false
+        self.told.lock().unwrap().is_full
     }
-    fn rotate(&mut self, _: u64) -> io::Result<()> {
-        Ok(())
+    fn rotate(&mut self, _: u64) -> io::Result<Option<io::Error>> {
+        self.told.lock().unwrap().rotated += 1;
+        Err(io::Error::other("no name"))
+    }
+    fn follow(&mut self, _: u64) -> io::Result<bool> {
+        Ok(false)
     }
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         if let Some(gate) = &*self.gate.lock().unwrap() {
@@ -100,21 +110,25 @@ impl Lines for Fake {
         let length = told.text.len() - bytes;
         told.text.truncate(length);
     }
-    fn sync(&self) -> io::Result<()> {
+    fn sync(&mut self) -> io::Result<()> {
         if self.told.lock().unwrap().sync_fails { Err(io::Error::other("no disk")) } else { Ok(()) }
     }
 }
 
 fn log(fake: &Fake, on_full: OnFull, queue: usize, wait: Duration) -> (Log, Arc<Heard>) {
+    log_of(fake, Sync::Always, None, on_full, queue, wait)
+}
+
+fn log_of(
+    fake: &Fake,
+    sync: Sync,
+    stdout: Option<Stdout>,
+    on_full: OnFull,
+    queue: usize,
+    wait: Duration,
+) -> (Log, Arc<Heard>) {
     let heard = Arc::<Heard>::default();
-    let out = Out {
-        journal: Some(Box::new(fake.clone())),
-        stdout: None,
-        seal: Seal::open(),
-        link: Link::FIRST,
-        sync: Sync::Always,
-        unsynced: None,
-    };
+    let out = Out::new(Some(Box::new(fake.clone())), stdout, Seal::open(), Link::FIRST, sync);
     let shared = Shared::new(on_full, NonZeroUsize::new(queue).unwrap(), wait, 3, heard.clone());
     (Log::spawn(shared, out).unwrap(), heard)
 }
@@ -221,7 +235,9 @@ fn what_could_not_be_written_is_written_when_it_can_be() {
             // There is a free place, and what took it would be forwarded for nothing.
             assert_eq!(log.place().await.unwrap_err(), NoPlace::Failing, "{on_full:?}");
         });
-        assert_eq!(heard.take(), ["failed: no room"], "told once");
+        // That it failed, or that it took too long, whichever was first.
+        let told = heard.take();
+        assert!(told.len() == 1 && told[0].starts_with("failed: "), "told once: {told:?}");
         fake.told.lock().unwrap().fails = false;
         until(|| !log.is_stuck());
         block_on(async { log.place().await.unwrap().record(&request("b")).await.unwrap() });
@@ -243,6 +259,114 @@ fn what_may_be_shed_holds_nobody_up() {
     assert!(log.finish(LONG));
     assert_eq!(fake.lines(), ["shed 1", "b", "stop"]);
     assert_eq!(heard.take(), ["failed: no room", "shed 1", "recovered", "written 2", "written 1"]);
+}
+
+#[test]
+fn a_write_that_hangs_fails_until_it_gets_on() {
+    for on_full in [OnFull::Block, OnFull::Refuse] {
+        let fake = Fake::new();
+        let (go, gate) = channel();
+        *fake.gate.lock().unwrap() = Some(gate);
+        let (log, heard) = log(&fake, on_full, 3, SHORT);
+        block_on(async {
+            assert_eq!(log.place().await.unwrap().record(&request("a")).await, Err(NotWritten));
+            assert!(log.is_stuck());
+            assert_eq!(log.place().await.unwrap_err(), NoPlace::Failing, "{on_full:?}");
+        });
+        let told = heard.take();
+        assert!(told.len() == 1 && told[0].contains("audit.wait"), "{told:?}");
+        drop(go);
+        until(|| !log.is_stuck());
+        assert!(log.finish(LONG));
+        assert_eq!(fake.lines(), ["a", "stop"]);
+        assert_eq!(heard.take()[0], "recovered");
+    }
+}
+
+#[test]
+fn what_waits_too_long_behind_a_write_that_hangs_is_shed() {
+    let fake = Fake::new();
+    let (go, gate) = channel();
+    *fake.gate.lock().unwrap() = Some(gate);
+    let (log, heard) = log(&fake, OnFull::Shed, 3, SHORT);
+    log.say(Event::Stop);
+    // The writer has that one when it has let go of what came before.
+    let is_taken = || fake.gate.try_lock().is_err();
+    until(is_taken);
+    block_on(async { log.place().await.unwrap().record(&request("lost")).await.unwrap() });
+    assert_eq!(heard.take(), ["shed 1"]);
+    assert!(!log.is_stuck());
+    drop(go);
+    assert!(log.finish(LONG));
+    assert_eq!(fake.lines(), ["stop", "shed 1", "stop"]);
+}
+
+#[test]
+fn what_could_not_be_forced_to_the_disk_in_time_is_tried_again() {
+    let fake = Fake::new();
+    fake.told.lock().unwrap().sync_fails = true;
+    let (log, heard) = log_of(&fake, Sync::Within(SHORT), None, OnFull::Block, 2, LONG);
+    block_on(async { log.place().await.unwrap().record(&request("a")).await.unwrap() });
+    until(|| log.is_stuck());
+    fake.told.lock().unwrap().sync_fails = false;
+    // Without anything more to write.
+    until(|| !log.is_stuck());
+    assert!(log.finish(LONG));
+    assert_eq!(fake.lines(), ["a", "stop"]);
+    assert_eq!(heard.take()[..3], ["written 1", "failed: no disk", "recovered"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_put_away_is_told_once_and_left_alone_for_a_while() {
+    let fake = Fake::new();
+    fake.told.lock().unwrap().is_full = true;
+    let (log, heard) = log(&fake, OnFull::Block, 2, LONG);
+    block_on(async {
+        for id in ["a", "b", "c"] {
+            log.place().await.unwrap().record(&request(id)).await.unwrap();
+        }
+    });
+    assert!(log.finish(LONG));
+    assert_eq!(fake.lines(), ["a", "b", "c", "stop"]);
+    assert_eq!(fake.told.lock().unwrap().rotated, 1);
+    assert_eq!(heard.take().iter().filter(|heard| heard.starts_with("not rotated")).count(), 1);
+}
+
+/// What nobody reads: a write ends when the gate is let go.
+struct Stalled(mpsc::Receiver<()>);
+
+impl io::Write for Stalled {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.0.recv();
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_copy_that_nobody_reads_holds_nobody_up() {
+    let fake = Fake::new();
+    let (go, gate) = channel();
+    let copy = Copied::start(Standard::new(Stalled(gate))).unwrap();
+    let waiting = Arc::clone(&copy.waiting);
+    let (log, heard) = log_of(&fake, Sync::Always, Some(Stdout::Copy(copy)), OnFull::Block, 2, LONG);
+    let record = |id| block_on(async { log.place().await.unwrap().record(&request(id)).await.unwrap() });
+    record("a");
+    // As if much more waited.
+    waiting.fetch_add(COPIED, Relaxed);
+    record("b");
+    record("c");
+    let warned = || heard.take().into_iter().filter(|heard| heard.starts_with("warned")).collect::<Vec<_>>();
+    assert_eq!(warned().len(), 1, "told once");
+    waiting.fetch_sub(COPIED, Relaxed);
+    record("d");
+    assert!(warned()[0].contains("lacks 2 writes"));
+    drop(go);
+    assert!(log.finish(LONG));
+    assert_eq!(waiting.load(Relaxed), 0);
+    assert_eq!(fake.lines(), ["a", "b", "c", "d", "stop"]);
 }
 
 /// A disk that says it could not keep what it was given may have dropped it.
