@@ -214,12 +214,40 @@ fn restarts_kills_and_lost_records_are_counted() {
 #[test]
 fn a_clock_that_was_set_back_is_told_and_breaks_nothing() {
     let (mut next, mut out) = (Link::FIRST, Vec::new());
-    for second in [5, 9, 3, 4] {
+    for second in [5, 39, 3, 4] {
         Seal::open().append(&line(request("a"), second), &mut next, &mut out);
     }
     let report = verified(Seal::open(), None, &out);
     assert_eq!((report.problem_count, report.set_back), (0, 2));
     assert_eq!(report.first_set_back.unwrap().to_string(), "log:3");
+}
+
+/// A record has the time of its decision, and its line is where it was answered.
+#[test]
+fn a_slow_request_among_quick_ones_is_no_clock_that_was_set_back() {
+    let lasting = |seconds: u64| {
+        let Event::Request(mut request) = request("a") else { unreachable!() };
+        request.duration_us = seconds * 1_000_000;
+        Event::Request(request)
+    };
+    let set_back = |lines: Vec<(Event<'static>, u64)>| {
+        let (mut next, mut out) = (Link::FIRST, Vec::new());
+        for (event, second) in lines {
+            Seal::open().append(&line(event, second), &mut next, &mut out);
+        }
+        verified(Seal::open(), None, &out).first_set_back.map(|place| place.to_string())
+    };
+    // Decided at 3 and answered at 33, after what was decided at 30.
+    assert_eq!(set_back(vec![(start(None), 1), (lasting(0), 30), (lasting(30), 3), (lasting(0), 34)]), None);
+    // Its body took half a minute to arrive before it was decided: what was decided next was not decided before it.
+    assert_eq!(set_back(vec![(start(None), 1), (lasting(30), 31), (lasting(0), 32), (Event::Stop, 33)]), None);
+    // Two of the same moment come to the log in either order.
+    assert_eq!(set_back(vec![(start(None), 1), (lasting(0), 31), (lasting(0), 30), (Event::Stop, 31)]), None);
+    // Even from its time on it did not last until then.
+    assert_eq!(set_back(vec![(start(None), 1), (lasting(0), 50), (lasting(10), 3)]).as_deref(), Some("log:3"));
+    assert_eq!(set_back(vec![(lasting(0), 50), (Event::Stop, 20)]).as_deref(), Some("log:2"));
+    // No duration is too long to count with.
+    assert_eq!(set_back(vec![(lasting(0), 50), (lasting(u64::MAX / 1_000_000), 3)]), None);
 }
 
 #[test]

@@ -5,10 +5,14 @@ use crate::{
     audit::{Broken, Chained, Event, Hash, Line, Seal, VERSION},
     finding::Timestamp,
 };
+use jiff::SignedDuration;
 use serde::{Serialize, Serializer};
 
 /// How many problems are kept. The others are counted.
 const KEPT: usize = 100;
+
+/// By how much a line may seem to be earlier than one before it: two that are answered at once come to the log in either order.
+const SLACK: SignedDuration = SignedDuration::from_secs(5);
 
 /// Follows a chain, line by line.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ pub struct Verifier {
     next: Option<Next>,
     /// Whether a process writes that has not said that it stopped.
     is_running: bool,
+    /// The latest time of a line: what follows was written after it.
     latest: Option<Timestamp>,
     /// Hashes that must come, and whether they did.
     wanted: Vec<(Hash, bool)>,
@@ -57,7 +62,7 @@ pub struct Report {
     pub shed: u64,
     /// Lines that were not written to their end, and that the next process took off.
     pub repaired: Vec<Repaired>,
-    /// How often a line has an earlier time than one before it: the clock was set back.
+    /// How often the clock was set back: a line was written before the time of one before it.
     pub set_back: u64,
     /// Where the clock was first set back.
     #[serde(serialize_with = "place")]
@@ -320,7 +325,7 @@ impl Verifier {
                 self.is_running = false;
             }
         }
-        if self.latest.is_some_and(|latest| line.time < latest) {
+        if self.latest.is_some_and(|latest| written_by(line) < latest) {
             self.report.set_back += 1;
             self.report.first_set_back.get_or_insert(place.clone());
         }
@@ -329,6 +334,16 @@ impl Verifier {
         self.report.first.get_or_insert_with(|| end.clone());
         self.report.last = Some(end);
     }
+}
+
+/// When a line was written at the latest. A request has the time at which it was decided, and its line is written when it is answered, with
+/// others decided since before it. How long it took counts from its arrival, so this is never too early.
+fn written_by(line: &Line<'_>) -> Timestamp {
+    let took = match &line.event {
+        Event::Request(request) => SignedDuration::from_micros(i64::try_from(request.duration_us).unwrap_or(i64::MAX)),
+        Event::Start(_) | Event::Reload(_) | Event::Shed { .. } | Event::Stop => SignedDuration::ZERO,
+    };
+    line.time.saturating_add(took.saturating_add(SLACK)).unwrap_or(Timestamp::MAX)
 }
 
 /// The hash that a line says it has.
