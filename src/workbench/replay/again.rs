@@ -1,7 +1,10 @@
 //! Deciding a recorded request again, and putting what was said beside what would be.
 
 use super::{
-    super::{Call, matrix::Effect},
+    super::{
+        Call,
+        matrix::{Effect, Reply},
+    },
     Finding, Known, Recorded, Was, Why, import, named,
     replies::{Answered, Certainty},
     unasked,
@@ -234,7 +237,7 @@ impl std::ops::Deref for Pair<'_> {
     }
 }
 
-/// Each change of both. A removal comes up on one side alone where the other one has denied more before it; what that is, is told.
+/// Each change of both. A removal may come up on one side alone; if it was denied there, it stands beside what became of it on the other.
 fn side_by_side<'f>(old: &'f [Said], new: &'f [Said]) -> Vec<Result<(Pair<'f>, Pair<'f>), Why>> {
     let key = |said: &'f Said| match said {
         Ok(answered) => (answered.action, answered.element.as_deref()),
@@ -254,8 +257,41 @@ fn side_by_side<'f>(old: &'f [Said], new: &'f [Said]) -> Vec<Result<(Pair<'f>, P
         match (then, said) {
             (_, Err((.., why))) | (Some(Err((.., why))), _) => pairs.push(Err(why.clone())),
             (Some(Ok(then)), Ok(now)) => pairs.push(Ok((Pair::Lent(then), Pair::Lent(now)))),
+            (None, Ok(now)) if now.reply.effect != Effect::Allow => pairs.push(unlisted(old, new, now).map(|reply| {
+                let then = Answered { reply, ..now.clone() };
+                (Pair::Own(then), Pair::Lent(now))
+            })),
+            // That it may be made where it comes up is no news: what kept it from coming up is told.
             (None, Ok(_)) => {}
         }
     }
+    for said in left.into_iter().flatten() {
+        match said {
+            Ok(then) if then.reply.effect != Effect::Allow => pairs.push(unlisted(new, old, then).map(|reply| {
+                let now = Answered { reply, ..then.clone() };
+                (Pair::Lent(then), Pair::Own(now))
+            })),
+            Ok(_) => {}
+            Err((.., why)) => pairs.push(Err(why.clone())),
+        }
+    }
     pairs
+}
+
+/// What becomes of a removal on the side that does not list it. There it is allowed while it is not known what there is to drop, or it does
+/// not come to pass, because of what denies its finding or its field.
+fn unlisted(side: &[Said], other: &[Said], removal: &Answered) -> Result<Reply, Why> {
+    let Some(field) = removal.action.field().filter(|_| removal.action.is_removal()) else {
+        let what = format!("the record has other changes of the finding than its update has: {}", removal.action);
+        return Err(Why::Record { what });
+    };
+    // What is not known of one side may be what kept it from coming up.
+    if side.iter().chain(other).any(Result::is_err) {
+        return Err(Why::Beside);
+    }
+    let denials = side.iter().flatten().filter(|answered| answered.reply.effect != Effect::Allow);
+    let stops = denials
+        .filter(|denial| denial.reply.effect > Effect::Strip || denial.action.field() == Some(field))
+        .max_by_key(|denial| denial.reply.effect);
+    Ok(stops.map_or_else(|| unasked(Effect::Allow, None), |denial| denial.reply.clone()))
 }

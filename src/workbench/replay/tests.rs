@@ -279,6 +279,100 @@ fn imports_are_decided_again() {
     );
 }
 
+/// A request about the Types of one finding, and what was said of each change.
+fn about_types(known: Known, said: &[(Action, Option<&str>, Effect)]) -> Recorded {
+    let all = snapshot(r#"@id("all") permit (principal, action, resource);"#);
+    let call = Call::Update(members(json!({"Confidence": 7, "Types": ["a/b"]})));
+    let mut recorded = on_record(&all, call, known, &[]);
+    let was = |(action, element, effect): &(Action, Option<&str>, Effect)| {
+        let policies = vec![if *effect == Effect::Allow { "all".into() } else { "no".into() }];
+        let reply = Reply { effect: *effect, reason: None, policies };
+        Was { action: *action, element: element.map(str::to_owned), value: None, reply }
+    };
+    recorded.findings[0].was = Some(said.iter().map(was).collect());
+    recorded
+}
+
+/// A finding that has the type `c`, which an update to `a/b` drops.
+fn of_type_c() -> Known {
+    let state = State::parse(&members(json!({
+        "AwsAccountId": PAYMENTS, "CreatedAt": "2025-12-01T00:00:00Z", "UpdatedAt": "2025-12-01T00:00:00Z",
+        "GeneratorId": "g", "RecordState": "ACTIVE", "Severity": {"Label": "LOW"}, "Workflow": {"Status": "NEW"}, "Types": ["c"],
+    })));
+    Known::State(Box::new(state.unwrap()))
+}
+
+/// Of what an update drops while it is not known what there is, only a denial is listed.
+#[test]
+fn a_removal_that_was_denied_and_is_asked_about_no_more_is_told() {
+    use Effect::{Allow, Reject, Strip};
+    let all = r#"@id("all") permit (principal, action, resource);"#;
+    let forbid = |action: &str, enforce: &str| {
+        format!(r#"@id("{action}") @enforce("{enforce}") forbid (principal, action == Action::"{action}", resource);"#)
+    };
+    let (confidence, types) = ((Action::Confidence, None, Allow), (Action::Types, Some("a/b"), Allow));
+    let unknown = about_types(Known::Nothing, &[confidence, types, (Action::TypesRemove, None, Strip)]);
+    for (new, expected) in [
+        (all.to_owned(), &["widened Types.Remove 1"][..]),
+        // The field stays out, and the finding as it is, by what denies another change.
+        (format!("{all} {}", forbid("Types", "strip")), &["narrowed Types 1", "otherwise Types.Remove 1"]),
+        (format!("{all} {}", forbid("Confidence", "strip")), &["widened Types.Remove 1", "narrowed Confidence 1"]),
+        (format!("{all} {}", forbid("Confidence", "reject")), &["narrowed Confidence 1", "stricter Types.Remove 1"]),
+        (
+            format!(
+                r#"{all} @id("low") forbid (principal, action == Action::"Confidence", resource) when {{ resource.severity.rank < 2 }};"#
+            ),
+            &[
+                "it depends on what travels with it, of which some cannot be decided 1",
+                "the finding was not looked up then, and policy `low` reads how it is 1",
+            ],
+        ),
+    ] {
+        let replay = replayed(&snapshot(&new), std::slice::from_ref(&unknown));
+        assert_eq!(told(&replay), expected, "{new}");
+    }
+    // Nothing is looked up, so nothing is asked.
+    let mut replayer = Replayer::new(snapshot(all), None, false);
+    replayer.add(&unknown);
+    assert_eq!(told(&replayer.finish()), ["widened Types.Remove 1"]);
+    // It was denied whole, and is now for less.
+    let rejected = about_types(of_type_c(), &[confidence, types, (Action::TypesRemove, Some("c"), Reject)]);
+    let replay = replayed(&snapshot(&format!("{all} {}", forbid("Types", "strip"))), &[rejected]);
+    assert_eq!(told(&replay), ["narrowed Types 1", "milder Types.Remove 1"]);
+}
+
+/// What an update drops is not asked about where the field, or the finding, is denied already.
+#[test]
+fn a_removal_that_was_not_asked_about_and_is_denied_is_told() {
+    use Effect::{Allow, Reject, Strip};
+    let new = snapshot(
+        r#"@id("all") permit (principal, action, resource);
+        @id("drop") @enforce("strip") forbid (principal, action == Action::"Types.Remove", resource);"#,
+    );
+    let confidence = |effect| (Action::Confidence, None, effect);
+    let types = |effect| (Action::Types, Some("a/b"), effect);
+    for (was, expected) in [
+        (vec![confidence(Allow), types(Allow)], &["narrowed Types.Remove 1"][..]),
+        (vec![confidence(Allow), types(Strip)], &["widened Types 1", "otherwise Types.Remove 1"]),
+        (vec![confidence(Reject), types(Allow)], &["widened Confidence 1", "milder Types.Remove 1"]),
+    ] {
+        assert_eq!(told(&replayed(&new, &[about_types(of_type_c(), &was)])), expected, "{was:?}");
+    }
+}
+
+/// What is on record of an update is on record of each of its changes.
+#[test]
+fn a_denial_of_what_is_not_asked_is_told() {
+    let all = snapshot(r#"@id("all") permit (principal, action, resource);"#);
+    let said = [
+        (Action::Confidence, None, Effect::Allow),
+        (Action::Criticality, None, Effect::Reject),
+        (Action::Types, Some("a/b"), Effect::Allow),
+    ];
+    let replay = replayed(&all, &[about_types(of_type_c(), &said)]);
+    assert_eq!(told(&replay), ["the record has other changes of the finding than its update has: Criticality 1"]);
+}
+
 #[test]
 fn groups_are_bounded() {
     let mut replayer = Replayer::new(snapshot(r#"@id("all") permit (principal, action, resource);"#), None, true);
