@@ -78,6 +78,7 @@ impl Kept {
 
     /// The same by what the bundle itself says, which was read and verified. The file is signed by nobody: of what matters it only says where
     /// to look.
+    #[must_use]
     pub fn verified(self, bundle: &Bundle) -> Self {
         let (digest, revision, number) = (bundle.digest().to_string(), bundle.revision().to_owned(), bundle.number());
         Self { digest, revision, number, ..self }
