@@ -151,6 +151,8 @@ fn policy_files(path: &Path) -> Result<Vec<PathBuf>, String> {
         };
     }
     let (mut files, mut properties) = (Vec::new(), 0);
+    // What comes to it later is to be seen, too.
+    read::record(path, None);
     for entry in std::fs::read_dir(path).map_err(refused)? {
         let file = entry.map_err(refused)?.path();
         properties += usize::from(is_property(&file));
