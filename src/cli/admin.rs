@@ -210,7 +210,7 @@ mod tests {
             let (timer, fired) = (Timer::default(), Rc::new(Cell::new(0)));
             for number in 1..=100 {
                 let fired = Rc::clone(&fired);
-                timer.start(Duration::from_secs(60), move || fired.set(number));
+                timer.start(Duration::from_mins(1), move || fired.set(number));
             }
             for _ in 0..3 {
                 yield_now().await;
@@ -220,7 +220,7 @@ mod tests {
             yield_now().await;
             assert_eq!((fired.get(), Rc::strong_count(&fired)), (100, 1));
             let held = Rc::clone(&fired);
-            timer.start(Duration::from_secs(60), move || held.set(0));
+            timer.start(Duration::from_mins(1), move || held.set(0));
             timer.stop();
             yield_now().await;
             assert_eq!((fired.get(), Rc::strong_count(&fired)), (100, 1), "a stop leaves none");

@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn what_blocks_a_thread_is_not_waited_for() {
         let (release, released) = mpsc::channel::<()>();
-        let (begin, begun) = mpsc::channel();
+        let (begin, has_begun) = mpsc::channel();
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
         let done = alone(async move {
@@ -39,7 +39,7 @@ mod tests {
                 let _ = released.recv_timeout(Duration::from_secs(20));
                 over.store(true, Ordering::SeqCst);
             });
-            begun.recv().unwrap();
+            has_begun.recv().unwrap();
             drop(blocking);
             7
         });
