@@ -501,10 +501,10 @@ mod tests {
         let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
         write(&mut journal, &mut link, "a");
         drop(journal);
-        let line = fs::read(&files.path).unwrap();
-        let torn = [&line[..], b"{\"ver"].concat();
+        let whole = fs::read(&files.path).unwrap();
+        let torn = [&whole[..], b"{\"ver"].concat();
         // The last is a whole line at the end of a file that does not begin as a log.
-        let late = [b"# a note\n", &line[..], b"{"].concat();
+        let late = [b"# a note\n", &whole[..], b"{"].concat();
         let cases: [(&[u8], Seal); 5] = [
             (b"[server]", Seal::open()),
             (b"one\ntwo", Seal::open()),
