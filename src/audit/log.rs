@@ -391,7 +391,7 @@ impl Place {
     pub fn leave(self, line: &Line<'_>) {
         let shared = &self.log.0;
         match self.permit {
-            Some(permit) => shared.send(Item::Line { text: text(line), done: None, place: Some(permit) }),
+            Some(permit) => shared.send(Item::Line { text: text(line), done: None, place: Some(permit), taken: None }),
             None => shared.shed(1),
         }
     }

@@ -159,6 +159,7 @@ impl News for Silent {
     fn failed(&self, why: &io::Error) {
         panic!("the log fails: {why}");
     }
+    fn warned(&self, _: &str) {}
     fn recovered(&self) {}
     fn not_rotated(&self, why: &io::Error) {
         panic!("the log does not rotate: {why}");

@@ -83,6 +83,7 @@ fn without_keys_nothing_is_taken_unless_it_is_said() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_wrong_with_a_bundle_is_told() {
     for (paths, keys, expected) in [
         (
