@@ -80,7 +80,7 @@ fn is_bundle(name: &str) -> bool {
     stem.is_some_and(|stem| stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Whether it is a file as [`write`] writes it beside its place.
+/// Whether it is a file as [`write()`] writes it beside its place.
 fn is_unfinished(name: &str) -> bool {
     let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(UNFINISHED));
     let of = inner.and_then(|inner| inner.rsplit_once('.')).map(|(of, _)| of);
