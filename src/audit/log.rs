@@ -384,9 +384,7 @@ impl Place {
         }
         Err(NotWritten)
     }
-}
 
-impl Place {
     /// Writes the record of a request that is given up. Nobody waits for it.
     pub fn leave(self, line: &Line<'_>) {
         let shared = &self.log.0;

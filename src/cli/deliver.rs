@@ -9,13 +9,13 @@ use crate::{
     bundle::{Bundle, Kept, LARGEST, Signed},
     config::{self, FetchedBundle, Flags, PolicyBundle, RemoteBundle},
     delivery::{self, Fetched},
+    discovery::jittered,
     net::Client,
     telemetry::{
         events::{BundleFailed, BundleFetched, BundleRefused, BundleUnchanged},
         metrics::{BundleFetch, Metrics},
     },
 };
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::{
@@ -310,14 +310,6 @@ fn pause(refresh: Duration, failures: u32) -> Duration {
         None => refresh,
         Some(doublings) => FIRST_PAUSE.saturating_mul(1 << doublings.min(16)).min(refresh),
     }
-}
-
-/// From nine to eleven tenths of a time: gates that were started together do not ask together.
-fn jittered(every: Duration) -> Duration {
-    let mut byte = [128];
-    // Without randomness it is the time itself, which is no harm.
-    let _ = SystemRandom::new().fill(&mut byte);
-    every.mul_f64(0.9 + 0.2 * f64::from(byte[0]) / 255.0)
 }
 
 /// Fetches once, for whoever asks for it by hand.

@@ -25,4 +25,4 @@ mod tests;
 
 pub use ask::{DiscoveryError, Pace, discover};
 pub use merge::{Listed, merge};
-pub use refresh::{Discovered, Refresher};
+pub use refresh::{Discovered, Refresher, jittered};

@@ -196,7 +196,7 @@ fn before(said: &Accounts, listed: &Listed) -> Listed {
 }
 
 /// From nine to eleven tenths of a time: gates that were started together do not ask together.
-fn jittered(every: Duration) -> Duration {
+pub fn jittered(every: Duration) -> Duration {
     let mut byte = [128];
     // Without randomness it is the time itself, which is no harm.
     let _ = SystemRandom::new().fill(&mut byte);
