@@ -42,8 +42,8 @@ impl Rules {
     }
 
     /// Whether the policy reads how a finding is.
-    pub(super) fn reads_state(&self, rule: &Rule) -> bool {
-        self.by_id.get(rule.policy.id()).is_some_and(|known| known.reads_state)
+    pub(super) fn reads_state(&self, id: &PolicyId) -> bool {
+        self.by_id.get(id).is_some_and(|known| known.reads_state)
     }
 
     fn denial(&self, reason: Reason, ids: impl IntoIterator<Item = PolicyId>) -> Denial {

@@ -5,14 +5,14 @@
 //! so is the verdict, unless the other policies settle it.
 
 use super::{Engine, Judge, Question, Reason, Snapshot, Verdict, record::in_full, rule::Rule};
-use crate::finding::{AccountId, Action, ActionSet, Caller, Identifier, Role, Target, Value};
+use crate::finding::{AccountId, Action, ActionSet, Caller, Change, Identifier, Role, Target, Value};
 use cedar_policy::{
     Authorizer, Decision, Effect, Policy, PolicyId, PolicySet,
-    pst::{self, BinaryOp, Clause, Expr, StaticPolicy, Var},
+    pst::{self, BinaryOp, Clause, Expr, StaticPolicy, UnaryOp, Var},
 };
 use std::{
     cell::Cell,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     rc::Rc,
     sync::Arc,
 };
@@ -50,7 +50,17 @@ pub struct Veiled {
     hidden: Hidden,
     doubts: Vec<(Asked, Rc<Verdict>, Doubt)>,
     /// By role, action and what is hidden. Nothing where no policy can read any of it.
-    sets: HashMap<(Role, Action, Hidden), Option<Rc<PolicySet>>>,
+    sets: HashMap<(Role, Action, Hidden), Option<Rc<Veiling>>>,
+}
+
+/// Policies that fail where they read what is hidden.
+#[derive(Debug)]
+struct Veiling {
+    set: PolicySet,
+    /// Those that can read it.
+    reading: Vec<PolicyId>,
+    /// Those that compute: they may fail on some texts, by an overflow, and a failure denies.
+    computing: HashSet<PolicyId>,
 }
 
 /// What was asked.
@@ -92,6 +102,21 @@ impl Veiled {
         self.doubts.iter().map(|(asked, _, doubt)| (asked, doubt))
     }
 
+    /// Of the doubts about verdicts, those about removals that are not among what was asked, because they would be allowed.
+    ///
+    /// What is in doubt there may deny them after all, and what travels with them then goes with less.
+    pub fn untold<'a>(
+        &'a self,
+        asked: &'a [(&Change<'_>, &Rc<Verdict>)],
+    ) -> impl Iterator<Item = (Action, &'a [Arc<str>])> {
+        self.doubts.iter().filter_map(|(about, _, doubt)| match doubt {
+            Doubt::Verdict(policies) if !asked.iter().any(|(change, _)| change.action() == about.action) => {
+                Some((about.action, &**policies))
+            }
+            _ => None,
+        })
+    }
+
     /// Whether the verdict on an action may depend on what travels with it, so that it is in doubt where that may have been stripped.
     pub fn reads_others(&self, caller: &Caller, action: Action) -> bool {
         self.snapshot.slice(caller, action).map_or(true, |slice| {
@@ -108,7 +133,7 @@ impl Veiled {
     }
 
     /// The policies to ask with; nothing where none can read what is hidden.
-    fn set(&mut self, role: Role, action: Action) -> Option<Rc<PolicySet>> {
+    fn set(&mut self, role: Role, action: Action) -> Option<Rc<Veiling>> {
         let key = (role, action, self.hidden.clone());
         let (snapshot, hidden) = (&self.snapshot, &self.hidden);
         self.sets.entry(key).or_insert_with(|| veiled(snapshot.rules(), role, action, hidden).map(Rc::new)).clone()
@@ -118,14 +143,15 @@ impl Veiled {
         if self.hidden.is_empty() {
             return None;
         }
-        let set = self.set(question.caller.role, question.change.action())?;
-        let all = || Doubt::Verdict(set.policies().map(|policy| self.snapshot.by_id().name(policy.id())).collect());
+        let veiling = self.set(question.caller.role, question.change.action())?;
+        let set = &veiling.set;
+        let all = || Doubt::Verdict(self.snapshot.by_id().names(veiling.reading.iter()));
         // What would be removed is not known. Whatever it is, all that is known is which policies could read what is hidden.
         if question.change.value() == Value::Unknown {
             return Some(all());
         }
         let Ok((request, entities)) = in_full(question, &self.snapshot) else { return Some(all()) };
-        let response = Authorizer::new().is_authorized(&request, &set, &entities);
+        let response = Authorizer::new().is_authorized(&request, set, &entities);
         let failed: Vec<&PolicyId> = response
             .diagnostics()
             .errors()
@@ -140,9 +166,13 @@ impl Veiled {
         let is_forbid = |id: &&&PolicyId| set.policy(id).is_none_or(|policy| policy.effect() == Effect::Forbid);
         let strictest_in_doubt = failed.iter().filter(is_forbid).map(|id| by_id.enforcement(id)).max();
         let reasons = || response.diagnostics().reason();
+        // What one of them says may come to depend on how the finding is, or be a failure.
+        let waits = |id: &PolicyId| question.target.state.is_none() && by_id.reads_state(id);
+        let is_uncertain = |id: &&PolicyId| veiling.computing.contains(id) || waits(id);
         let is_settled = match (response.decision(), strictest_in_doubt) {
             // It is a policy that fails whatever the texts are, or may.
             _ if verdict.enforced.denial().is_some_and(|denial| denial.reason == Reason::PolicyError) => false,
+            _ if verdict.open || failed.iter().any(is_uncertain) => false,
             // Permits are in doubt, and others permit.
             (Decision::Allow, None) => true,
             (Decision::Allow, Some(_)) => false,
@@ -196,12 +226,30 @@ impl Judge for Veiled {
 }
 
 /// The policies that count and can apply, those that can read what is hidden made to fail where they do; nothing where none can.
-fn veiled(rules: &[Rule], role: Role, action: Action, hidden: &Hidden) -> Option<PolicySet> {
-    let veil = Veil { action, hidden, is_needed: Cell::new(false) };
+fn veiled(rules: &[Rule], role: Role, action: Action, hidden: &Hidden) -> Option<Veiling> {
+    let veil = Veil { action, hidden, reads: Cell::new(false), computes: Cell::new(false) };
+    let (mut reading, mut computing) = (Vec::new(), HashSet::new());
     let rules = rules.iter().filter(|rule| !rule.shadow && rule.can_apply(role, action));
-    let policies: Vec<Policy> =
-        rules.map(|rule| veil.policy(&rule.policy).unwrap_or_else(|| never(&rule.policy))).collect();
-    veil.is_needed.get().then(|| PolicySet::from_policies(policies).unwrap_or_default())
+    let policies: Vec<Policy> = rules
+        .map(|rule| {
+            let Some(policy) = veil.policy(&rule.policy) else {
+                reading.push(rule.policy.id().clone());
+                computing.insert(rule.policy.id().clone());
+                return never(&rule.policy);
+            };
+            if veil.reads.take() {
+                reading.push(policy.id().clone());
+            }
+            if veil.computes.take() {
+                computing.insert(policy.id().clone());
+            }
+            policy
+        })
+        .collect();
+    if reading.is_empty() {
+        return None;
+    }
+    Some(Veiling { set: PolicySet::from_policies(policies).unwrap_or_default(), reading, computing })
 }
 
 /// A policy that always fails, in the place of one that cannot be rewritten.
@@ -218,7 +266,9 @@ struct Veil<'h> {
     action: Action,
     hidden: &'h Hidden,
     /// Whether anything was replaced.
-    is_needed: Cell<bool>,
+    reads: Cell<bool>,
+    /// Whether anything is computed in a way that can fail.
+    computes: Cell<bool>,
 }
 
 /// What an expression stands for, if texts that can be hidden are in it.
@@ -252,7 +302,7 @@ impl Veil<'_> {
 
     /// What fails where it is evaluated: no context has this member.
     fn fails(&self) -> Arc<Expr> {
-        self.is_needed.set(true);
+        self.reads.set(true);
         Arc::new(Expr::GetAttr { expr: Arc::new(Expr::Var(Var::Context)), attr: "hidden".into() })
     }
 
@@ -342,9 +392,19 @@ impl Veil<'_> {
                 unless_hidden(hidden, &kept)
             }
             Expr::BinaryOp { op, left, right } => {
+                use BinaryOp::{Add, DurationSince, Mul, Offset, Sub};
+                if matches!(op, Add | Sub | Mul | Offset | DurationSince) {
+                    self.computes.set(true);
+                }
                 Arc::new(Expr::BinaryOp { op: *op, left: self.over(left), right: self.over(right) })
             }
-            Expr::UnaryOp { op, expr } => Arc::new(Expr::UnaryOp { op: *op, expr: self.over(expr) }),
+            Expr::UnaryOp { op, expr } => {
+                // Constructors take texts that are spelt out, and were checked when the policy was loaded.
+                if matches!(op, UnaryOp::Neg | UnaryOp::ToDate) {
+                    self.computes.set(true);
+                }
+                Arc::new(Expr::UnaryOp { op: *op, expr: self.over(expr) })
+            }
             Expr::Like { expr, pattern } => Arc::new(Expr::Like { expr: self.over(expr), pattern: pattern.clone() }),
             Expr::Is { expr, entity_type, in_expr } => Arc::new(Expr::Is {
                 expr: self.over(expr),
@@ -360,7 +420,10 @@ impl Veil<'_> {
             Expr::Record(members) => {
                 Arc::new(Expr::Record(members.iter().map(|(name, member)| (name.clone(), self.over(member))).collect()))
             }
-            _ => self.fails(),
+            _ => {
+                self.computes.set(true);
+                self.fails()
+            }
         }
     }
 }

@@ -86,7 +86,7 @@ impl Snapshot {
 
     /// The policies that read how a finding is, by id: for them findings are looked up.
     pub fn reading_state(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().filter(|rule| self.by_id.reads_state(rule)).map(|rule| &*rule.id)
+        self.rules.iter().filter(|rule| self.by_id.reads_state(rule.policy.id())).map(|rule| &*rule.id)
     }
 
     pub(super) fn by_id(&self) -> &Rules {

@@ -118,6 +118,24 @@ fn other_policies_may_settle_it() {
         ),
         (format!("{all}@shadow {}", forbids("refuse", reads)), None),
         (all.to_owned(), None),
+        // Without the finding, nothing that reads it settles anything, nor is settled.
+        (
+            format!("{all}{}{}", forbids("reject", reads), forbids("refuse", "!(resource has note)")),
+            Some(Doubt::Verdict(vec!["freject".into()])),
+        ),
+        (
+            format!(
+                r#"{all}@id("q") permit (principal, action == Action::"Note", resource) when {{ {reads} && resource.workflowStatus == WorkflowStatus::"NEW" }};"#
+            ),
+            Some(Doubt::Verdict(vec!["q".into()])),
+        ),
+        // What computes may fail, and a failure denies.
+        (
+            format!(
+                r#"{all}@id("q") permit (principal, action == Action::"Note", resource) when {{ {reads} && context.now < context.now.offset(duration("1h")) }};"#
+            ),
+            Some(Doubt::Verdict(vec!["q".into()])),
+        ),
     ] {
         let found = doubt(&policies, note, &[Text::NoteText]).pop().map(|(_, doubt)| doubt);
         assert_eq!(found, expected, "{policies}");
@@ -172,25 +190,58 @@ fn other_state(state: &State) -> State {
     other
 }
 
-/// Effect and enforcement of each change, by the place of its finding; nothing of what is in doubt.
-fn certain(judge: &Veiled, caller: &Caller, decision: &Decided<'_>) -> Vec<Option<Vec<String>>> {
+/// What is said of a finding.
+#[derive(Debug)]
+struct Said {
+    /// Of each change of the request; nothing where it is in doubt.
+    changes: Vec<Option<String>>,
+    /// Of each removal that came up, but that it may be made, whatever it is of: that comes up for a shadow's sake. Nothing where any of
+    /// it is in doubt: what is left to ask depends on what is denied.
+    removals: Option<Vec<String>>,
+}
+
+/// What is said of each finding.
+fn said(judge: &Veiled, caller: &Caller, decision: &Decided<'_>) -> Vec<Said> {
+    let denial = |verdict: &Rc<Verdict>| verdict.enforced.denial().map(|denial| (denial.reason, denial.enforcement));
     let of_fate = |fate: &Fate<'_>| {
-        let Fate::Ruled(ruling) = fate else { return Some(vec![format!("{fate:?}")]) };
+        let Fate::Ruled(ruling) = fate else {
+            return Said { changes: vec![Some(format!("{fate:?}"))], removals: Some(Vec::new()) };
+        };
         let in_doubt = |verdict: &Rc<Verdict>| matches!(judge.doubt(verdict), Some(Doubt::Verdict(_)));
         let asked: Vec<_> = ruling.asked(&decision.changes).collect();
-        let tainted = asked.iter().any(|(_, verdict)| in_doubt(verdict));
-        // What is left to ask depends on what is denied.
-        let told = asked.iter().filter(|(change, _)| !tainted || !change.action().is_removal());
-        let told = told.map(|(change, verdict)| {
-            if in_doubt(verdict) || tainted && judge.reads_others(caller, change.action()) {
-                return format!("{}: in doubt", change.action());
-            }
-            let denial = verdict.enforced.denial().map(|denial| (denial.reason, denial.enforcement));
-            format!("{}: {denial:?}", change.action())
-        });
-        Some(told.collect())
+        let tainted = asked.iter().any(|(_, verdict)| in_doubt(verdict)) || judge.untold(&asked).next().is_some();
+        let (changes, removals) = asked.split_at(decision.changes.len());
+        let of_change = |(change, verdict): &(&Change<'_>, &Rc<Verdict>)| {
+            let doubtful = in_doubt(verdict) || tainted && judge.reads_others(caller, change.action());
+            (!doubtful).then(|| format!("{}: {:?}", change.action(), denial(verdict)))
+        };
+        let matters = |(change, verdict): &&(&Change<'_>, &Rc<Verdict>)| {
+            change.value() != Value::Unknown || denial(verdict).is_some()
+        };
+        let of_removal = |(change, verdict): &(&Change<'_>, &Rc<Verdict>)| {
+            let value = match change.value() {
+                Value::UserDefined { key, .. } => key.to_owned(),
+                other => format!("{other:?}"),
+            };
+            format!("{} {value}: {:?}", change.action(), denial(verdict))
+        };
+        Said {
+            changes: changes.iter().map(of_change).collect(),
+            removals: (!tainted).then(|| removals.iter().filter(matters).map(of_removal).collect()),
+        }
     };
     decision.fates.iter().map(of_fate).collect()
+}
+
+/// Whether all that is certain on one side is so on the other, where all is known.
+fn holds(certain: &[Said], known: &[Said]) -> bool {
+    certain.len() == known.len()
+        && certain.iter().zip(known).all(|(certain, known)| {
+            let same = |(certain, known): (&Option<String>, &Option<String>)| certain.is_none() || certain == known;
+            certain.changes.len() == known.changes.len()
+                && certain.changes.iter().zip(&known.changes).all(same)
+                && (certain.removals.is_none() || certain.removals == known.removals)
+        })
 }
 
 proptest! {
@@ -208,18 +259,19 @@ proptest! {
         let caller = asking(&snapshot, account, 0);
         let other_states: Vec<Option<State>> = states.iter().map(|state| state.as_ref().map(other_state)).collect();
         let other_body = others(&body);
-        let hidden: Hidden = ALL.into_iter().collect();
-        let mut first = Veiled::new(snapshot.clone());
-        first.hide(hidden.clone());
-        let mut second = Veiled::new(snapshot);
-        second.hide(hidden);
-        let request = BatchUpdate::parse(body.as_bytes()).unwrap();
-        let other_request = BatchUpdate::parse(other_body.as_bytes()).unwrap();
-        let (one, two) = (known(&request, &states), known(&other_request, &other_states));
-        let asked = gate::Asked::of_update(&request, now());
-        let one = decide(&mut first, &caller, asked, Knowledge::OfEach(&one));
-        let asked = gate::Asked::of_update(&other_request, now());
-        let two = decide(&mut second, &caller, asked, Knowledge::OfEach(&two));
-        prop_assert_eq!(certain(&first, &caller, &one), certain(&second, &caller, &two), "{} {}", body, other_body);
+        let texts = [(&body, &states), (&other_body, &other_states)];
+        let requests = texts.map(|(body, _)| BatchUpdate::parse(body.as_bytes()).unwrap());
+        for (this, other) in [(0, 1), (1, 0)] {
+            // As much as the record shows, and everything, in its texts and the other ones.
+            let [certain, known] = [(this, ALL.into_iter().collect()), (other, Hidden::new())].map(|(at, hidden)| {
+                let mut judge = Veiled::new(snapshot.clone());
+                judge.hide(hidden);
+                let known = known(&requests[at], texts[at].1);
+                let asked = gate::Asked::of_update(&requests[at], now());
+                let decision = decide(&mut judge, &caller, asked, Knowledge::OfEach(&known));
+                said(&judge, &caller, &decision)
+            });
+            prop_assert!(holds(&certain, &known), "{:?}\n{:?}\n{} {}", certain, known, body, other_body);
+        }
     }
 }

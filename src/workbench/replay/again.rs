@@ -18,7 +18,7 @@ use crate::{
     },
 };
 use serde_json::{Value, json};
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 /// What is said of a change, or of which it is and why it cannot be said.
 pub(super) type Said = Result<Answered, (Action, Option<String>, Why)>;
@@ -156,24 +156,15 @@ pub(super) fn of_finding(
             return Some(Why::NotLookedUp { policies: policies(verdict) });
         }
         if let Some(Doubt::Verdict(ids)) = judge.doubt(verdict) {
-            let texts = request.hidden.iter().map(|text| named(*text).to_owned()).collect();
-            return Some(Why::Masked { texts, policies: ids.iter().map(ToString::to_string).collect() });
+            return Some(masked(request, ids));
         }
         (is_named_otherwise && judge.reads_id(caller, change.action())).then_some(Why::Name)
     };
     let doubts: Vec<Option<Why>> = asked.iter().map(|(change, verdict)| doubt(change, verdict)).collect();
-    // That a removal is in doubt that is not told, because it would be allowed, is told all the same.
-    let untold = judge.doubts().filter_map(|(about, doubt)| match doubt {
-        Doubt::Verdict(ids) if !asked.iter().any(|(change, _)| change.action() == about.action) => {
-            let texts = request.hidden.iter().map(|text| named(*text).to_owned()).collect();
-            let policies = ids.iter().map(ToString::to_string).collect();
-            Some(Err((about.action, None, Why::Masked { texts, policies })))
-        }
-        _ => None,
-    });
+    let untold = judge.untold(asked).map(|(action, policies)| Err((action, None, masked(request, policies))));
     let mut untold: Vec<_> = untold.collect();
     untold.dedup();
-    let is_tainted = doubts.iter().any(Option::is_some);
+    let is_tainted = doubts.iter().any(Option::is_some) || !untold.is_empty();
     let answered = asked.iter().zip(doubts).map(|((change, verdict), doubt)| {
         let certainty = if judge.doubt(verdict) == Some(&Doubt::By) { Certainty::Effect } else { Certainty::All };
         let answered = Answered::of(change, verdict, caller, certainty);
@@ -185,6 +176,12 @@ pub(super) fn of_finding(
         }
     });
     answered.chain(untold).collect()
+}
+
+/// That policies read what the record does not show.
+fn masked(request: &Recorded, policies: &[Arc<str>]) -> Why {
+    let texts = request.hidden.iter().map(|text| named(*text).to_owned()).collect();
+    Why::Masked { texts, policies: policies.iter().map(ToString::to_string).collect() }
 }
 
 /// The policies that a denial names.

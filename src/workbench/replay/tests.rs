@@ -173,6 +173,28 @@ fn what_is_masked_is_told_only_where_it_is_read() {
     assert_eq!((replay.same, replay.requests_undecided), (1, 1));
 }
 
+/// It may be denied after all, and then what reads the fields is asked again without them.
+#[test]
+fn a_removal_in_doubt_puts_in_doubt_what_travels_with_it() {
+    let all = r#"@id("all") permit (principal, action, resource);"#;
+    let update =
+        json!({"Note": {"Text": "(masked)", "UpdatedBy": "ana"}, "Confidence": 7, "UserDefinedFields": {"a": "b"}});
+    let recorded = on_record(&snapshot(all), Call::Update(members(update)), Known::Nothing, &[Text::NoteText]);
+    let new = snapshot(&format!(
+        r#"{all} @id("drop") @enforce("strip") forbid (principal, action == Action::"UserDefinedFields.Remove", resource)
+        when {{ context has note && context.note.text like "*SEC-*" }};
+        @id("alone") forbid (principal, action == Action::"Confidence", resource)
+        unless {{ context.fields.contains(Field::"UserDefinedFields") }};"#
+    ));
+    assert_eq!(
+        told(&replayed(&new, &[recorded])),
+        [
+            "Note.Text was masked, and policy `drop` reads what is hidden 1",
+            "it depends on what travels with it, of which some cannot be decided 1"
+        ]
+    );
+}
+
 #[test]
 fn a_finding_that_was_not_looked_up_is_told_where_it_matters() {
     let all = r#"@id("all") permit (principal, action, resource);"#;
