@@ -21,26 +21,38 @@ const LAST: Duration = Duration::from_secs(5);
 /// How often it is told that records are given up.
 const TOLD: Duration = Duration::from_secs(10);
 
-/// Starts the log, if there is to be one.
-pub(super) fn start(config: &Config, snapshot: &str, metrics: &Metrics) -> Result<Option<Records>, Failure> {
-    let Some(audit) = &config.audit else { return Ok(None) };
-    let counts = metrics.audit();
-    counts.kept(audit.log.queue.get());
-    let news = Arc::new(Told { counts, shed: Mutex::default() });
-    let (log, repaired) = Log::start(audit.log.clone(), env!("CARGO_PKG_VERSION"), snapshot, news)
-        .map_err(|error| Failure::broke(format!("audit.file: {error}")))?;
-    if let Some(bytes) = repaired {
-        AuditRepaired { bytes }.emit();
+/// The log, which is written to its end when this is dropped: also where a start comes to nothing after all.
+#[derive(Debug)]
+pub(super) struct Recording(Option<Records>);
+
+impl Recording {
+    /// Starts the log, if there is to be one.
+    pub(super) fn start(config: &Config, snapshot: &str, metrics: &Metrics) -> Result<Self, Failure> {
+        let Some(audit) = &config.audit else { return Ok(Self(None)) };
+        let counts = metrics.audit();
+        counts.kept(audit.log.queue.get());
+        let news = Arc::new(Told { counts, shed: Mutex::default() });
+        let (log, repaired) = Log::start(audit.log.clone(), env!("CARGO_PKG_VERSION"), snapshot, news)
+            .map_err(|error| Failure::broke(format!("audit.file: {error}")))?;
+        if let Some(bytes) = repaired {
+            AuditRepaired { bytes }.emit();
+        }
+        Ok(Self(Some(Records { log, masks: audit.masks, unidentified: audit.unidentified })))
     }
-    Ok(Some(Records { log, masks: audit.masks, unidentified: audit.unidentified }))
+
+    /// What requests are recorded with.
+    pub(super) fn records(&self) -> Option<Records> {
+        self.0.clone()
+    }
 }
 
-/// Writes what is left, at the end.
-pub(super) fn finish(records: Option<&Records>) {
-    if let Some(records) = records
-        && !records.log.finish(LAST)
-    {
-        AuditFailed { reason: "the last records could not be written before the process ended" }.emit();
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if let Some(records) = &self.0
+            && !records.log.finish(LAST)
+        {
+            AuditFailed { reason: "the last records could not be written before the process ended" }.emit();
+        }
     }
 }
 

@@ -5,28 +5,29 @@ use super::{
     admin::AdminListener,
     assemble,
     deliver::{self, Whence},
-    discover, recording,
+    discover,
+    recording::Recording,
     reload::Reloader,
     shared,
     traces::Exporting,
 };
 use crate::{
     config::{self, Backend, Flags},
-    proxy::{Listener, Live, Shutdown, Tls},
+    proxy::{Listener, Live, Starting, Tls},
     telemetry::{
         self,
-        events::{ConfigurationDoubtful, Drained, Started},
+        events::{ConfigurationDoubtful, Drained, Started, Stopping},
     },
 };
 use clap::Args;
-use std::sync::Arc;
+use std::{process, sync::Arc, time::Duration};
 
 pub(super) const ABOUT: &str = "\
 Run the gate.
 
 It reads the configuration and the policies, checks both completely, and only then binds its port. On SIGTERM it goes on for a \
 while, not ready any more, so that load balancers turn away (limits.grace); then, or at once on SIGINT, it takes no more connections, finishes the \
-requests under way (limits.drain) and ends. A second signal cuts them.";
+requests under way (limits.drain) and ends. A second signal cuts them. One that comes before it serves ends it at once.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,6 +80,11 @@ impl ServeArgs {
 
 /// Serves until it is told to stop.
 pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let starting = Starting::by_signal(|signal| {
+        Stopping { signal, grace: Duration::ZERO }.emit();
+        process::exit(i32::from(Exit::Fine.code()));
+    })
+    .map_err(Failure::broke)?;
     let whence =
         Whence { file: args.config.config.clone(), environment: std::env::vars_os().collect(), flags: args.flags() };
     let delivered = deliver::first(&whence)?;
@@ -104,10 +110,11 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     if discovery.is_some() {
         settings = assemble::renewed(&config, settings)?;
     }
-    settings.records = recording::start(&config, settings.snapshot.digest(), &settings.metrics)?;
-    let records = settings.records.clone();
+    // From here on there is something to finish.
+    let (_trigger, shutdown) = starting.over(config.limits.grace);
+    let recording = Recording::start(&config, settings.snapshot.digest(), &settings.metrics)?;
+    settings.records = recording.records();
     let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(Failure::broke)?;
-    let (_trigger, shutdown) = Shutdown::by_signal(config.limits.grace).map_err(Failure::broke)?;
     let upstream = match &config.upstream.backend {
         Backend::Embedded { .. } => "embedded".to_owned(),
         Backend::Remote { routes, .. } => {
@@ -151,7 +158,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     }
     say(printer, &format!("listening on {scheme}://{}\n", listener.address()))?;
     let report = assemble::run(listener, &limits, &live, &shutdown)?;
-    recording::finish(records.as_ref());
+    drop(recording);
     drop(admin);
     exporting.finish();
     Drained { finished: report.finished, cut: report.cut }.emit();

@@ -85,22 +85,8 @@ impl Shutdown {
     /// From here on these signals no longer end the process by themselves. They are waited for on a thread of their own,
     /// so no worker has to.
     pub fn by_signal(grace: Duration) -> io::Result<(Trigger, Self)> {
-        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let mut signals = {
-            let _inside = runtime.enter();
-            Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
-        };
-        let (by_hand, shutdown) = Self::by_trigger();
-        let trigger = Trigger(by_hand.0.clone());
-        let wait = async move {
-            tokio::select! {
-                () = stop_by(&mut signals, &trigger, grace) => {}
-                () = trigger.0.closed() => return,
-            }
-            trigger.0.closed().await;
-        };
-        thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(wait))?;
-        Ok((by_hand, shutdown))
+        let starting = Starting::with(Some(grace), |_| ())?;
+        Ok((starting.trigger, starting.shutdown))
     }
 
     /// Whether a stop was asked for, or announced.
@@ -130,6 +116,49 @@ impl Shutdown {
     }
 }
 
+/// A program that is about to serve, and listens to signals already.
+///
+/// The first process of a container is not ended by a signal that it does not listen to.
+#[derive(Debug)]
+pub struct Starting {
+    grace: watch::Sender<Option<Duration>>,
+    trigger: Trigger,
+    shutdown: Shutdown,
+}
+
+impl Starting {
+    /// Listens from here on. A signal that comes before it [is over](Self::over) is told to `early`, by its name.
+    pub fn by_signal(early: impl FnOnce(&'static str) + Send + 'static) -> io::Result<Self> {
+        Self::with(None, early)
+    }
+
+    fn with(grace: Option<Duration>, early: impl FnOnce(&'static str) + Send + 'static) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let mut signals = {
+            let _inside = runtime.enter();
+            Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
+        };
+        let (grace, known) = watch::channel(grace);
+        let (by_hand, shutdown) = Shutdown::by_trigger();
+        let trigger = Trigger(by_hand.0.clone());
+        let wait = async move {
+            tokio::select! {
+                () = stop_by(&mut signals, &trigger, known, early) => {}
+                () = trigger.0.closed() => return,
+            }
+            trigger.0.closed().await;
+        };
+        thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(wait))?;
+        Ok(Self { grace, trigger: by_hand, shutdown })
+    }
+
+    /// It serves from now on, and a signal asks it to stop as [`Shutdown::by_signal`] says.
+    pub fn over(self, grace: Duration) -> (Trigger, Shutdown) {
+        self.grace.send_replace(Some(grace));
+        (self.trigger, self.shutdown)
+    }
+}
+
 /// The signals that ask for a stop.
 struct Signals {
     terminate: Signal,
@@ -148,8 +177,15 @@ impl Signals {
 
 const TERMINATE: &str = "SIGTERM";
 
-async fn stop_by(signals: &mut Signals, trigger: &Trigger, grace: Duration) {
+async fn stop_by(
+    signals: &mut Signals,
+    trigger: &Trigger,
+    grace: watch::Receiver<Option<Duration>>,
+    early: impl FnOnce(&'static str),
+) {
     let signal = signals.next().await;
+    let grace = *grace.borrow();
+    let Some(grace) = grace else { return early(signal) };
     let grace = if signal == TERMINATE { grace } else { Duration::ZERO };
     Stopping { signal, grace }.emit();
     if !grace.is_zero() {
@@ -202,6 +238,17 @@ mod tests {
                 assert!(shutdown.is_announced());
             }
         }
+
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let starting = Starting::by_signal(|signal| tell.send(signal).unwrap()).unwrap();
+        kill("-TERM");
+        assert_eq!(timeout(Duration::from_secs(10), told).await.unwrap(), Ok(TERMINATE));
+        assert!(!starting.shutdown.is_announced());
+
+        let starting = Starting::by_signal(|signal| panic!("{signal} came when it was over")).unwrap();
+        let (_trigger, mut shutdown) = starting.over(NEVER);
+        kill("-TERM");
+        timeout(Duration::from_secs(10), shutdown.announced()).await.unwrap();
     }
 
     #[tokio::test]

@@ -46,7 +46,7 @@ mod whoami;
 
 pub use body::{BodyError, RequestBody, read_body};
 pub use doors::{Asked, Door, Doors};
-pub use drain::{DrainReport, Shutdown, Trigger};
+pub use drain::{DrainReport, Shutdown, Starting, Trigger};
 pub use errors::error_response;
 pub use handler::{DECISION, Gate, GateSettings};
 pub use limits::Limits;

@@ -13,7 +13,7 @@ use std::{
     collections::HashSet,
     fs,
     io::Write as _,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::Path,
     process::Command,
     sync::{
@@ -229,6 +229,17 @@ fn start_reload_and_stop_are_in_the_chain() {
     assert_eq!(read[0]["snapshot"], read[1]["snapshot"]);
     assert_eq!(read[2]["snapshot"], read[3]["snapshot"]);
     assert_ne!(read[1]["snapshot"], read[3]["snapshot"]);
+}
+
+/// A start that comes to nothing after the log was opened is ended in it too.
+#[test]
+fn a_start_that_fails_late_is_in_the_chain() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = Place::new("http://127.0.0.1:9", AUDIT);
+    let address = taken.local_addr().unwrap().to_string();
+    let output = program(&place.path("")).args(["serve", "--listen", &address]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(kinds(&lines(&place.path(""))), ["start", "stop"]);
 }
 
 /// Without room for records no change is made, and nothing that was made is told as done; with room again all goes on, and the chain

@@ -1,14 +1,15 @@
 //! Members that Security Hub lists: at the start, later on, and when it does not.
 
 use crate::support::{
+    Latch, PATIENCE,
     fleet::{PAYMENTS, SEARCH, finding, good, update},
     gate::{Gate, Place, program},
     upstream::{Reply, Upstream},
 };
 use serde_json::json;
 use std::{
-    process::Stdio,
-    sync::{Arc, Mutex},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, mpsc},
 };
 
 const SAYING_LITTLE: &str =
@@ -78,4 +79,27 @@ fn a_start_without_any_member_is_none() {
     let gate = Gate::start(place);
     gate.wait_for_log(&["discovery_failed"]);
     assert_eq!(gate.connect().update(&SEARCH, good("a")).status, 401);
+}
+
+/// The first process of a container hears no signal that it does not listen to.
+#[test]
+fn a_start_that_takes_long_ends_when_it_is_told_to() {
+    let (ask, asked) = mpsc::channel();
+    let latch = Latch::default();
+    let held = latch.clone();
+    let upstream = Upstream::start(move |_| {
+        ask.send(()).unwrap();
+        held.pass();
+        Reply::json("200 OK", &json!({}))
+    });
+    let place = place(&upstream.url(), "administrator = \"111111111111\"\n", "wait = \"1m\"\n");
+    let serve = program(&place.path("")).arg("serve").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    asked.recv_timeout(PATIENCE).unwrap();
+    let told = Command::new("kill").args(["-TERM", &serve.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let output = serve.wait_with_output().unwrap();
+    latch.open();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(log.contains("\"stopping\"") && !log.contains("\"started\""), "{log}");
 }
