@@ -115,6 +115,30 @@ pub fn update<'u>(update: &Update<'u>, masks: Masks) -> (Update<'u>, Masks) {
     (shown, done)
 }
 
+/// What is asked of an automation rule as it may be shown, and what of it was masked: what it writes, and what it looks for.
+pub fn rule(rule: &mut Value, masks: Masks) -> Masks {
+    let mut done = Masks::NONE;
+    if let Some(Value::Array(actions)) = rule.get_mut("Actions") {
+        for update in actions.iter_mut().filter_map(|action| action.get_mut("FindingFieldsUpdate")) {
+            done = done.and(state(update, masks));
+        }
+    }
+    for (filter, masked) in [
+        ("NoteText", Masked::NoteText),
+        ("NoteUpdatedBy", Masked::NoteUpdatedBy),
+        ("ResourceTags", Masked::ResourceTags),
+        ("UserDefinedFields", Masked::UserDefinedFields),
+    ] {
+        let filters = rule.pointer_mut(&format!("/Criteria/{filter}")).and_then(Value::as_array_mut);
+        let values = filters.into_iter().flatten().filter_map(|filter| filter.get_mut("Value"));
+        for value in values.filter(|_| masks.covers(masked)) {
+            *value = MASK.into();
+            done = done.and(Masks::of([masked]));
+        }
+    }
+    done
+}
+
 /// A finding's state as it may be shown, and what of it was masked. The state is in the AWS Security Finding Format.
 pub fn state(state: &mut Value, masks: Masks) -> Masks {
     let mut done = Masks::NONE;
@@ -140,4 +164,38 @@ pub fn state(state: &mut Value, masks: Masks) -> Masks {
         }
     }
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_rule_is_masked_in_what_it_writes_and_in_what_it_looks_for() {
+        let texts = |text: &str| {
+            json!({
+                "RuleName": "kept",
+                "Criteria": {
+                    "NoteText": [{"Comparison": "PREFIX", "Value": text}, {"Comparison": "EQUALS", "Value": text}],
+                    "NoteUpdatedBy": [{"Comparison": "EQUALS", "Value": text}],
+                    "ResourceTags": [{"Comparison": "EQUALS", "Key": "kept", "Value": text}],
+                    "UserDefinedFields": [{"Comparison": "EQUALS", "Key": "kept", "Value": text}],
+                    "Title": [{"Comparison": "EQUALS", "Value": "kept"}],
+                },
+                "Actions": [{"Type": "FINDING_FIELDS_UPDATE", "FindingFieldsUpdate": {
+                    "Note": {"Text": text, "UpdatedBy": text}, "UserDefinedFields": {"kept": text},
+                }}],
+            })
+        };
+        let mut all = texts("secret");
+        assert_eq!(rule(&mut all, Masks::of(Masked::ALL)), Masks::of(Masked::ALL));
+        assert_eq!(all, texts(MASK));
+        let mut none = texts("secret");
+        assert_eq!(rule(&mut none, Masks::NONE), Masks::NONE);
+        assert_eq!(none, texts("secret"));
+        let mut bare = json!({"RuleOrder": 1, "Criteria": {}, "Actions": [{}]});
+        assert_eq!(rule(&mut bare, Masks::of(Masked::ALL)), Masks::NONE);
+        assert_eq!(bare, json!({"RuleOrder": 1, "Criteria": {}, "Actions": [{}]}));
+    }
 }

@@ -206,6 +206,10 @@ pub struct Finding<'a> {
     /// Whether it was new to the backend, where that was found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_new: Option<bool>,
+    /// What was asked of it, if it is an automation rule: the members of the request for this rule in their canonical form, and with
+    /// [`MASK`](super::MASK) in place of what is masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Value>,
 }
 
 /// What became of a finding.
@@ -349,6 +353,7 @@ mod tests {
                 ruling: Some(0),
                 state: Some(serde_json::json!({"RecordState": "ACTIVE"})),
                 is_new: Some(false),
+                rule: Some(serde_json::json!({"RuleOrder": 1})),
             }],
             rulings: vec![Ruling {
                 verdicts: vec![Verdict {
@@ -378,7 +383,7 @@ mod tests {
             r#""caller":{"account":"222222222222","role":"member","principal":"arn:aws:iam::222222222222:role/a \"b\"","#,
             r#""proof":"fixed"},"operation":"BatchUpdateFindings","snapshot":"digest","update":{"Confidence":1},"#,
             r#""masked":["Note.Text"],"findings":[{"id":"finding","product_arn":"arn","outcome":"partly-processed","#,
-            r#""why":"denied","ruling":0,"state":{"RecordState":"ACTIVE"},"is_new":false}],"#,
+            r#""why":"denied","ruling":0,"state":{"RecordState":"ACTIVE"},"is_new":false,"rule":{"RuleOrder":1}}],"#,
             r#""rulings":[{"verdicts":[{"action":"Types","element":"a/b","verdict":"denied","enforcement":"strip","#,
             r#""reason":"forbidden","policies":["no-suppress"],"shadow":{"verdict":"allowed","policies":["all"]}}],"#,
             r#""kept":["Note"],"enforcement":"strip"}],"calls":[{"fields":["Note"],"findings":1,"status":200}],"#,

@@ -50,6 +50,7 @@ mod tests {
                     ruling: Some(0),
                     state: Some(json!({"RecordState": "ACTIVE"})),
                     is_new: Some(false),
+                    rule: Some(json!({"RuleOrder": 1})),
                 })
                 .to_vec(),
             rulings: vec![Ruling {
@@ -99,6 +100,7 @@ mod tests {
             ruling: None,
             state: None,
             is_new: None,
+            rule: None,
             ..lean.findings[0].clone()
         };
         lean.rulings[0].verdicts[0] =

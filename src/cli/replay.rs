@@ -18,7 +18,7 @@ use crate::{
     workbench::{
         Call,
         matrix::{Effect, Reply},
-        replay::{self, Finding, Known, Recorded, Replayer, Was, Why},
+        replay::{self, Asked, Finding, Known, Recorded, Replayer, Was, Why},
     },
 };
 use clap::Args;
@@ -160,12 +160,13 @@ fn recorded(line: &Line<'_>, request: &Request<'_>, accounts: &Accounts) -> Resu
         return Ok(None);
     }
     let operation = Operation::named(&request.operation);
-    let call = match (operation, &request.update) {
-        (Some(Operation::BatchUpdateFindings), Some(update)) => Call::Update(members(update)?),
-        (Some(Operation::BatchUpdateFindingsV2), Some(update)) => Call::UpdateV2(members(update)?),
-        (Some(Operation::BatchImportFindings), _) => Call::Import(Map::new()),
-        (Some(Operation::CreateAutomationRule | Operation::BatchUpdateAutomationRules), _) => {
-            return Err(lacks("what an automation rule would do is not on record"));
+    let asked = match (operation, &request.update) {
+        (Some(Operation::BatchUpdateFindings), Some(update)) => Asked::Findings(Call::Update(members(update)?)),
+        (Some(Operation::BatchUpdateFindingsV2), Some(update)) => Asked::Findings(Call::UpdateV2(members(update)?)),
+        (Some(Operation::BatchImportFindings), _) => Asked::Findings(Call::Import(Map::new())),
+        (Some(operation @ (Operation::CreateAutomationRule | Operation::BatchUpdateAutomationRules)), _) => {
+            let rules = request.findings.iter().map(of_rule).collect::<Result<_, _>>()?;
+            Asked::Rules(operation, rules)
         }
         (Some(Operation::BatchUpdateFindings | Operation::BatchUpdateFindingsV2), None) => {
             return Err(lacks("the record does not have what was asked"));
@@ -188,7 +189,7 @@ fn recorded(line: &Line<'_>, request: &Request<'_>, accounts: &Accounts) -> Resu
     let findings = request.findings.iter().map(|finding| of_finding(finding, request, &caller, operation));
     let findings = findings.collect::<Result<Vec<_>, _>>()?;
     let now: Timestamp = line.time;
-    Ok(Some(Recorded { id: request.id.to_string(), caller, now, call, hidden, findings }))
+    Ok(Some(Recorded { id: request.id.to_string(), caller, now, asked, hidden, findings }))
 }
 
 fn members(update: &audit::Update) -> Result<Map<String, Value>, Why> {
@@ -196,6 +197,16 @@ fn members(update: &audit::Update) -> Result<Map<String, Value>, Why> {
         audit::Update::Read(Value::Object(members)) => Ok(members.clone()),
         audit::Update::Read(_) => Err(lacks("the update on record is no object")),
         audit::Update::Written(json) => serde_json::from_str(json.get()).map_err(|error| lacks(error.to_string())),
+    }
+}
+
+/// What an automation rule would do to findings; nothing where the request left out what it does.
+fn of_rule(rule: &audit::Finding<'_>) -> Result<Option<Map<String, Value>>, Why> {
+    let asked = rule.rule.as_ref().ok_or_else(|| lacks("what an automation rule would do is not on record"))?;
+    match asked.pointer("/Actions/0/FindingFieldsUpdate") {
+        Some(Value::Object(update)) => Ok(Some(update.clone())),
+        None => Ok(None),
+        Some(_) => Err(lacks("what an automation rule would do is no object")),
     }
 }
 
@@ -249,6 +260,7 @@ fn of_finding(
     let product_arn = match (&finding.product_arn, operation) {
         (Some(product_arn), _) => product_arn.to_string(),
         (None, Some(Operation::BatchUpdateFindingsV2)) => String::new(),
+        (None, _) if finding.rule.is_some() => String::new(),
         (None, _) => return Err(lacks("the record does not name a finding's product")),
     };
     Ok(Finding {

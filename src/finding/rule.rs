@@ -128,7 +128,8 @@ impl<'a> UpdateRules<'a> {
 }
 
 impl UpdateRule<'_> {
-    fn write_json(&self, out: &mut Vec<u8>) {
+    /// Appends what is asked of the rule, made anew from what was parsed.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         let Self { arn, status, order, name, description, is_terminal, criteria, update } = self;
         let mut members = Members::open(out);
         members.add("RuleArn", |out| arn.write_json(out));

@@ -167,8 +167,12 @@ impl Draft {
     }
 
     /// What was decided on an automation rule.
-    pub(super) fn rule(&mut self, name: &str, decision: &RuleDecision<'_>) {
+    pub(super) fn rule(&mut self, name: &str, asked: &[u8], decision: &RuleDecision<'_>) {
         let mut rule = self.finding(name, None, None);
+        rule.rule = serde_json::from_slice(asked).ok();
+        if let Some(asked) = &mut rule.rule {
+            self.masked = self.masked.and(audit::mask::rule(asked, self.masks));
+        }
         if let Some(decided) = &decision.decision
             && let Some(Fate::Ruled(ruling)) = decided.fates.first()
         {
@@ -326,12 +330,14 @@ impl Draft {
             ruling: None,
             state,
             is_new: None,
+            rule: None,
         }
     }
 
     fn ruling(&mut self, ruling: &gate::Ruling<'_>, changes: &[Change<'_>]) {
+        let (masks, is_said, mut masked) = (self.masks, self.update.is_some(), self.masked);
         let verdicts = ruling.asked(changes).map(|(change, verdict)| {
-            let (element, value) = self.value(change);
+            let (element, value) = value(change, is_said, masks, &mut masked);
             Verdict {
                 action: change.action().as_str().into(),
                 element,
@@ -341,6 +347,7 @@ impl Draft {
             }
         });
         let verdicts = verdicts.collect();
+        self.masked = masked;
         self.rulings.push(Ruling {
             verdicts,
             kept: ruling.kept.iter().map(|field| field.as_str().into()).collect(),
@@ -348,55 +355,9 @@ impl Draft {
         });
     }
 
-    /// Which of several a change is of, and its value as it may be shown. What `update` has, word by word, is not said again.
-    fn value(&self, change: &Change<'_>) -> (Option<Cow<'static, str>>, Option<serde_json::Value>) {
-        let shown = |masked, text: &str| {
-            if self.masks.covers(masked) { audit::MASK.to_owned() } else { text.to_owned() }
-        };
-        let is_said = self.update.is_some();
-        match change.value() {
-            Value::Nothing | Value::Unknown => (None, None),
-            Value::Label(label) => (None, Some(label.as_str().into())),
-            Value::ProductScore(score) => (None, serde_json::from_str(&score.to_string()).ok()),
-            Value::Ratio(ratio) => (None, Some(ratio.into())),
-            Value::Record(state) => (None, Some(state.as_str().into())),
-            Value::Verification(state) => (None, Some(state.as_str().into())),
-            Value::Workflow(status) => (None, Some(status.as_str().into())),
-            Value::Related { id, product_arn } => (Some(id.to_owned().into()), (!is_said).then(|| product_arn.into())),
-            Value::Type(kind) => (Some(kind.to_owned().into()), None),
-            Value::UserDefined { key, value } => {
-                let value = (!is_said).then(|| shown(audit::Masked::UserDefinedFields, value).into());
-                (Some(key.to_owned().into()), value)
-            }
-            Value::Note(note) => {
-                let value = (!is_said).then(|| {
-                    json!({
-                        "Text": shown(audit::Masked::NoteText, &note.text),
-                        "UpdatedBy": shown(audit::Masked::NoteUpdatedBy, &note.updated_by),
-                    })
-                });
-                (None, value)
-            }
-        }
-    }
-
     /// The record.
     pub(super) fn into_line(self, about: About<'_>) -> Line<'_> {
         let About { id, caller, peer, operation, snapshot, time, answer, duration_us } = about;
-        // What is masked in a verdict alone is masked, too.
-        let in_verdicts = self.rulings.iter().flat_map(|ruling| &ruling.verdicts).filter_map(|verdict| {
-            let value = verdict.value.as_ref()?;
-            let is_masked = |value: &serde_json::Value| value.as_str() == Some(audit::MASK);
-            match &*verdict.action {
-                "Note" => Some(Masks::of(
-                    [("Text", audit::Masked::NoteText), ("UpdatedBy", audit::Masked::NoteUpdatedBy)]
-                        .into_iter()
-                        .filter_map(|(name, masked)| is_masked(&value[name]).then_some(masked)),
-                )),
-                _ => is_masked(value).then(|| Masks::of([audit::Masked::UserDefinedFields])),
-            }
-        });
-        let masked = in_verdicts.fold(self.masked, Masks::and);
         let request = audit::Request {
             id: id.as_str().into(),
             caller: caller.map(caller_of),
@@ -404,7 +365,7 @@ impl Draft {
             operation,
             snapshot: snapshot.into(),
             update: self.update.map(audit::Update::Written),
-            masked: masked.iter().map(|masked| masked.as_str().into()).collect(),
+            masked: self.masked.iter().map(|masked| masked.as_str().into()).collect(),
             findings: self.findings,
             rulings: self.rulings,
             calls: self.calls,
@@ -412,6 +373,45 @@ impl Draft {
             duration_us,
         };
         Line { version: VERSION, time, event: Event::Request(Box::new(request)) }
+    }
+}
+
+/// Which of several a change is of, and its value as it may be shown. What is `said` elsewhere, word by word, is not said again.
+fn value(
+    change: &Change<'_>,
+    said: bool,
+    masks: Masks,
+    masked: &mut Masks,
+) -> (Option<Cow<'static, str>>, Option<serde_json::Value>) {
+    let mut shown = |kind, text: &str| {
+        if masks.covers(kind) {
+            *masked = masked.and(Masks::of([kind]));
+            audit::MASK.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    match change.value() {
+        Value::Nothing | Value::Unknown => (None, None),
+        Value::Label(label) => (None, Some(label.as_str().into())),
+        Value::ProductScore(score) => (None, serde_json::from_str(&score.to_string()).ok()),
+        Value::Ratio(ratio) => (None, Some(ratio.into())),
+        Value::Record(state) => (None, Some(state.as_str().into())),
+        Value::Verification(state) => (None, Some(state.as_str().into())),
+        Value::Workflow(status) => (None, Some(status.as_str().into())),
+        Value::Related { id, product_arn } => (Some(id.to_owned().into()), (!said).then(|| product_arn.into())),
+        Value::Type(kind) => (Some(kind.to_owned().into()), None),
+        Value::UserDefined { key, value } => {
+            let value = (!said).then(|| shown(audit::Masked::UserDefinedFields, value).into());
+            (Some(key.to_owned().into()), value)
+        }
+        Value::Note(note) => {
+            let value = (!said).then(|| {
+                let text = shown(audit::Masked::NoteText, &note.text);
+                json!({ "Text": text, "UpdatedBy": shown(audit::Masked::NoteUpdatedBy, &note.updated_by) })
+            });
+            (None, value)
+        }
     }
 }
 

@@ -28,8 +28,10 @@ impl Gate {
         let request = CreateRule::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let mut report = Report::new(self, operation, caller, passage);
         self.counts.findings(operation, 1);
-        let decision = passage
-            .deciding(1, || self.decide_rule(caller, Some(&request.update), operation, &request.name, &mut report));
+        let decision = passage.deciding(1, || {
+            let write = |out: &mut Vec<u8>| request.write_json(out);
+            self.decide_rule(caller, Some(&request.update), operation, (&request.name, write), &mut report)
+        });
         if let Some(why) = decision.denial(passage.id.as_str()) {
             return Err(Denied::decided(ApiError::access_denied(why)));
         }
@@ -58,7 +60,10 @@ impl Gate {
         let rules = request.rules.iter();
         let decide = || {
             rules
-                .map(|rule| self.decide_rule(caller, rule.update.as_ref(), operation, &rule.arn, &mut report))
+                .map(|rule| {
+                    let write = |out: &mut Vec<u8>| rule.write_json(out);
+                    self.decide_rule(caller, rule.update.as_ref(), operation, (&rule.arn, write), &mut report)
+                })
                 .collect()
         };
         let decisions: Vec<RuleDecision<'_>> = passage.deciding(request.rules.len(), decide);
@@ -95,11 +100,15 @@ impl Gate {
         caller: &Caller,
         update: Option<&'u Update<'u>>,
         operation: Operation,
-        name: &str,
+        (name, write): (&str, impl FnOnce(&mut Vec<u8>)),
         report: &mut Report<'_>,
     ) -> RuleDecision<'u> {
         let decided = RuleDecision::of(&mut *self.engine.borrow_mut(), caller, update, operation, report.passage.now());
-        report.passage.record(|draft| draft.rule(name, &decided));
+        report.passage.record(|draft| {
+            let mut asked = Vec::new();
+            write(&mut asked);
+            draft.rule(name, &asked, &decided);
+        });
         match &decided.decision {
             Some(decision) => report.of_decision(|_| name, decision),
             None => report.of_undecided(decided.enforcement),

@@ -132,6 +132,58 @@ fn a_record_says_what_became_of_every_finding() {
     assert_eq!(record["calls"], call);
 }
 
+/// A rule goes on when nobody asks any more: what it does, and to which findings, is on record as it was asked.
+#[test]
+fn a_record_says_what_was_asked_of_a_rule() {
+    let upstream = Upstream::start(|_| Reply::json("200 OK", &json!({"RuleArn": "arn:r"})));
+    let place = Place::with_policies(
+        &upstream.url(),
+        "@id(\"all\") permit (principal, action, resource);\n",
+        &format!("{AUDIT}[doors]\nopen = [\"CreateAutomationRule\"]\n"),
+    );
+    let gate = start(&place);
+    let filter = |value: &str| json!([{"Comparison": "EQUALS", "Value": value}]);
+    let update = json!({"Note": {"Text": "a secret", "UpdatedBy": "soc"}, "Workflow": {"Status": "SUPPRESSED"}});
+    let rule = json!({
+        "RuleName": "quiet", "RuleOrder": 7, "Description": "why", "RuleStatus": "ENABLED",
+        "Criteria": {
+            "NoteText": filter("another secret"),
+            "ProductName": filter("GuardDuty"),
+            "UserDefinedFields": [{"Comparison": "EQUALS", "Key": "ticket", "Value": "a third secret"}],
+        },
+        "Actions": [{"Type": "FINDING_FIELDS_UPDATE", "FindingFieldsUpdate": update}],
+    });
+    let body = rule.to_string();
+    let mut client = gate.connect();
+    let head = signed_head(gate.address, &SECURITY, "POST", "/automationrules/create", body.as_bytes());
+    client.send(&with_body(&head, body.as_bytes()));
+    assert_eq!(client.read().status, 200);
+    let [record] = &requests(&place.path(""))[..] else { panic!() };
+    let mut shown = rule;
+    shown["Criteria"]["NoteText"] = filter("(masked)");
+    shown["Criteria"]["UserDefinedFields"][0]["Value"] = "(masked)".into();
+    shown["Actions"][0]["FindingFieldsUpdate"]["Note"]["Text"] = "(masked)".into();
+    let recorded = &record["findings"][0];
+    assert_eq!((&recorded["id"], &recorded["outcome"]), (&json!("quiet"), &json!("processed")));
+    assert_eq!((&recorded["rule"], &record["masked"]), (&shown, &json!(["Note.Text", "UserDefinedFields"])));
+    assert!(!record.to_string().contains("secret"), "{record}");
+
+    let audit = |arguments: &[&str]| {
+        let output = program(&place.path("")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = audit(&["audit", "show", "--last", "1"]);
+    assert!(told.contains("quiet") && told.contains(r#""RuleOrder":7"#), "{told}");
+    place.write("new.cedar", "@id(\"none\") forbid (principal, action == Action::\"Workflow.Status\", resource);");
+    let told = audit(&["replay", "--accounts", "accounts.toml", "--policies", "policies", "--policies", "new.cedar"]);
+    assert!(
+        told.contains("Workflow.Status") && told.contains("1 requests decided again")
+            || told.contains("1 request decided again"),
+        "{told}"
+    );
+}
+
 /// Whatever the answer is, it has a record.
 #[test]
 fn every_answer_has_its_record() {

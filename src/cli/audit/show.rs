@@ -142,6 +142,11 @@ fn human(line: &Line<'_>, request: &Request<'_>, place: &str) -> String {
         let update = serde_json::to_string(update).unwrap_or_default();
         tell("asked for", &clean(&update));
     }
+    for finding in &request.findings {
+        if let Some(rule) = &finding.rule {
+            tell("asked for", &clean(&rule.to_string()));
+        }
+    }
     if !request.masked.is_empty() {
         let masked: Vec<_> = request.masked.iter().map(|masked| clean(masked)).collect();
         tell("masked", &masked.join(", "));

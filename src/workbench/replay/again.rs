@@ -7,7 +7,7 @@ use super::{
     },
     Finding, Known, Recorded, Was, Why, import, named,
     replies::{Answered, Certainty},
-    unasked,
+    rules, unasked,
 };
 use crate::{
     finding::{Action, BatchUpdate, BatchUpdateV2, Change},
@@ -60,8 +60,8 @@ pub(super) fn fates(judge: &mut Veiled, request: &Recorded, looks_up: bool) -> R
     judge.hide(request.hidden.clone());
     let known: Vec<gate::Known<'_>> = request.findings.iter().map(|finding| as_known(&finding.known)).collect();
     let knowledge = if looks_up { Knowledge::OfEach(&known) } else { Knowledge::Never };
-    match &request.call {
-        Call::Update(members) => {
+    match &request.asked {
+        super::Asked::Findings(Call::Update(members)) => {
             let name = |finding: &Finding| json!({ "Id": &*finding.identifier.id, "ProductArn": &*finding.identifier.product_arn });
             let body = body(members, request.findings.iter().map(name).collect());
             let update = BatchUpdate::parse(body.as_bytes()).map_err(|error| unreadable(&error))?;
@@ -69,7 +69,7 @@ pub(super) fn fates(judge: &mut Veiled, request: &Recorded, looks_up: bool) -> R
             let decision = decide(judge, &request.caller, asked, knowledge);
             Ok(told(judge, request, &decision, Findings::Asff(&update.identifiers), looks_up))
         }
-        Call::UpdateV2(members) => {
+        super::Asked::Findings(Call::UpdateV2(members)) => {
             // What the request called it; which finding that means, `named` says.
             let name = |finding: &Finding| {
                 let account = finding.owner.unwrap_or(request.caller.account);
@@ -85,15 +85,16 @@ pub(super) fn fates(judge: &mut Veiled, request: &Recorded, looks_up: bool) -> R
             let findings = Findings::Ocsf { names: &update.findings, named: &named };
             Ok(told(judge, request, &decision, findings, looks_up))
         }
-        Call::Import(_) => import::fates(judge, request, looks_up),
+        super::Asked::Findings(Call::Import(_)) => import::fates(judge, request, looks_up),
+        super::Asked::Rules(operation, rules) => rules::fates(judge, request, *operation, rules),
     }
 }
 
-fn unreadable(error: &impl std::fmt::Display) -> Why {
+pub(super) fn unreadable(error: &impl std::fmt::Display) -> Why {
     Why::Record { what: format!("the update on record is none: {error}") }
 }
 
-fn body(members: &serde_json::Map<String, Value>, findings: Vec<Value>) -> String {
+pub(super) fn body(members: &serde_json::Map<String, Value>, findings: Vec<Value>) -> String {
     let mut body = members.clone();
     body.insert("FindingIdentifiers".to_owned(), findings.into());
     Value::Object(body).to_string()
@@ -124,7 +125,7 @@ fn told(
     looks_up: bool,
 ) -> Vec<Fate> {
     let depends = if looks_up { decision.depends_on_state(&request.caller, findings) } else { Vec::new() };
-    let reads_id = matches!(request.call, Call::UpdateV2(_));
+    let reads_id = matches!(request.asked, super::Asked::Findings(Call::UpdateV2(_)));
     let fates = decision.fates.iter().enumerate().map(|(place, fate)| match fate {
         gate::Fate::Duplicate(_) => Fate::Nothing,
         gate::Fate::NotFound => Fate::NotFound,

@@ -1,7 +1,6 @@
 //! Imports: what was asked of each finding, put together again from what was said of each change.
 
 use super::{
-    super::Call,
     Finding, Known, Recorded, Was, Why,
     again::{Fate, as_known, of_finding},
 };
@@ -14,7 +13,6 @@ use serde_json::{Map, Value, json};
 
 /// What becomes of each finding of an import. Each is decided by itself, so each is asked by itself.
 pub(super) fn fates(judge: &mut Veiled, request: &Recorded, looks_up: bool) -> Result<Vec<Fate>, Why> {
-    debug_assert!(matches!(request.call, Call::Import(_)));
     request.findings.iter().map(|finding| fate(judge, request, finding, looks_up)).collect()
 }
 

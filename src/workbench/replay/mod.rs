@@ -8,6 +8,7 @@ mod again;
 mod import;
 mod render;
 mod replies;
+mod rules;
 
 pub use render::{human, json, markdown};
 
@@ -17,7 +18,7 @@ use super::{
     matrix::{Effect, Reply},
 };
 use crate::{
-    finding::{AccountId, Action, Caller, Identifier, Role, State},
+    finding::{AccountId, Action, Caller, Identifier, Operation, Role, State},
     policy::{
         Snapshot,
         hidden::{Hidden, Text, Veiled},
@@ -27,6 +28,7 @@ use again::Fate;
 use jiff::Timestamp;
 use replies::{Answered, Certainty};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -47,12 +49,21 @@ pub struct Recorded {
     pub caller: Caller,
     /// When it was decided.
     pub now: Timestamp,
-    /// What was asked of every finding. Of an import, which asks something else of each, the members are empty.
-    pub call: Call,
+    /// What was asked.
+    pub asked: Asked,
     /// What the record does not show.
     pub hidden: Hidden,
-    /// The findings, in the order of the request.
+    /// The findings, or automation rules, in the order of the request.
     pub findings: Vec<Finding>,
+}
+
+/// What was asked.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    /// The same of every finding; of an import, which asks something else of each, the members are empty.
+    Findings(Call),
+    /// Of automation rules: what each would do to findings, in the order of the request. Nothing where that is not said.
+    Rules(Operation, Vec<Option<Map<String, Value>>>),
 }
 
 /// A finding of a recorded request.
@@ -87,7 +98,7 @@ pub struct Was {
     /// Which of several.
     pub element: Option<String>,
     /// The proposed value, where the record has it here.
-    pub value: Option<serde_json::Value>,
+    pub value: Option<Value>,
     /// What was said.
     pub reply: Reply,
 }

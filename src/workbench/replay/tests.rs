@@ -60,7 +60,7 @@ fn on_record(policies: &Arc<Snapshot>, call: Call, known: Known, hidden: &[Text]
         id: "first".into(),
         caller: payments(),
         now: now(),
-        call,
+        asked: super::Asked::Findings(call),
         hidden: Hidden::new(),
         findings: vec![finding],
     };
@@ -302,6 +302,55 @@ fn imports_are_decided_again() {
 }
 
 /// A request about the Types of one finding, and what was said of each change.
+#[test]
+fn automation_rules_are_decided_again() {
+    let all = r#"@id("all") permit (principal, action, resource);"#;
+    let rule = |update: Value| Some(members(update));
+    let rules = vec![
+        rule(json!({"Workflow": {"Status": "SUPPRESSED"}, "Confidence": 7})),
+        None,
+        rule(json!({"Note": {"Text": "(masked)", "UpdatedBy": "soc"}, "UserDefinedFields": {"a": "b"}})),
+    ];
+    let any = || Call::Update(members(json!({"Confidence": 1})));
+    let mut recorded = on_record(&snapshot(all), any(), Known::Nothing, &[Text::NoteText]);
+    recorded.caller = Caller { account: "111111111111".parse().unwrap(), role: Role::Administrator, ..payments() };
+    recorded.asked = super::Asked::Rules(Operation::BatchUpdateAutomationRules, rules);
+    recorded.findings = vec![Finding { was: None, ..recorded.findings[0].clone() }; 3];
+    let fates = again::fates(&mut Veiled::new(snapshot(all)), &recorded, true).unwrap();
+    for (finding, fate) in recorded.findings.iter_mut().zip(&fates) {
+        finding.was = was(fate);
+    }
+    assert_eq!(told(&replayed(&snapshot(all), std::slice::from_ref(&recorded))), Vec::<String>::new());
+    for (policy, expected) in [
+        (
+            r#"@id("no") @enforce("strip") forbid (principal, action == Action::"Workflow.Status", resource)
+            when { context.operation == Operation::"BatchUpdateAutomationRules" };"#,
+            &["narrowed Workflow.Status 1"][..],
+        ),
+        // It cannot be asked about a rule: nobody knows whose findings there will be.
+        (
+            r#"@id("own") forbid (principal, action == Action::"Confidence", resource) when { resource.productArn like "x" };"#,
+            &["narrowed Confidence 1"],
+        ),
+        (
+            r#"@id("drop") forbid (principal, action == Action::"UserDefinedFields.Remove", resource);"#,
+            &["narrowed UserDefinedFields.Remove 1"],
+        ),
+        (
+            r#"@id("text") forbid (principal, action == Action::"Note", resource) when { context.value.text like "x" };"#,
+            &["Note.Text was masked, and policy `text` reads what is hidden 1"],
+        ),
+    ] {
+        let new = snapshot(&format!("{all} {policy}"));
+        assert_eq!(told(&replayed(&new, std::slice::from_ref(&recorded))), expected, "{policy}");
+    }
+    // Who is a member today may not change rules at all.
+    recorded.caller.role = Role::Member;
+    let replay = replayed(&snapshot(all), &[recorded]);
+    assert!(told(&replay).iter().all(|told| told.starts_with("narrowed ")), "{:?}", told(&replay));
+    assert!(!replay.moved.is_empty());
+}
+
 fn about_types(known: Known, said: &[(Action, Option<&str>, Effect)]) -> Recorded {
     let all = snapshot(r#"@id("all") permit (principal, action, resource);"#);
     let call = Call::Update(members(json!({"Confidence": 7, "Types": ["a/b"]})));
@@ -454,7 +503,7 @@ proptest! {
             id: "id".into(),
             caller: caller.clone(),
             now: now(),
-            call: Call::Update(asked),
+            asked: super::Asked::Findings(Call::Update(asked)),
             hidden: if masked { all.into() } else { Hidden::new() },
             findings: decision.fates.iter().enumerate().map(finding).collect(),
         };
