@@ -185,6 +185,9 @@ pub struct Finding<'a> {
     /// `Id`; of BatchUpdateFindingsV2 what the request calls it; of a rule its ARN or name.
     #[serde(borrow)]
     pub id: Text<'a>,
+    /// `Id`, where the request called it otherwise and it was found out which finding that is.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub finding_id: Option<Text<'a>>,
     /// `ProductArn`; nothing where it is not known.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub product_arn: Option<Text<'a>>,
@@ -346,6 +349,7 @@ mod tests {
             masked: vec!["Note.Text".into()],
             findings: vec![Finding {
                 id: "finding".into(),
+                finding_id: None,
                 product_arn: Some("arn".into()),
                 owner: None,
                 outcome: Outcome::PartlyProcessed,

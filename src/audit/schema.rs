@@ -43,6 +43,7 @@ mod tests {
             findings: [Outcome::Processed, Outcome::PartlyProcessed, Outcome::Unprocessed]
                 .map(|outcome| Finding {
                     id: "finding".into(),
+                    finding_id: Some("arn".into()),
                     product_arn: Some("arn".into()),
                     owner: Some("222222222222".into()),
                     outcome,
@@ -94,6 +95,7 @@ mod tests {
     fn lines() -> Vec<Value> {
         let mut lean = full();
         lean.findings[0] = Finding {
+            finding_id: None,
             product_arn: None,
             owner: None,
             why: None,

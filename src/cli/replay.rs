@@ -263,8 +263,10 @@ fn of_finding(
         (None, _) if finding.rule.is_some() => String::new(),
         (None, _) => return Err(lacks("the record does not name a finding's product")),
     };
+    let id = finding.finding_id.as_ref().unwrap_or(&finding.id).to_string();
     Ok(Finding {
-        identifier: Identifier { id: finding.id.to_string().into(), product_arn: product_arn.into() },
+        identifier: Identifier { id: id.into(), product_arn: product_arn.into() },
+        is_named: finding.product_arn.is_some(),
         owner: finding.owner.as_deref().and_then(AccountId::parse),
         known,
         was,

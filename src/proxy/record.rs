@@ -111,6 +111,8 @@ impl Draft {
             let owner = findings.owner(place).or_else(|| state.map(|state| state.account));
             let mut finding = self.finding(name(place), owner, state);
             finding.product_arn = identifier.map(|identifier| Cow::Owned(identifier.product_arn.to_string()));
+            let otherwise = identifier.filter(|identifier| *identifier.id != *finding.id);
+            finding.finding_id = otherwise.map(|identifier| Cow::Owned(identifier.id.to_string()));
             finding.is_new = is_new;
             if let Fate::Ruled(ruling) = fate {
                 let at = told.iter().position(|known| *known == Rc::as_ptr(ruling)).unwrap_or_else(|| {
@@ -323,6 +325,7 @@ impl Draft {
         });
         audit::Finding {
             id: id.to_owned().into(),
+            finding_id: None,
             product_arn: None,
             owner: owner.map(|owner| owner.to_string().into()),
             outcome: audit::Outcome::Unprocessed,

@@ -10,6 +10,7 @@ use crate::{
     },
 };
 use serde_json::{Value, json};
+use std::fs;
 
 const PATH: &str = "/findingsv2/batchupdatev2";
 const READ: &str = "/findingsv2";
@@ -210,7 +211,8 @@ fn the_account_is_part_of_the_name_and_must_not_contradict_the_rest() {
 #[test]
 fn uids_are_looked_up_before_anybody_is_asked() {
     let upstream = Upstream::start(knowing);
-    let gate = gate_before(&upstream);
+    let more = format!("{OPEN}[audit]\nfile = \"audit.jsonl\"\n");
+    let gate = Gate::start(Place::with_policies(&upstream.url(), POLICIES, &more));
     let uids = ["uid-own", "uid-strip", "uid-theirs", "uid-of-nothing", "uid-own"].map(Value::from);
     let update = json!({"MetadataUids": uids, "SeverityId": 1, "StatusId": 2});
     let response = ask(&gate, &PAYMENTS, &update);
@@ -238,6 +240,15 @@ fn uids_are_looked_up_before_anybody_is_asked() {
     let asked = received[0].json()["Filters"]["CompositeFilters"][0]["StringFilters"].clone();
     let asked: Vec<_> = asked.as_array().unwrap().iter().map(|filter| filter["Filter"]["Value"].clone()).collect();
     assert_eq!(asked, ["uid-theirs", "uid-of-nothing"]);
+    // The record has which findings that were.
+    let log = fs::read_to_string(gate.place().path("audit.jsonl")).unwrap();
+    let record: Value = serde_json::from_str(log.lines().nth(1).unwrap()).unwrap();
+    let named = record["findings"].as_array().unwrap().iter();
+    let named: Vec<_> =
+        named.map(|finding| (finding["id"].as_str().unwrap(), finding["finding_id"].as_str())).collect();
+    let expected = [(0, Some("f")), (1, Some("strip-f")), (2, Some("f")), (3, None), (4, Some("f"))]
+        .map(|(place, id)| (uids[place].as_str().unwrap(), id));
+    assert_eq!(named, expected);
 }
 
 #[test]

@@ -246,8 +246,8 @@ impl FilterArgs {
     fn wants_change(&self, became: Became, finding: Option<&Finding<'_>>, verdict: Option<&Verdict<'_>>) -> bool {
         let names = |pattern: &String| {
             finding.is_some_and(|finding| {
-                let product = finding.product_arn.as_deref();
-                is_like(&finding.id, pattern) || product.is_some_and(|product| is_like(product, pattern))
+                let others = [finding.finding_id.as_deref(), finding.product_arn.as_deref()];
+                is_like(&finding.id, pattern) || others.into_iter().flatten().any(|name| is_like(name, pattern))
             })
         };
         let of_field = |field: &String| {

@@ -125,7 +125,6 @@ fn told(
     looks_up: bool,
 ) -> Vec<Fate> {
     let depends = if looks_up { decision.depends_on_state(&request.caller, findings) } else { Vec::new() };
-    let reads_id = matches!(request.asked, super::Asked::Findings(Call::UpdateV2(_)));
     let fates = decision.fates.iter().enumerate().map(|(place, fate)| match fate {
         gate::Fate::Duplicate(_) => Fate::Nothing,
         gate::Fate::NotFound => Fate::NotFound,
@@ -137,7 +136,7 @@ fn told(
             // What the caller may not see is not looked up for it, so that it is not known is all that there is to know.
             let open = depends.contains(&place) && matches!(request.findings[place].known, Known::Nothing);
             let asked: Vec<_> = ruling.asked(&decision.changes).collect();
-            Fate::Ruled(of_finding(judge, request, &asked, open, reads_id))
+            Fate::Ruled(of_finding(judge, request, &asked, open, !request.findings[place].is_named))
         }
     });
     fates.collect()

@@ -71,6 +71,8 @@ pub enum Asked {
 pub struct Finding {
     /// Which.
     pub identifier: Identifier<'static>,
+    /// Whether that is its own `Id`, and not what the request called it.
+    pub is_named: bool,
     /// Whose it is, as far as that was known.
     pub owner: Option<AccountId>,
     /// What was known of it.

@@ -52,6 +52,7 @@ fn on_record(policies: &Arc<Snapshot>, call: Call, known: Known, hidden: &[Text]
             id: "x-1".to_owned().into(),
             product_arn: format!("arn:aws:securityhub:eu-west-1:{PAYMENTS}:product/{PAYMENTS}/default").into(),
         },
+        is_named: true,
         owner: Some(PAYMENTS.parse().unwrap()),
         known,
         was: None,
@@ -232,12 +233,14 @@ fn findings_by_the_names_of_ocsf_are_decided_unless_their_id_is_read() {
         r#"{all} @id("id") forbid (principal, action == Action::"Note", resource) when {{ resource.id like "a*" }};"#
     ));
     let none = snapshot(r#"@id("none") permit (principal is Administrator, action, resource);"#);
-    let recorded = on_record(
+    let mut recorded = on_record(
         &old,
         Call::UpdateV2(members(json!({"Comment": "(masked)", "StatusId": 2}))),
         Known::Nothing,
         &[Text::NoteText],
     );
+    assert_eq!(told(&replayed(&reading, std::slice::from_ref(&recorded))), Vec::<String>::new(), "it is known");
+    recorded.findings[0].is_named = false;
     assert_eq!(told(&replayed(&old, std::slice::from_ref(&recorded))), Vec::<String>::new());
     assert_eq!(
         told(&replayed(&reading, std::slice::from_ref(&recorded))),
@@ -494,7 +497,7 @@ proptest! {
                 _ => None,
             };
             let known = state(place).map_or(Known::Nothing, |state| Known::State(Box::new(state.clone())));
-            Finding { identifier: request.identifiers[place].to_owned(), owner: request.identifiers[place].owner(), known, was }
+            Finding { identifier: request.identifiers[place].to_owned(), is_named: true, owner: request.identifiers[place].owner(), known, was }
         };
         let mut asked = members(serde_json::from_str(&body).unwrap());
         asked.remove("FindingIdentifiers");
