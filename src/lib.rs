@@ -8,7 +8,7 @@
 //! proxy    proxy    identity   proxy  finding gate      state     gate      gate   upstream  gate    proxy
 //! ```
 //!
-//! [`finding`], [`policy`], [`gate`] and [`workbench`] are pure: plain data in, plain data out, no clock and no I/O of their own. They
+//! [`finding`], [`policy`], [`gate`], [`bundle`] and [`workbench`] are pure: plain data in, plain data out, no clock and no I/O of their own. They
 //! are the part to use as a library; `examples/core.rs` does.
 //!
 //! | module | what lives there |
@@ -21,11 +21,15 @@
 //! | [`upstream`] | the findings backend behind the gate |
 //! | [`state`] | a finding as it is now, looked up for policies that read it |
 //! | [`net`] | connections that the gate itself opens: whom it trusts, plain requests |
+//! | [`audit`] | what was decided, as records in a chain, in files |
+//! | [`bundle`] | policies and accounts in one signed file |
+//! | [`delivery`] | a bundle from a URL, and its copy on disk |
+//! | [`discovery`] | members that Security Hub lists |
 //! | [`proxy`] | listener, limits, doors, handler |
 //! | [`admin`] | the listener for whoever runs the gate: live, ready, metrics, status, reload |
 //! | [`backend`] | the embedded findings backend |
 //! | [`config`] | the configuration file |
-//! | [`telemetry`] | logs and metrics |
+//! | [`telemetry`] | logs, metrics and traces |
 //! | [`cli`] | one file a verb |
 
 pub mod admin;

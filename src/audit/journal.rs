@@ -9,6 +9,7 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -27,6 +28,10 @@ const LOOKED_AT: Duration = Duration::from_secs(1);
 
 /// How often opening begins again because the file was renamed meanwhile.
 const TRIES: usize = 16;
+
+/// How often, and after which pause, a lock is asked for again.
+const LOCK_TRIES: usize = 25;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How a log is kept in files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +97,11 @@ impl Journal {
         let io = |error| OpenError::Io { path: files.path.clone(), error };
         let mut file = open_file(&files.path)?;
         let size = file.seek(SeekFrom::End(0)).map_err(io)?;
-        let (whole, last) = last_line(&mut file, size).map_err(io)?;
+        let (mut whole, mut last) = last_line(&mut file, size).map_err(io)?;
+        // A loss of power may leave a file longer than what was written to it: then there are zeros, which no line has.
+        while let Some(line) = last.take_if(|line| line.contains(&0)) {
+            (whole, last) = last_line(&mut file, whole - line.len() as u64 - 1).map_err(io)?;
+        }
         let torn = (whole < size).then_some(size - whole);
         // Everything is looked at before anything is taken off: the file may be none of an audit log, or of another key.
         if last.is_none() && torn.is_some() && !begins_as_a_line(&mut file).map_err(io)? {
@@ -272,7 +281,7 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     for _ in 0..TRIES {
         let file = options.open(path).map_err(io)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(io(error)),
@@ -283,6 +292,18 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
         }
     }
     Err(io(io::Error::other("it is renamed again and again while it is opened")))
+}
+
+/// Locks a file, unless it stays locked for a while: a process that this one has just made shares its locks until it is another program.
+#[expect(clippy::disallowed_methods, reason = "a lock of the system tells nobody when it is free")]
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            locked => return locked,
+        }
+    }
+    file.try_lock()
 }
 
 /// Whether this file is the one that has this name.
@@ -314,12 +335,12 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a file begins as the first line of a log does, as far as it goes.
+/// Whether a file begins as the first line of a log does, as far as it goes, or as one of which nothing came to the disk.
 fn begins_as_a_line(file: &mut File) -> io::Result<bool> {
     file.seek(SeekFrom::Start(0))?;
     let mut beginning = Vec::new();
     file.take(BEGINNING.len() as u64).read_to_end(&mut beginning)?;
-    Ok(BEGINNING.starts_with(&beginning))
+    Ok(BEGINNING.starts_with(&beginning) || beginning.iter().all(|byte| *byte == 0))
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -465,6 +486,32 @@ mod tests {
             fs::write(&files.path, &whole[..length]).unwrap();
             let (_, link, torn) = Journal::open(files.clone(), &Seal::open()).unwrap();
             assert_eq!((link, torn), (Link::FIRST, Some(length as u64)));
+        }
+    }
+
+    /// As a loss of power leaves a file that was not forced to the disk.
+    #[test]
+    fn what_never_came_to_the_disk_is_taken_off() {
+        let folder = TempDir::new().unwrap();
+        let files = files(&folder, 1 << 20);
+        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
+        write(&mut journal, &mut link, "a");
+        drop(journal);
+        let whole = fs::read(&files.path).unwrap();
+        let next = sealed(&mut link, "b");
+        let zeros = |length: usize| vec![0; length];
+        let half = [&zeros(20), &next[20..]].concat();
+        for (kept, lost) in [
+            (&whole[..], zeros(4096)),
+            (&whole, half.clone()),
+            (&whole, [&half[..], &half, &next[..9]].concat()),
+            (b"", zeros(4096)),
+            (b"", half),
+        ] {
+            fs::write(&files.path, [kept, &lost].concat()).unwrap();
+            let (_, link, torn) = Journal::open(files.clone(), &Seal::open()).unwrap();
+            assert_eq!((link.sequence, torn), (if kept.is_empty() { 1 } else { 2 }, Some(lost.len() as u64)));
+            assert_eq!(fs::read(&files.path).unwrap(), kept);
         }
     }
 

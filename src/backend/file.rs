@@ -5,7 +5,13 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
+
+/// How often, and after which pause, a lock is asked for again.
+const LOCK_TRIES: usize = 25;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Marks a SQLite file as one of ours (`PRAGMA application_id`): "FGfb".
 pub(super) const APPLICATION: i32 = 0x4647_6662;
@@ -75,16 +81,21 @@ pub enum OpenError {
 }
 
 /// Locks the file `{path}-lock`: not the findings file itself, as closing that would drop SQLite's own locks on it.
+#[expect(clippy::disallowed_methods, reason = "a lock of the system tells nobody when it is free")]
 pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push("-lock");
     let failed = |source| OpenError::Lock { path: path.to_owned(), source };
     let file = OpenOptions::new().create(true).write(true).truncate(false).open(&name).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A process that this one has just made shares its locks until it is another program.
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
+    Err(OpenError::InUse { path: path.to_owned() })
 }
 
 /// Refuses a file that is not ours, or not of this Region, before anything is written to it. Gives the version that its tables have;

@@ -122,8 +122,8 @@ pub const SETTINGS: &[Setting] = &[
         Text,
         Optional,
         "an IP address and a port, such as `127.0.0.1:8081`",
-        "Where whoever runs the gate asks it: `/live`, `/ready`, `/metrics`, `/status`, `/loglevel`, and from this machine \
-         `POST /reload` and changes of `/loglevel`. Plain HTTP, and open to whoever reaches it: never an address of callers. Absent: nowhere.",
+        "Where whoever runs the gate asks it: `/live`, `/ready`, `/metrics`, `/status`, `/loglevel`; and, from \
+         127.0.0.1 or ::1 alone and not by way of a proxy, `/decisions`, `POST /reload` and changes of `/loglevel`. Plain HTTP, and open to whoever reaches it: never an address of callers. Absent: nowhere.",
     ),
     setting(
         "policies.path",
@@ -865,7 +865,8 @@ pub const SETTINGS: &[Setting] = &[
         Integer,
         Default("512"),
         "a whole number from 1 to 1000000",
-        "The most requests under way at once. Further ones wait in a queue: see [limits.md](limits.md).",
+        "The most requests under way at once. Further ones wait in a queue, and one connection has a quarter of them at most: see \
+         [limits.md](limits.md).",
     ),
     setting(
         "limits.bodies",
@@ -873,7 +874,7 @@ pub const SETTINGS: &[Setting] = &[
         Default("64MiB"),
         "a size from `64KiB` to `64GiB`",
         "The most bytes of bodies at once: those of requests under way, and those of answers that clients have not taken yet. A request that \
-         does not fit in waits in the queue. Not less than `limits.body`.",
+         does not fit in waits in the queue; one connection has a quarter of them at most, or one body. Not less than `limits.body`.",
     ),
     setting(
         "limits.queue",
