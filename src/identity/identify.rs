@@ -174,11 +174,12 @@ impl<'a> Pending<'a> {
     /// makes the gate keep one; only a signature cannot be checked without.
     pub async fn ask(self) -> Result<Asked<'a>, ApiError> {
         let accounts = self.accounts;
+        // Large: each in a box, so that where nobody is asked this is a small future.
         let identified = match self.claim {
             Claim::Settled(claim) => return Ok(Asked { accounts, claim }),
-            Claim::Jwt(claim) => claim.finish().await?,
-            Claim::Header(claim) => claim.finish().await?,
-            Claim::Sts(claim) => claim.finish().await?,
+            Claim::Jwt(claim) => Box::pin(claim.finish()).await?,
+            Claim::Header(claim) => Box::pin(claim.finish()).await?,
+            Claim::Sts(claim) => Box::pin(claim.finish()).await?,
         };
         Ok(Asked { accounts, claim: Settled::Proven(identified.caller(accounts)?) })
     }

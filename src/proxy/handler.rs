@@ -242,22 +242,28 @@ impl Gate {
         self.routes.check(caller)?;
         let Asked { operation, query } = self.settings.doors.find(&head.method, &head.uri, &head.headers)?;
         passage.asks_for(operation);
+        // Updates are most of what comes, and their future is what every other one is in a box for: it is copied a few times on its way.
         let answer = match operation {
             Operation::BatchUpdateFindings => self.batch_update_findings(caller, body, passage).await,
             Operation::GetFindings => {
-                self.get_findings::<AsffFilters>(operation, caller, body, passage).await.map_err(Denied::from)
+                let reading = self.get_findings::<AsffFilters>(operation, caller, body, passage);
+                Box::pin(reading).await.map_err(Denied::from)
             }
             Operation::GetFindingsV2 => {
-                self.get_findings::<OcsfFilters>(operation, caller, body, passage).await.map_err(Denied::from)
+                let reading = self.get_findings::<OcsfFilters>(operation, caller, body, passage);
+                Box::pin(reading).await.map_err(Denied::from)
             }
-            Operation::BatchImportFindings => self.batch_import_findings(caller, body, passage).await,
-            Operation::BatchUpdateFindingsV2 => self.batch_update_findings_v2(caller, body, passage).await,
-            Operation::CreateAutomationRule => self.create_rule(caller, body, passage).await,
-            Operation::BatchUpdateAutomationRules => self.update_rules(caller, body, passage).await,
+            Operation::BatchImportFindings => Box::pin(self.batch_import_findings(caller, body, passage)).await,
+            Operation::BatchUpdateFindingsV2 => Box::pin(self.batch_update_findings_v2(caller, body, passage)).await,
+            Operation::CreateAutomationRule => Box::pin(self.create_rule(caller, body, passage)).await,
+            Operation::BatchUpdateAutomationRules => Box::pin(self.update_rules(caller, body, passage)).await,
             Operation::ListAutomationRules => {
-                self.list_rules(caller, query.unwrap_or_default(), body, passage).await.map_err(Denied::from)
+                let listing = self.list_rules(caller, query.unwrap_or_default(), body, passage);
+                Box::pin(listing).await.map_err(Denied::from)
             }
-            Operation::BatchGetAutomationRules => self.get_rules(caller, body, passage).await.map_err(Denied::from),
+            Operation::BatchGetAutomationRules => {
+                Box::pin(self.get_rules(caller, body, passage)).await.map_err(Denied::from)
+            }
             // No configuration opens this door; what has no rule here is not let through, whatever the doors say.
             Operation::BatchDeleteAutomationRules => {
                 Err(ApiError::access_denied(format!("{operation} is closed at this gate")).into())

@@ -45,10 +45,10 @@ impl Gate {
         places: &[usize],
         passage: &Passage<'_>,
     ) -> LookedUp {
-        let Some((fleet, states)) = self.states_for(caller) else { return Vec::new() };
         if places.is_empty() {
             return Vec::new();
         }
+        let Some((fleet, states)) = self.states_for(caller) else { return Vec::new() };
         let (accounts, counts) = (self.settings.snapshot.accounts(), &self.routes.of(caller).counts);
         let mut looked_up: LookedUp = vec![None; findings.len()];
         let (mut missing, mut asked) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));

@@ -29,7 +29,7 @@ pub(super) struct Passage<'g> {
     operation: Cell<Option<Operation>>,
     role: Cell<Option<Role>>,
     counts: &'g WorkerMetrics,
-    now: Cell<Timestamp>,
+    now: Cell<Option<Timestamp>>,
     /// Its record, if there is to be one.
     draft: RefCell<Option<Draft>>,
     /// Nothing where the caller says nothing of a trace, and none is to begin here.
@@ -75,13 +75,15 @@ impl<'g> Passage<'g> {
     ) -> Self {
         let (waited, operation, role) = (Cell::default(), Cell::default(), Cell::default());
         let trace = Trace::of(&id, method, headers, tracer);
-        let (began, now, draft) = (Instant::now(), Cell::new(Timestamp::now()), RefCell::new(draft));
+        let (began, now, draft) = (Instant::now(), Cell::default(), RefCell::new(draft));
         Self { id, began, waited, operation, role, counts, now, draft, trace }
     }
 
     /// What policies take for now, whenever they are asked: when all of the request was there.
     pub(super) fn now(&self) -> Timestamp {
-        self.now.get()
+        let now = self.now.get().unwrap_or_else(Timestamp::now);
+        self.now.set(Some(now));
+        now
     }
 
     /// Adds to its record, if there is to be one.
@@ -96,6 +98,11 @@ impl<'g> Passage<'g> {
         self.draft.take()
     }
 
+    /// When its head was read.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// Since when it is under way.
     pub(super) fn took(&self) -> Duration {
         self.began.elapsed()
@@ -108,7 +115,7 @@ impl<'g> Passage<'g> {
 
     /// It is this caller's, and all of it is there.
     pub(super) fn is_of(&self, caller: &Caller) {
-        self.now.set(Timestamp::now());
+        self.now.set(Some(Timestamp::now()));
         self.role.set(Some(caller.role));
         self.span("identify", self.recorded().map(|_| self.began), || {
             vec![("findings_gate.role", caller.role.as_str().into())]

@@ -2,7 +2,7 @@
 
 use super::{
     DrainReport, Limits, Listener, RequestBody, RequestIds, Shutdown,
-    carried::Carried,
+    carried::{Carried, Slots},
     connection::{InFlight, State, Watch},
     error_response,
     listener::BACKLOG,
@@ -30,6 +30,8 @@ use hyper::{
     service::service_fn,
 };
 use std::{
+    any::Any,
+    cell::OnceCell,
     convert::Infallible,
     future::Future,
     io,
@@ -43,9 +45,9 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    runtime,
+    runtime::{self, LocalOptions},
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    task::{LocalSet, spawn_local},
+    task::spawn_local,
     time::{Instant, interval, sleep, sleep_until},
 };
 
@@ -122,8 +124,9 @@ where
             let (places, room) = (Arc::clone(&places), room.clone());
             let (shutdown, tls) = (shutdown.clone(), listener.tls.clone());
             let work = move || -> Result<DrainReport, RunError<E>> {
-                let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-                let local = LocalSet::new();
+                // Not a `LocalSet`, which queues each task that is woken once for itself and once for its runtime.
+                let mut runtime = runtime::Builder::new_current_thread();
+                let runtime = runtime.enable_all().build_local(LocalOptions::default())?;
                 let worker = {
                     let _inside = runtime.enter();
                     let listener = TcpListener::from_std(socket)?;
@@ -135,8 +138,7 @@ where
                 if may_go.recv().is_err() {
                     return Ok(DrainReport::default());
                 }
-                let report = local.block_on(&runtime, worker.run(shutdown));
-                drop(local);
+                let report = runtime.block_on(worker.run(shutdown));
                 // A look-up of a name may still be under way on another thread; nobody waits for it.
                 runtime.shutdown_background();
                 Ok(report)
@@ -189,6 +191,8 @@ struct Shared<S> {
     places: Arc<Places>,
     room: Room,
     tls: Option<Tls>,
+    /// [`Slots`] of the futures that answer requests over HTTP/1.1.
+    slots: OnceCell<Rc<dyn Any>>,
 }
 
 /// The other end of a connection.
@@ -228,7 +232,8 @@ impl<S: Service> Worker<S> {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
         let tally = Rc::new(Tally::new());
-        let shared = Rc::new(Shared { service, limits, ids, http1, http2, tally, places, room, tls });
+        let slots = OnceCell::new();
+        let shared = Rc::new(Shared { service, limits, ids, http1, http2, tally, places, room, tls, slots });
         Ok(Self { listener, shared })
     }
 
@@ -409,7 +414,11 @@ impl<S: Service> Shared<S> {
         match watch.protocol(&mut socket).await {
             None => {}
             Some(Protocol::Http1) => {
-                let service = service_fn(|request| self.answer_http1(request, &party, &state));
+                let slots = self.slots();
+                let service = service_fn(|request| {
+                    let tally = Rc::clone(&self.tally);
+                    Carried::new(self.answer_http1(request, &party, &state), &slots, move || !tally.is_over())
+                });
                 watch.drive(self.http1.serve_connection(socket, service)).await;
             }
             Some(Protocol::Http2) => {
@@ -429,16 +438,20 @@ impl<S: Service> Shared<S> {
         let (shared, party) = (Rc::clone(self), Rc::clone(party));
         let portion = state.portion().clone();
         let request = request.map(|incoming| RequestBody::new(incoming, Some(state.bell())));
-        let tally = Rc::clone(&self.tally);
-        let answer = async move {
+        async move {
             let mut response = shared.answer(request, &party, portion).await;
             if shared.tally.leaving() || !shared.trusts(&party) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             in_flight.answered();
             Ok(response)
-        };
-        Carried::new(answer, move || !tally.is_over())
+        }
+    }
+
+    /// The worker's memory for the futures of requests, whose type nobody can name.
+    fn slots<F: 'static>(&self) -> Rc<Slots<F>> {
+        let slots = self.slots.get_or_init(|| Rc::new(Slots::<F>::default()) as Rc<dyn Any>);
+        Rc::clone(slots).downcast().unwrap_or_default()
     }
 
     /// hyper drops a stream's future when the client resets the stream, so the request is answered in a task of its own.

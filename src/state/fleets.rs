@@ -16,7 +16,7 @@ use std::{
 pub struct FleetStates {
     settings: StateSettings,
     /// By administrator. A fleet is added when it is first asked about, and there are as many as [`FleetStates::keep`] leaves.
-    of: RwLock<HashMap<AccountId, Arc<States>>>,
+    of: RwLock<HashMap<AccountId, Arc<States>, foldhash::quality::RandomState>>,
 }
 
 impl FleetStates {

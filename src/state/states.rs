@@ -119,7 +119,7 @@ impl States {
     ///
     /// # Panics
     ///
-    /// Outside of a [`LocalSet`](tokio::task::LocalSet), on which the calls run.
+    /// Outside of a [`LocalRuntime`](tokio::runtime::LocalRuntime), on which the calls run (or a [`LocalSet`](tokio::task::LocalSet)).
     pub async fn look_up<F>(
         self: &Arc<Self>,
         caller: &Caller,
