@@ -185,7 +185,7 @@ pub struct Finding<'a> {
     /// `Id`; of BatchUpdateFindingsV2 what the request calls it; of a rule its ARN or name.
     #[serde(borrow)]
     pub id: Text<'a>,
-    /// `Id`, where the request called it otherwise and it was found out which finding that is.
+    /// `Id`, where the request does not call it by that, and it was found out which finding it means.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub finding_id: Option<Text<'a>>,
     /// `ProductArn`; nothing where it is not known.

@@ -266,7 +266,7 @@ fn of_finding(
     let id = finding.finding_id.as_ref().unwrap_or(&finding.id).to_string();
     Ok(Finding {
         identifier: Identifier { id: id.into(), product_arn: product_arn.into() },
-        is_named: finding.product_arn.is_some(),
+        is_named: operation != Some(Operation::BatchUpdateFindingsV2) || finding.finding_id.is_some(),
         owner: finding.owner.as_deref().and_then(AccountId::parse),
         known,
         was,

@@ -93,8 +93,17 @@ impl Veiled {
     }
 
     /// What is in doubt about a verdict that this judge gave.
-    pub fn doubt(&self, verdict: &Rc<Verdict>) -> Option<&Doubt> {
+    fn doubt(&self, verdict: &Rc<Verdict>) -> Option<&Doubt> {
         self.doubts.iter().find(|(_, known, _)| Rc::ptr_eq(known, verdict)).map(|(.., doubt)| doubt)
+    }
+
+    /// What is in doubt about the verdict on a change, also where the gate made another one of it: on whether anything may be removed.
+    pub fn doubt_about(&self, change: &Change<'_>, verdict: &Rc<Verdict>) -> Option<&Doubt> {
+        let of_action = || {
+            let mut doubts = self.doubts.iter().rev().filter(|_| change.value() == Value::Unknown);
+            doubts.find(|(about, ..)| about.action == change.action()).map(|(.., doubt)| doubt)
+        };
+        self.doubt(verdict).or_else(of_action)
     }
 
     /// All doubts, in the order in which they came up.
@@ -139,7 +148,7 @@ impl Veiled {
         self.sets.entry(key).or_insert_with(|| veiled(snapshot.rules(), role, action, hidden).map(Rc::new)).clone()
     }
 
-    fn doubt_about(&mut self, question: &Question<'_>, verdict: &Verdict) -> Option<Doubt> {
+    fn doubt_in(&mut self, question: &Question<'_>, verdict: &Verdict) -> Option<Doubt> {
         if self.hidden.is_empty() {
             return None;
         }
@@ -215,7 +224,7 @@ impl Judge for Veiled {
         };
         // It is asked again with less beside it because of what it was taken for before: the doubt stays.
         let before = self.doubts.iter().rev().find(|(known, ..)| *known == asked).map(|(.., doubt)| doubt.clone());
-        let now = self.doubt_about(question, &verdict);
+        let now = self.doubt_in(question, &verdict);
         let kept = before.filter(|doubt| now.is_none() || matches!(doubt, Doubt::Verdict(_)));
         let Some(doubt) = kept.or(now) else { return verdict };
         // One of its own, to know it by.

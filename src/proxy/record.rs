@@ -111,8 +111,9 @@ impl Draft {
             let owner = findings.owner(place).or_else(|| state.map(|state| state.account));
             let mut finding = self.finding(name(place), owner, state);
             finding.product_arn = identifier.map(|identifier| Cow::Owned(identifier.product_arn.to_string()));
-            let otherwise = identifier.filter(|identifier| *identifier.id != *finding.id);
-            finding.finding_id = otherwise.map(|identifier| Cow::Owned(identifier.id.to_string()));
+            let is_named = matches!(findings, Findings::Asff(_));
+            finding.finding_id =
+                identifier.filter(|_| !is_named).map(|identifier| Cow::Owned(identifier.id.to_string()));
             finding.is_new = is_new;
             if let Fate::Ruled(ruling) = fate {
                 let at = told.iter().position(|known| *known == Rc::as_ptr(ruling)).unwrap_or_else(|| {

@@ -207,12 +207,15 @@ fn said(judge: &Veiled, caller: &Caller, decision: &Decided<'_>) -> Vec<Said> {
         let Fate::Ruled(ruling) = fate else {
             return Said { changes: vec![Some(format!("{fate:?}"))], removals: Some(Vec::new()) };
         };
-        let in_doubt = |verdict: &Rc<Verdict>| matches!(judge.doubt(verdict), Some(Doubt::Verdict(_)));
+        let in_doubt = |change: &Change<'_>, verdict: &Rc<Verdict>| {
+            matches!(judge.doubt_about(change, verdict), Some(Doubt::Verdict(_)))
+        };
         let asked: Vec<_> = ruling.asked(&decision.changes).collect();
-        let tainted = asked.iter().any(|(_, verdict)| in_doubt(verdict)) || judge.untold(&asked).next().is_some();
+        let tainted =
+            asked.iter().any(|(change, verdict)| in_doubt(change, verdict)) || judge.untold(&asked).next().is_some();
         let (changes, removals) = asked.split_at(decision.changes.len());
         let of_change = |(change, verdict): &(&Change<'_>, &Rc<Verdict>)| {
-            let doubtful = in_doubt(verdict) || tainted && judge.reads_others(caller, change.action());
+            let doubtful = in_doubt(change, verdict) || tainted && judge.reads_others(caller, change.action());
             (!doubtful).then(|| format!("{}: {:?}", change.action(), denial(verdict)))
         };
         let matters = |(change, verdict): &&(&Change<'_>, &Rc<Verdict>)| {

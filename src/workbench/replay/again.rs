@@ -155,7 +155,7 @@ pub(super) fn of_finding(
         if open && verdict.open {
             return Some(Why::NotLookedUp { policies: policies(verdict) });
         }
-        if let Some(Doubt::Verdict(ids)) = judge.doubt(verdict) {
+        if let Some(Doubt::Verdict(ids)) = judge.doubt_about(change, verdict) {
             return Some(masked(request, ids));
         }
         (is_named_otherwise && judge.reads_id(caller, change.action())).then_some(Why::Name)
@@ -166,7 +166,8 @@ pub(super) fn of_finding(
     untold.dedup();
     let is_tainted = doubts.iter().any(Option::is_some) || !untold.is_empty();
     let answered = asked.iter().zip(doubts).map(|((change, verdict), doubt)| {
-        let certainty = if judge.doubt(verdict) == Some(&Doubt::By) { Certainty::Effect } else { Certainty::All };
+        let certainty =
+            if judge.doubt_about(change, verdict) == Some(&Doubt::By) { Certainty::Effect } else { Certainty::All };
         let answered = Answered::of(change, verdict, caller, certainty);
         // Whether it would be asked again with less beside it is not known.
         let beside = || (is_tainted && judge.reads_others(caller, change.action())).then_some(Why::Beside);

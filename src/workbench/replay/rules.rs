@@ -1,7 +1,7 @@
 //! Automation rules: what each would do, decided as the gate decides on it, as a whole and about findings that nobody knows.
 
 use super::{
-    Finding, Recorded, Why,
+    Recorded, Why,
     again::{Fate, body, of_finding, unreadable},
 };
 use crate::{
@@ -18,10 +18,10 @@ pub(super) fn fates(
     operation: Operation,
     rules: &[Option<Map<String, Value>>],
 ) -> Result<Vec<Fate>, Why> {
-    let fates = request.findings.iter().zip(rules).map(|(finding, rule)| match rule {
+    let fates = rules.iter().map(|rule| match rule {
         // What is of an administrator alone, is of those of today.
         Some(_) if request.caller.role != Role::Administrator => Ok(Fate::Denied("administrator-only")),
-        Some(update) => fate(judge, request, finding, operation, update),
+        Some(update) => fate(judge, request, operation, update),
         // It is denied without asking anybody, whatever the policies are.
         None => Ok(Fate::Nothing),
     });
@@ -31,13 +31,12 @@ pub(super) fn fates(
 fn fate(
     judge: &mut Veiled,
     request: &Recorded,
-    finding: &Finding,
     operation: Operation,
     update: &Map<String, Value>,
 ) -> Result<Fate, Why> {
     judge.hide(request.hidden.clone());
     // A rule's update is that of findings, of which it names none.
-    let any = json!({ "Id": &*finding.identifier.id, "ProductArn": "arn:aws:securityhub:::product/findings-gate/any" });
+    let any = json!({ "Id": "any", "ProductArn": "arn:aws:securityhub:::product/findings-gate/any" });
     let body = body(update, vec![any]);
     let update = BatchUpdate::parse(body.as_bytes()).map_err(|error| unreadable(&error))?;
     let decided = RuleDecision::of(judge, &request.caller, Some(&update.update), operation, request.now);

@@ -343,6 +343,17 @@ fn automation_rules_are_decided_again() {
             r#"@id("text") forbid (principal, action == Action::"Note", resource) when { context.value.text like "x" };"#,
             &["Note.Text was masked, and policy `text` reads what is hidden 1"],
         ),
+        // Neither that it is denied nor that it is not.
+        (
+            r#"@id("unless") forbid (principal, action == Action::"UserDefinedFields.Remove", resource)
+            unless { context has note && context.note.text like "*SEC-*" };"#,
+            &["Note.Text was masked, and policy `unless` reads what is hidden 1"],
+        ),
+        (
+            r#"@id("when") forbid (principal, action == Action::"UserDefinedFields.Remove", resource)
+            when { context has note && context.note.text like "*SEC-*" };"#,
+            &["Note.Text was masked, and policy `when` reads what is hidden 1"],
+        ),
     ] {
         let new = snapshot(&format!("{all} {policy}"));
         assert_eq!(told(&replayed(&new, std::slice::from_ref(&recorded))), expected, "{policy}");
