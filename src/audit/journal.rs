@@ -29,6 +29,9 @@ const LOOKED_AT: Duration = Duration::from_secs(1);
 /// How often opening begins again because the file was renamed meanwhile.
 const TRIES: usize = 16;
 
+/// How many lines with zeros in them are taken off at the most: more than are written at once.
+const MOST_LOST: usize = 4096;
+
 /// How often, and after which pause, a lock is asked for again.
 const LOCK_TRIES: usize = 25;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -99,7 +102,12 @@ impl Journal {
         let size = file.seek(SeekFrom::End(0)).map_err(io)?;
         let (mut whole, mut last) = last_line(&mut file, size).map_err(io)?;
         // A loss of power may leave a file longer than what was written to it: then there are zeros, which no line has.
-        while let Some(line) = last.take_if(|line| line.contains(&0)) {
+        for _ in 0..MOST_LOST {
+            let Some(line) = last.take_if(|line| line.contains(&0)) else { break };
+            // Behind the zeros may be a whole line, if somebody else emptied the file while a gate had it. Nothing of that is cut.
+            if line.rsplit(|byte| *byte == 0).next().is_some_and(|rest| seal.check(rest).is_ok()) {
+                return Err(OpenError::Broken { path: files.path.clone(), broken: Broken::Unsealed });
+            }
             (whole, last) = last_line(&mut file, whole - line.len() as u64 - 1).map_err(io)?;
         }
         let torn = (whole < size).then_some(size - whole);
@@ -182,7 +190,7 @@ impl Journal {
             self.looked = Instant::now();
             return Ok(false);
         }
-        let file = lock_file(&self.files.path).map_err(|error| io::Error::other(error.to_string()))?;
+        let file = lock_file(&self.files.path, 1).map_err(|error| io::Error::other(error.to_string()))?;
         if file.metadata()?.len() > 0 {
             return Err(io::Error::other(
                 "the audit file was replaced by another one that is not empty: move that away",
@@ -210,7 +218,7 @@ impl Journal {
             return Err(io::Error::other("the audit file was removed or renamed by others"));
         }
         rename_to_new(path, &full)?;
-        let file = match lock_file(path) {
+        let file = match lock_file(path, 1) {
             Ok(file) => file,
             Err(error) => {
                 rename_to_new(&full, path)?;
@@ -264,7 +272,7 @@ fn last_rotated(path: &Path) -> io::Result<Option<PathBuf>> {
 /// Opens a file to write lines to its end, for this process alone.
 fn open_file(path: &Path) -> Result<File, OpenError> {
     let is_new = !path.exists();
-    let file = lock_file(path)?;
+    let file = lock_file(path, LOCK_TRIES)?;
     if is_new {
         // So that a new file is there after a loss of power, too.
         sync_directory(path).map_err(|error| OpenError::Io { path: path.to_owned(), error })?;
@@ -273,7 +281,7 @@ fn open_file(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Opens a file, or makes it, and locks it. Nobody but its owner may read a new one.
-fn lock_file(path: &Path) -> Result<File, OpenError> {
+fn lock_file(path: &Path, tries: usize) -> Result<File, OpenError> {
     let io = |error| OpenError::Io { path: path.to_owned(), error };
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
@@ -281,7 +289,7 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     for _ in 0..TRIES {
         let file = options.open(path).map_err(io)?;
-        match lock(&file) {
+        match lock(&file, tries) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(io(error)),
@@ -296,8 +304,8 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
 
 /// Locks a file, unless it stays locked for a while: a process that this one has just made shares its locks until it is another program.
 #[expect(clippy::disallowed_methods, reason = "a lock of the system tells nobody when it is free")]
-fn lock(file: &File) -> Result<(), TryLockError> {
-    for _ in 0..LOCK_TRIES {
+fn lock(file: &File, tries: usize) -> Result<(), TryLockError> {
+    for _ in 1..tries {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
             locked => return locked,
@@ -335,12 +343,23 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a file begins as the first line of a log does, as far as it goes, or as one of which nothing came to the disk.
+/// Whether a file begins as the first line of a log does, as far as it goes, or is nothing but zeros, as where nothing came to the disk.
 fn begins_as_a_line(file: &mut File) -> io::Result<bool> {
     file.seek(SeekFrom::Start(0))?;
     let mut beginning = Vec::new();
     file.take(BEGINNING.len() as u64).read_to_end(&mut beginning)?;
-    Ok(BEGINNING.starts_with(&beginning) || beginning.iter().all(|byte| *byte == 0))
+    if BEGINNING.starts_with(&beginning) {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::Start(0))?;
+    let mut chunk = [0; 4096];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(true),
+            read if chunk[..read].iter().all(|byte| *byte == 0) => {}
+            _ => return Ok(false),
+        }
+    }
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -506,12 +525,28 @@ mod tests {
             (&whole, half.clone()),
             (&whole, [&half[..], &half, &next[..9]].concat()),
             (b"", zeros(4096)),
-            (b"", half),
         ] {
             fs::write(&files.path, [kept, &lost].concat()).unwrap();
             let (_, link, torn) = Journal::open(files.clone(), &Seal::open()).unwrap();
             assert_eq!((link.sequence, torn), (if kept.is_empty() { 1 } else { 2 }, Some(lost.len() as u64)));
             assert_eq!(fs::read(&files.path).unwrap(), kept);
+        }
+    }
+
+    #[test]
+    fn zeros_with_anything_good_behind_them_are_left() {
+        let folder = TempDir::new().unwrap();
+        let files = files(&folder, 1 << 20);
+        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
+        write(&mut journal, &mut link, "a");
+        drop(journal);
+        let whole = fs::read(&files.path).unwrap();
+        let next = sealed(&mut link, "b");
+        // A file that was emptied under a gate, and something that is no log at all.
+        for bytes in [[&vec![0; whole.len()], &next[..]].concat(), [&[0; 64], &b"disk\n\0\n"[..]].concat()] {
+            fs::write(&files.path, &bytes).unwrap();
+            Journal::open(files.clone(), &Seal::open()).unwrap_err();
+            assert_eq!(fs::read(&files.path).unwrap(), bytes);
         }
     }
 
@@ -641,11 +676,11 @@ mod tests {
     fn a_file_that_was_renamed_is_not_the_one() {
         let folder = TempDir::new().unwrap();
         let files = files(&folder, 1 << 20);
-        let file = lock_file(&files.path).unwrap();
+        let file = lock_file(&files.path, LOCK_TRIES).unwrap();
         assert!(has_name(&file, &files.path).unwrap());
         fs::rename(&files.path, rotated(&files.path, 1)).unwrap();
         assert!(!has_name(&file, &files.path).unwrap());
-        let next = lock_file(&files.path).unwrap();
+        let next = lock_file(&files.path, LOCK_TRIES).unwrap();
         assert!(has_name(&next, &files.path).unwrap() && !has_name(&file, &files.path).unwrap());
     }
 
