@@ -13,6 +13,7 @@ use crate::{
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -48,7 +49,8 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        if let Some(records) = &self.0
+        // What a panic ends is not ended in good order.
+        if let Some(records) = self.0.as_ref().filter(|_| !thread::panicking())
             && !records.log.finish(LAST)
         {
             AuditFailed { reason: "the last records could not be written before the process ended" }.emit();

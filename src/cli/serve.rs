@@ -20,7 +20,12 @@ use crate::{
     },
 };
 use clap::Args;
-use std::{process, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write as _},
+    process,
+    sync::Arc,
+    time::Duration,
+};
 
 pub(super) const ABOUT: &str = "\
 Run the gate.
@@ -82,6 +87,10 @@ impl ServeArgs {
 pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let starting = Starting::by_signal(|signal| {
         Stopping { signal, grace: Duration::ZERO }.emit();
+        // How it is logged, and whether, is in the configuration, which may not be read yet.
+        if !tracing::dispatcher::has_been_set() {
+            let _ = writeln!(io::stderr(), "{signal} came before the gate served; nothing was begun");
+        }
         process::exit(i32::from(Exit::Fine.code()));
     })
     .map_err(Failure::broke)?;

@@ -98,11 +98,6 @@ impl<'g> Passage<'g> {
         self.draft.take()
     }
 
-    /// When its head was read.
-    pub(super) fn began(&self) -> Instant {
-        self.began
-    }
-
     /// Since when it is under way.
     pub(super) fn took(&self) -> Duration {
         self.began.elapsed()

@@ -33,7 +33,7 @@ impl Gate {
         body: &[u8],
         passage: &Passage<'_>,
     ) -> Result<Reply, Denied> {
-        let began = passage.began();
+        let began = Instant::now();
         let request = BatchUpdate::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let decide = |knowledge| {
             decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, passage.now()), knowledge)
