@@ -12,8 +12,8 @@ use crate::{
     net::Client,
     policy::{self, PolicyText, Rule, Snapshot},
     proxy::{
-        ClientTls, Doors, DrainReport, GateSettings, Limits, Listener, Live, PageTokens, Prepared, Route, Routes,
-        Shutdown, TlsSettings, count_policies,
+        ClientTls, Doors, DrainReport, GateSettings, Limits, Listener, Live, LiveLimits, PageTokens, Prepared, Route,
+        Routes, Shutdown, TlsSettings, count_policies,
     },
     state::{FleetStates, StateSettings},
     telemetry::{
@@ -383,12 +383,12 @@ pub(super) fn limits(config: &config::Limits) -> Limits {
 /// Runs a gate's workers to their end.
 pub(super) fn run(
     listener: Listener,
-    limits: &Limits,
+    limits: &LiveLimits,
     live: &Live,
     shutdown: &Shutdown,
 ) -> Result<DrainReport, Failure> {
     let make = |_worker| live.service().map(Rc::new).map_err(|_| "the system gives no random numbers");
-    crate::proxy::run(listener, limits, make, shutdown).map_err(Failure::broke)
+    crate::proxy::run_within(listener, limits, make, shutdown).map_err(Failure::broke)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     gate::{Asked, Decision, Fate, Knowledge, Known, decide},
     identity::{Identity, Key, Keys, Kind, SigV4, sign},
     policy::{Answer, Engine},
-    proxy::{Doors, GateSettings, Limits, Listener, Live, Route, Routes, Shutdown, read_body},
+    proxy::{Doors, GateSettings, Limits, Listener, Live, LiveLimits, Route, Routes, Shutdown, read_body},
     state::{FleetStates, StateSettings},
     telemetry::trace::Tracer,
     upstream::Upstream,
@@ -116,7 +116,9 @@ pub(super) fn run(args: &DemoArgs, printer: &mut Printer) -> Result<Exit, Failur
     let address = listener.address();
     let (trigger, shutdown) = Shutdown::by_signal(Duration::ZERO).map_err(Failure::broke)?;
     thread::scope(|scope| {
-        let gate = scope.spawn(|| assemble::run(listener, &Limits::default(), &Live::new(settings.clone()), &shutdown));
+        let gate = scope.spawn(|| {
+            assemble::run(listener, &LiveLimits::new(Limits::default()), &Live::new(settings.clone()), &shutdown)
+        });
         let told = tell(printer, address, &keys, &settings, (&backend, &annotated));
         if let Err(error) = told {
             // Without its first words the demo is of no use; the gate would serve on for nobody.

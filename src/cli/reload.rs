@@ -16,7 +16,7 @@ use crate::{
     config::{self, Config, PolicyBundle, Reads},
     discovery::Discovered,
     finding::Accounts,
-    proxy::{GateSettings, Live, Prepared, Tls},
+    proxy::{GateSettings, Grace, Limits, Live, LiveLimits, Prepared, Tls},
     telemetry::{
         events::{ConfigurationDoubtful, ReloadFailed, Reloaded, WatchFailed},
         metrics,
@@ -131,6 +131,8 @@ impl Reload {
 struct Renewal {
     tls: Option<Prepared>,
     settings: GateSettings,
+    /// And the grace.
+    limits: (Limits, Duration),
     /// What the accounts file says, without what was listed.
     said: Accounts,
     /// Where the policies come from.
@@ -155,6 +157,8 @@ pub(super) struct Reloader {
     /// What Security Hub lists, if it is asked.
     pub(super) discovered: Option<Discovered>,
     pub(super) live: Live,
+    pub(super) limits: LiveLimits,
+    pub(super) grace: Grace,
     pub(super) tls: Option<Tls>,
 }
 
@@ -281,7 +285,8 @@ impl Reloader {
         let settings = assemble::renewed(&config, self.live.current())?;
         let warnings = config.warnings.iter().cloned().chain(assemble::doubts(&config, &settings.snapshot)).collect();
         let sources = config.policies.sources();
-        Ok((Renewal { tls, settings, said, sources, bundle: config.policies.bundle }, warnings))
+        let limits = (assemble::limits(&config.limits), config.limits.grace);
+        Ok((Renewal { tls, settings, limits, said, sources, bundle: config.policies.bundle }, warnings))
     }
 
     /// Puts a bundle into the cache, if everything is good with it.
@@ -291,7 +296,7 @@ impl Reloader {
     }
 
     /// Puts everything in place, or nothing: what may fail is first.
-    fn install(&self, Renewal { tls, settings, said, .. }: Renewal) -> Result<(), String> {
+    fn install(&self, Renewal { tls, settings, limits: (limits, grace), said, .. }: Renewal) -> Result<(), String> {
         settings.routes.first().set_accounts(settings.snapshot.accounts())?;
         if let (Some(tls), Some(prepared)) = (&self.tls, tls) {
             tls.install(prepared);
@@ -301,6 +306,8 @@ impl Reloader {
         }
         let (records, snapshot) = (settings.records.clone(), Arc::clone(&settings.snapshot));
         self.live.replace(settings);
+        self.limits.replace(limits);
+        self.grace.replace(grace);
         if let Some(records) = records {
             records.log.say(Event::Reload(audit::Reload { snapshot: snapshot.digest().into() }));
         }
@@ -310,12 +317,6 @@ impl Reloader {
     /// What needs a restart is not passed over: then nothing of the new configuration is used.
     fn refuse_what_stays(&self, config: &Config) -> Result<(), Failure> {
         let (new, old) = (config, &self.started);
-        let connections = |config: &Config| {
-            let limits = &config.limits;
-            let times = (limits.head_timeout, limits.idle_timeout, limits.grace, limits.drain);
-            let room = (limits.requests, limits.bodies, limits.queue, limits.queue_wait);
-            (limits.headers, limits.header_bytes, limits.connections, times, room)
-        };
         // What a secret is, its `Debug` does not say.
         let traces = |config: &Config| {
             let headers = config.traces.export.iter().flat_map(|export| &export.headers);
@@ -336,7 +337,6 @@ impl Reloader {
             ("state", new.state == old.state),
             ("audit", new.audit == old.audit),
             ("doors.page_key", page_key(new) == page_key(old)),
-            ("limits (but `body` and `body_timeout`)", connections(new) == connections(old)),
             ("traces", traces(new) == traces(old)),
             ("log", format!("{:?}", new.log) == format!("{:?}", old.log)),
         ];

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{self, Backend, Flags},
-    proxy::{Listener, Live, Starting, Tls},
+    proxy::{Listener, Live, LiveLimits, Starting, Tls},
     telemetry::{
         self,
         events::{ConfigurationDoubtful, Drained, Started, Stopping},
@@ -120,7 +120,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
         settings = assemble::renewed(&config, settings)?;
     }
     // From here on there is something to finish.
-    let (_trigger, shutdown) = starting.over(config.limits.grace);
+    let (_trigger, grace, shutdown) = starting.over(config.limits.grace);
     let recording = Recording::start(&config, settings.snapshot.digest(), &settings.metrics)?;
     settings.records = recording.records();
     let listener = Listener::bind(config.listen.address, config.listen.workers).map_err(Failure::broke)?;
@@ -149,10 +149,19 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<Exit, Failu
     let listener = listener.counted(settings.metrics.load());
     let is_log = config.audit.as_ref().is_some_and(|audit| audit.log.stdout);
     let live = Live::new(settings);
-    let limits = assemble::limits(&config.limits);
+    let limits = LiveLimits::new(assemble::limits(&config.limits));
     let admin = config.admin;
     let discovered = discovery.as_ref().map(|(discovered, _)| discovered.clone());
-    let reloader = Reloader { whence: whence.clone(), started: config, reads, discovered, live: live.clone(), tls };
+    let reloader = Reloader {
+        whence: whence.clone(),
+        started: config,
+        reads,
+        discovered,
+        live: live.clone(),
+        limits: limits.clone(),
+        grace,
+        tls,
+    };
     let reload = reloader.start()?;
     if let Some((_, refresher)) = discovery {
         discover::start(refresher)?;

@@ -153,9 +153,20 @@ impl Starting {
     }
 
     /// It serves from now on, and a signal asks it to stop as [`Shutdown::by_signal`] says.
-    pub fn over(self, grace: Duration) -> (Trigger, Shutdown) {
+    pub fn over(self, grace: Duration) -> (Trigger, Grace, Shutdown) {
         self.grace.send_replace(Some(grace));
-        (self.trigger, self.shutdown)
+        (self.trigger, Grace(self.grace), self.shutdown)
+    }
+}
+
+/// How long it is from a SIGTERM to a graceful stop.
+#[derive(Debug)]
+pub struct Grace(watch::Sender<Option<Duration>>);
+
+impl Grace {
+    /// So long, from the next SIGTERM on.
+    pub fn replace(&self, grace: Duration) {
+        self.0.send_replace(Some(grace));
     }
 }
 
@@ -246,9 +257,11 @@ mod tests {
         assert!(!starting.shutdown.is_announced());
 
         let starting = Starting::by_signal(|signal| panic!("{signal} came when it was over")).unwrap();
-        let (_trigger, mut shutdown) = starting.over(NEVER);
+        let (_trigger, grace, mut shutdown) = starting.over(Duration::ZERO);
+        grace.replace(NEVER);
         kill("-TERM");
         timeout(Duration::from_secs(10), shutdown.announced()).await.unwrap();
+        assert_eq!(*shutdown.0.borrow(), Announced);
     }
 
     #[tokio::test]

@@ -1,6 +1,12 @@
 //! How much, how many and how long.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// What a client may use of the gate. Every one is a bound that holds without the client's good will.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,5 +60,48 @@ impl Default for Limits {
             queue_wait: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+/// The limits of a server that runs, which may be replaced. Clones are one.
+///
+/// Requests and connections that begin later are held to the new ones. What is there already stays, also where it is more than they
+/// let in: a connection keeps the times that it began with, and room that is taken is given back as it would have been.
+#[derive(Debug, Clone)]
+pub struct LiveLimits(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// How often they were replaced.
+    generation: AtomicU64,
+    current: Mutex<Arc<Limits>>,
+}
+
+impl LiveLimits {
+    /// Begins with these.
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Shared { generation: AtomicU64::new(0), current: Mutex::new(Arc::new(limits)) }))
+    }
+
+    /// Those that count from here on.
+    pub fn replace(&self, limits: Limits) {
+        let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if **current != limits {
+            *current = Arc::new(limits);
+            // Under the lock, so that the number and the limits that somebody sees belong together.
+            self.0.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// How often they were replaced: a look at a number.
+    pub(super) fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// Tells those that count now, and how often they were replaced. Meanwhile they are not: what is made to fit them does not come
+    /// after what was made to fit later ones.
+    pub(super) fn current<T>(&self, tell: impl FnOnce(&Arc<Limits>, u64) -> T) -> T {
+        let current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
+        tell(&current, self.generation())
     }
 }

@@ -46,10 +46,10 @@ mod whoami;
 
 pub use body::{BodyError, RequestBody, read_body};
 pub use doors::{Asked, Door, Doors};
-pub use drain::{DrainReport, Shutdown, Starting, Trigger};
+pub use drain::{DrainReport, Grace, Shutdown, Starting, Trigger};
 pub use errors::error_response;
 pub use handler::{DECISION, Gate, GateSettings};
-pub use limits::Limits;
+pub use limits::{Limits, LiveLimits};
 pub use listener::{BindError, Listener};
 pub use live::{Live, LiveGate};
 pub use operations::{ApiOperation, Bypass, Class, OPERATIONS};
@@ -60,7 +60,7 @@ pub use record::Records;
 pub use report::count_policies;
 pub use request_id::{RequestId, RequestIds};
 pub use routes::{Route, Routes};
-pub use server::{RunError, Service, run};
+pub use server::{RunError, Service, run, run_within};
 pub use tls::{ClientTls, Prepared, Tls, TlsError, TlsSettings};
 pub use whoami::WHOAMI;
 

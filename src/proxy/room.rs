@@ -44,18 +44,34 @@ const SMALL: usize = 1024;
 pub(super) struct Room(Arc<Shared>);
 
 struct Shared {
-    requests: usize,
-    bodies: usize,
-    share: Share,
-    queue: usize,
-    wait: Duration,
     state: Mutex<State>,
     metrics: Arc<LoadMetrics>,
     told: Mutex<Told>,
 }
 
-#[derive(Default)]
+/// How much room there is.
+struct Bounds {
+    requests: usize,
+    bodies: usize,
+    share: Share,
+    queue: usize,
+    wait: Duration,
+}
+
+impl Bounds {
+    fn of(limits: &Limits) -> Self {
+        Self {
+            requests: limits.requests,
+            bodies: limits.bodies,
+            share: Share::of(limits.requests, limits.bodies, limits.body),
+            queue: limits.queue,
+            wait: limits.queue_wait,
+        }
+    }
+}
+
 struct State {
+    bounds: Bounds,
     /// Under way.
     requests: usize,
     /// Of their bodies, and of answers that were not taken yet.
@@ -81,16 +97,16 @@ struct Told {
 
 impl Room {
     pub(super) fn new(limits: &Limits, metrics: Arc<LoadMetrics>) -> Self {
-        Self(Arc::new(Shared {
-            requests: limits.requests,
-            bodies: limits.bodies,
-            share: Share::of(limits.requests, limits.bodies, limits.body),
-            queue: limits.queue,
-            wait: limits.queue_wait,
-            state: Mutex::default(),
-            metrics,
-            told: Mutex::default(),
-        }))
+        let bounds = Bounds::of(limits);
+        let state = State { bounds, requests: 0, bytes: 0, waiting: VecDeque::new(), next_number: 0 };
+        Self(Arc::new(Shared { state: Mutex::new(state), metrics, told: Mutex::default() }))
+    }
+
+    /// Makes it larger or smaller. What is taken stays taken; who waits gets in where there is more.
+    pub(super) fn resize(&self, limits: &Limits) {
+        let mut state = self.0.lock();
+        state.bounds = Bounds::of(limits);
+        self.0.admit(state);
     }
 
     /// What counts it.
@@ -100,12 +116,13 @@ impl Room {
 
     /// Takes room for a connection's request with a body of so many bytes, or waits for it.
     pub(super) async fn take(&self, portion: Portion, bytes: usize) -> Result<Taken, ApiError> {
-        let (turn, leaves) = {
+        let (turn, leaves, wait) = {
             let mut state = self.0.lock();
-            if portion.fits(&self.0.share, bytes) && self.0.fits(&state, bytes) && !self.0.overtakes(&state) {
+            if portion.fits(&state.bounds.share, bytes) && state.fits(bytes) && !state.overtakes() {
                 return Ok(self.0.grant(&mut state, portion, bytes));
             }
-            if state.waiting.len() >= self.0.queue || self.0.wait.is_zero() {
+            let wait = state.bounds.wait;
+            if state.waiting.len() >= state.bounds.queue || wait.is_zero() {
                 drop(state);
                 return Err(self.turn_away(Shed::QueueFull));
             }
@@ -114,10 +131,10 @@ impl Room {
             let (sender, turn) = oneshot::channel();
             state.waiting.push_back(Waiting { number, bytes, portion, turn: sender });
             self.0.metrics.waiting(state.waiting.len());
-            (turn, Leaves { room: self, number })
+            (turn, Leaves { room: self, number }, wait)
         };
         let mut turn = turn;
-        if let Ok(Ok(taken)) = timeout(self.0.wait, &mut turn).await {
+        if let Ok(Ok(taken)) = timeout(wait, &mut turn).await {
             return Ok(taken);
         }
         drop(leaves);
@@ -148,19 +165,22 @@ impl Room {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A body alone always fits in: `limits.body` may have been raised since the start.
-    fn fits(&self, state: &State, bytes: usize) -> bool {
-        state.requests < self.requests && (state.bytes == 0 || state.bytes.saturating_add(bytes) <= self.bodies)
+impl State {
+    /// A body alone always fits in: it may have been begun while there was more room.
+    fn fits(&self, bytes: usize) -> bool {
+        let Bounds { requests, bodies, .. } = self.bounds;
+        self.requests < requests && (self.bytes == 0 || self.bytes.saturating_add(bytes) <= bodies)
     }
 
     /// Whether somebody waits who is to come first. Those whom their own connection's share holds back let others pass.
-    fn overtakes(&self, state: &State) -> bool {
-        state.waiting.iter().any(|waiting| waiting.portion.fits(&self.share, waiting.bytes))
+    fn overtakes(&self) -> bool {
+        self.waiting.iter().any(|waiting| waiting.portion.fits(&self.bounds.share, waiting.bytes))
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn grant(self: &Arc<Self>, state: &mut State, portion: Portion, bytes: usize) -> Taken {
@@ -186,11 +206,11 @@ impl Shared {
         let mut turns = Vec::new();
         let mut held_back = 0;
         while let Some(next) = state.waiting.get(held_back) {
-            if !next.portion.fits(&self.share, next.bytes) {
+            if !next.portion.fits(&state.bounds.share, next.bytes) {
                 held_back += 1;
                 continue;
             }
-            if !self.fits(&state, next.bytes) {
+            if !state.fits(next.bytes) {
                 break;
             }
             let Some(Waiting { bytes, portion, turn, .. }) = state.waiting.remove(held_back) else { break };
@@ -315,6 +335,26 @@ mod tests {
         let (third, fourth) = (third.await.ok().unwrap(), fourth.await.ok().unwrap());
         assert_eq!(state(&room), (2, 61, 0));
         drop((third, fourth));
+        assert_eq!(state(&room), (0, 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_can_be_made_larger_and_smaller() {
+        let room = room(1, 100, 2);
+        let limits = |requests| Limits { body: 1, requests, bodies: 100, queue: 2, ..Limits::default() };
+        let first = room.take(Portion::default(), 1).await.ok().unwrap();
+        let mut second = pin!(room.take(Portion::default(), 1));
+        assert!(timeout(Duration::ZERO, second.as_mut()).await.is_err());
+        room.resize(&limits(3));
+        let second = second.await.ok().unwrap();
+        let third = room.take(Portion::default(), 1).await.ok().unwrap();
+        assert_eq!(state(&room), (3, 3, 0));
+        // Who is in stays in, and nobody comes in before it is as few as there are to be.
+        room.resize(&Limits { queue_wait: Duration::ZERO, ..limits(1) });
+        drop((first, second));
+        assert_eq!(room.take(Portion::default(), 1).await.err().unwrap().status, 503);
+        drop(third);
+        drop(room.take(Portion::default(), 1).await.ok().unwrap());
         assert_eq!(state(&room), (0, 0, 0));
     }
 

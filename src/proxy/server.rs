@@ -1,7 +1,7 @@
 //! The workers: accepting, serving, and stopping.
 
 use super::{
-    DrainReport, Limits, Listener, RequestBody, RequestIds, Shutdown,
+    DrainReport, Limits, Listener, LiveLimits, RequestBody, RequestIds, Shutdown,
     carried::{Carried, Slots},
     connection::{InFlight, State, Watch},
     error_response,
@@ -31,7 +31,7 @@ use hyper::{
 };
 use std::{
     any::Any,
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     convert::Infallible,
     future::Future,
     io,
@@ -39,7 +39,7 @@ use std::{
     panic,
     pin::pin,
     rc::Rc,
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -109,12 +109,24 @@ where
     S: Service,
     E: Send,
 {
-    let places = Arc::new(Places {
-        free: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
-        wanted: Notify::new(),
-    });
-    listener.load.connections_limit(limits.connections);
-    let room = Room::new(limits, listener.load);
+    run_within(listener, &LiveLimits::new(limits.clone()), make_service, shutdown)
+}
+
+/// The same, within limits that may be replaced meanwhile.
+pub fn run_within<S, E>(
+    listener: Listener,
+    limits: &LiveLimits,
+    make_service: impl Fn(usize) -> Result<Rc<S>, E> + Send + Sync,
+    shutdown: &Shutdown,
+) -> Result<DrainReport, RunError<E>>
+where
+    S: Service,
+    E: Send,
+{
+    let now = limits.current(|now, _| Arc::clone(now));
+    let places = Arc::new(Places::new(now.connections));
+    listener.load.connections_limit(now.connections);
+    let room = Room::new(&now, listener.load);
     let make_service = &make_service;
     thread::scope(|scope| {
         let mut workers = Vec::new();
@@ -178,15 +190,88 @@ struct Places {
     free: Arc<Semaphore>,
     /// Somebody has none.
     wanted: Notify,
+    size: Mutex<Size>,
+}
+
+/// How many places there are.
+struct Size {
+    all: usize,
+    /// So many were taken away while they were in use: whoever leaves one next leaves it to nobody.
+    owed: usize,
+}
+
+impl Places {
+    fn new(all: usize) -> Self {
+        let all = all.min(Semaphore::MAX_PERMITS);
+        let size = Mutex::new(Size { all, owed: 0 });
+        Self { free: Arc::new(Semaphore::new(all)), wanted: Notify::new(), size }
+    }
+
+    fn size(&self) -> MutexGuard<'_, Size> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes it so many. Connections that have a place keep it.
+    fn resize(&self, all: usize) {
+        let all = all.min(Semaphore::MAX_PERMITS);
+        let mut size = self.size();
+        if all > size.all {
+            let more = all - size.all;
+            let still_owed = size.owed.saturating_sub(more);
+            self.free.add_permits(more - (size.owed - still_owed));
+            size.owed = still_owed;
+        } else {
+            let fewer = size.all - all;
+            size.owed += fewer - self.free.forget_permits(fewer);
+        }
+        size.all = all;
+    }
+
+    /// Takes a place back, unless there is one too many.
+    fn take_back(&self, place: OwnedSemaphorePermit) {
+        let mut size = self.size();
+        if size.owed > 0 {
+            size.owed -= 1;
+            place.forget();
+        }
+    }
+}
+
+/// What a worker's connections and requests are held to, until the limits are replaced.
+struct Held {
+    generation: u64,
+    limits: Arc<Limits>,
+    http1: http1::Builder,
+    http2: http2::Builder<Here>,
+}
+
+impl Held {
+    fn new(limits: &Arc<Limits>, generation: u64) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            // The connection's own timer does it, without a timer a request.
+            .header_read_timeout(None)
+            // Not `max_headers`: other than the default it costs an allocation a request.
+            .max_header_size(limits.header_bytes)
+            .max_buf_size(BUFFER.max(limits.header_bytes))
+            // Otherwise a client that closes its end early would take down the answer that is being made.
+            .half_close(true);
+        let mut http2 = http2::Builder::new(Here);
+        http2
+            .max_concurrent_streams(limits.streams)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+        Self { generation, limits: Arc::clone(limits), http1, http2 }
+    }
 }
 
 /// What the connections of a worker share.
 struct Shared<S> {
     service: Rc<S>,
-    limits: Limits,
+    limits: LiveLimits,
+    held: RefCell<Rc<Held>>,
     ids: RequestIds,
-    http1: http1::Builder,
-    http2: http2::Builder<Here>,
     tally: Rc<Tally>,
     places: Arc<Places>,
     room: Room,
@@ -211,29 +296,15 @@ impl<S: Service> Worker<S> {
     fn new(
         listener: TcpListener,
         service: Rc<S>,
-        limits: Limits,
+        limits: LiveLimits,
         (places, room): (Arc<Places>, Room),
         tls: Option<Tls>,
     ) -> io::Result<Self> {
         let ids = RequestIds::new().map_err(|_| io::Error::other("the system gives no random numbers"))?;
-        let mut http1 = http1::Builder::new();
-        http1
-            // The connection's own timer does it, without a timer a request.
-            .header_read_timeout(None)
-            // Not `max_headers`: other than the default it costs an allocation a request.
-            .max_header_size(limits.header_bytes)
-            .max_buf_size(BUFFER.max(limits.header_bytes))
-            // Otherwise a client that closes its end early would take down the answer that is being made.
-            .half_close(true);
-        let mut http2 = http2::Builder::new(Here);
-        http2
-            .max_concurrent_streams(limits.streams)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+        let held = RefCell::new(Rc::new(limits.current(Held::new)));
         let tally = Rc::new(Tally::new());
         let slots = OnceCell::new();
-        let shared = Rc::new(Shared { service, limits, ids, http1, http2, tally, places, room, tls, slots });
+        let shared = Rc::new(Shared { service, limits, held, ids, tally, places, room, tls, slots });
         Ok(Self { listener, shared })
     }
 
@@ -255,7 +326,7 @@ impl<S: Service> Worker<S> {
         }
         tokio::select! {
             () = tally.all_done() => {}
-            () = sleep(shared.limits.drain_timeout) => {}
+            () = sleep(shared.held().limits.drain_timeout) => {}
             () = shutdown.immediate() => {}
         }
         tally.end_work();
@@ -313,7 +384,11 @@ impl<S: Service> Worker<S> {
                         place = &mut place => break place.ok(),
                         () = &mut stop => return Some((stream, peer)),
                         () = &mut announced, if !tally.leaving() => tally.announce_stop(),
-                        _ = asks.tick() => places.wanted.notify_waiters(),
+                        _ = asks.tick() => {
+                            // There may be more of them by now.
+                            self.shared.held();
+                            places.wanted.notify_waiters();
+                        }
                     }
                 }
             };
@@ -352,6 +427,20 @@ fn queued(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
 }
 
 impl<S: Service> Shared<S> {
+    /// What counts now. Whoever finds that the limits were replaced makes the room fit them.
+    fn held(&self) -> Rc<Held> {
+        if self.limits.generation() != self.held.borrow().generation {
+            let held = self.limits.current(|limits, generation| {
+                self.places.resize(limits.connections);
+                self.load().connections_limit(limits.connections);
+                self.room.resize(limits);
+                Held::new(limits, generation)
+            });
+            *self.held.borrow_mut() = Rc::new(held);
+        }
+        Rc::clone(&self.held.borrow())
+    }
+
     fn load(&self) -> &LoadMetrics {
         self.room.load()
     }
@@ -367,18 +456,21 @@ impl<S: Service> Shared<S> {
             shared.load().open(1);
             shared.serve(stream, peer, &open).await;
             shared.load().open(-1);
-            drop((place, open));
+            if let Ok(place) = place {
+                shared.places.take_back(place);
+            }
+            drop(open);
         });
     }
 
     async fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, open: &Open) {
         // Without it an answer may wait for the acknowledgement of the one before.
         drop(stream.set_nodelay(true));
-        let opened = Instant::now();
-        let state = Rc::new(State::new(Rc::clone(&self.tally), opened, &self.limits));
+        let (opened, held) = (Instant::now(), self.held());
+        let state = Rc::new(State::new(Rc::clone(&self.tally), opened, &held.limits));
         open.does(&state);
-        let timer = pin!(sleep_until(opened + self.limits.head_timeout));
-        let mut watch = Watch { state: Rc::clone(&state), limits: &self.limits, timer };
+        let timer = pin!(sleep_until(opened + held.limits.head_timeout));
+        let mut watch = Watch { state: Rc::clone(&state), limits: &held.limits, timer };
         let (stream, generation) = match &self.tls {
             None => (Stream::Plain(stream), 0),
             Some(tls) => {
@@ -419,11 +511,11 @@ impl<S: Service> Shared<S> {
                     let tally = Rc::clone(&self.tally);
                     Carried::new(self.answer_http1(request, &party, &state), &slots, move || !tally.is_over())
                 });
-                watch.drive(self.http1.serve_connection(socket, service)).await;
+                watch.drive(held.http1.serve_connection(socket, service)).await;
             }
             Some(Protocol::Http2) => {
                 let service = service_fn(|request| self.answer_http2(request, &party, &state));
-                watch.drive(self.http2.serve_connection(socket, service)).await;
+                watch.drive(held.http2.serve_connection(socket, service)).await;
             }
         }
     }
@@ -462,7 +554,7 @@ impl<S: Service> Shared<S> {
         state: &Rc<State>,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>, tokio::task::JoinError>> + use<S> {
         // Requests outlive their streams, so a client that resets streams could have more under way than streams.
-        let task = (state.in_flight() < self.limits.streams).then(|| {
+        let task = (state.in_flight() < self.held().limits.streams).then(|| {
             let in_flight = InFlight::begin(state);
             let (shared, party) = (Rc::clone(self), Rc::clone(party));
             let portion = state.portion().clone();
@@ -494,7 +586,7 @@ impl<S: Service> Shared<S> {
                  since the connection was made. Connect again, with a certificate that is.",
             ));
         }
-        let most = self.limits.header_count;
+        let most = self.held().limits.header_count;
         if request.headers().len() > most {
             return self.refuse(&ApiError {
                 status: 431,
@@ -520,5 +612,32 @@ impl<S: Service> Shared<S> {
 
     fn refuse(&self, error: &ApiError) -> Response<Full<Bytes>> {
         error_response(error, &self.ids.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_may_become_more_and_fewer_while_they_are_taken() {
+        let places = Places::new(3);
+        let free = || places.free.available_permits();
+        let take = || Arc::clone(&places.free).try_acquire_owned().unwrap();
+        let mut taken = vec![take(), take(), take()];
+        places.resize(1);
+        places.resize(1);
+        // Two are owed, and then one.
+        places.take_back(taken.pop().unwrap());
+        assert_eq!(free(), 0);
+        places.resize(2);
+        places.take_back(taken.pop().unwrap());
+        assert_eq!((free(), taken.len()), (1, 1));
+        places.resize(5);
+        assert_eq!(free(), 4);
+        places.resize(2);
+        assert_eq!(free(), 1);
+        places.take_back(taken.pop().unwrap());
+        assert_eq!(free(), 2);
     }
 }

@@ -1,9 +1,11 @@
 //! The configuration, read again while the gate runs.
 
 use crate::support::{
+    Latch,
+    client::{Client, signed},
     fleet::{self, PAYMENTS, SEARCH, finding, good, update},
     gate::{Gate, Place},
-    upstream::Upstream,
+    upstream::{Reply, Upstream},
 };
 use serde_json::json;
 
@@ -111,4 +113,83 @@ fn the_embedded_backend_takes_the_accounts_of_a_reload() {
     gate.wait_for_log(&["\"reloaded\"", "\"accounts\":2"]);
     // Its backend knows the account, too, and says that there is no such finding of it.
     assert_eq!(client.update(&SEARCH, &own).unprocessed()[0].1, "FindingNotFound");
+}
+
+/// An upstream that holds every request until the latch opens.
+fn held() -> (Upstream, Latch) {
+    let latch = Latch::default();
+    let held = latch.clone();
+    let upstream = Upstream::start(move |request| {
+        held.pass();
+        Reply::accept(request)
+    });
+    (upstream, latch)
+}
+
+fn under_way(gate: &Gate, id: &str) -> Client {
+    let mut client = gate.connect();
+    client.send(&signed(gate.address, &PAYMENTS, good(id).as_bytes()));
+    client
+}
+
+/// Changes one of the limits, and waits until it counts.
+fn set(gate: &Gate, from: &str, to: &str) {
+    let before = gate.log().matches("\"reloaded\"").count();
+    gate.place().edit("findings-gate.toml", from, to);
+    gate.wait_until(|| gate.log().matches("\"reloaded\"").count() > before);
+}
+
+#[test]
+fn limits_of_requests_are_as_they_are_now() {
+    let (upstream, latch) = held();
+    let limits = "[limits]\nrequests = 2\nqueue = 0\nheaders = 20\n";
+    let gate = Gate::start(Place::new(&upstream.url(), limits));
+    let mut clients = vec![under_way(&gate, "a"), under_way(&gate, "b")];
+    upstream.wait_for(2);
+    assert_eq!(gate.connect().update(&PAYMENTS, good("c")).status, 503);
+    set(&gate, "requests = 2", "requests = 3");
+    clients.push(under_way(&gate, "c"));
+    upstream.wait_for(3);
+    // Those that are under way are more than there are to be, and are answered all the same.
+    set(&gate, "requests = 3", "requests = 1");
+    assert_eq!(gate.connect().update(&PAYMENTS, good("d")).status, 503);
+    latch.open();
+    for (client, id) in clients.iter_mut().zip(["a", "b", "c"]) {
+        assert_eq!(client.read().processed(), [id]);
+    }
+    gate.goes_on();
+
+    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(30));
+    let status = || {
+        let mut client = gate.connect();
+        client.send(many.as_bytes());
+        client.read().status
+    };
+    assert_eq!(status(), 431);
+    set(&gate, "headers = 20", "headers = 64\ngrace = \"10m\"");
+    assert_eq!(status(), 403);
+    gate.signal("TERM");
+    gate.wait_for_log(&["\"stopping\"", "\"grace_ms\":600000"]);
+    gate.signal("INT");
+    gate.ended();
+}
+
+#[test]
+fn there_are_as_many_places_for_connections_as_there_are_to_be_now() {
+    let (upstream, latch) = held();
+    let gate = Gate::start(Place::new(&upstream.url(), "[limits]\nconnections = 1\n"));
+    let mut first = under_way(&gate, "a");
+    upstream.wait_for(1);
+    let mut second = under_way(&gate, "b");
+    set(&gate, "connections = 1", "connections = 2");
+    upstream.wait_for(2);
+    set(&gate, "connections = 2", "connections = 1");
+    // Both stay, and the next one has no place before both are gone.
+    let mut third = under_way(&gate, "c");
+    latch.open();
+    assert_eq!((first.read().processed(), second.read().processed()), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    drop((first, second));
+    assert_eq!(third.read().processed(), ["c"]);
+    drop(third);
+    gate.goes_on();
 }
