@@ -123,8 +123,8 @@ where
     S: Service,
     E: Send,
 {
-    let now = limits.current(|now, _| Arc::clone(now));
-    let places = Arc::new(Places::new(now.connections));
+    let (now, generation) = limits.current(|now, generation| (Arc::clone(now), generation));
+    let places = Arc::new(Places::new(now.connections, listener.sockets.len().max(1)));
     listener.load.connections_limit(now.connections);
     let room = Room::new(&now, listener.load);
     let make_service = &make_service;
@@ -134,7 +134,7 @@ where
             let (ready, is_ready) = mpsc::channel::<()>();
             let (go, may_go) = mpsc::channel::<()>();
             let (places, room) = (Arc::clone(&places), room.clone());
-            let (shutdown, tls) = (shutdown.clone(), listener.tls.clone());
+            let (shutdown, tls, now) = (shutdown.clone(), listener.tls.clone(), Arc::clone(&now));
             let work = move || -> Result<DrainReport, RunError<E>> {
                 // Not a `LocalSet`, which queues each task that is woken once for itself and once for its runtime.
                 let mut runtime = runtime::Builder::new_current_thread();
@@ -143,7 +143,9 @@ where
                     let _inside = runtime.enter();
                     let listener = TcpListener::from_std(socket)?;
                     let service = make_service(index).map_err(RunError::Service)?;
-                    Worker::new(listener, service, limits.clone(), (places, room), tls)?
+                    // Those that places and room were made by: it shows if they were replaced since.
+                    let held = Held::new(&now, generation);
+                    Worker::new(listener, service, (limits.clone(), held), (places, room), tls)?
                 };
                 // If nobody waits for it any more, `may_go` tells so too.
                 let _ = ready.send(());
@@ -190,6 +192,7 @@ struct Places {
     free: Arc<Semaphore>,
     /// Somebody has none.
     wanted: Notify,
+    workers: usize,
     size: Mutex<Size>,
 }
 
@@ -201,10 +204,10 @@ struct Size {
 }
 
 impl Places {
-    fn new(all: usize) -> Self {
+    fn new(all: usize, workers: usize) -> Self {
         let all = all.min(Semaphore::MAX_PERMITS);
         let size = Mutex::new(Size { all, owed: 0 });
-        Self { free: Arc::new(Semaphore::new(all)), wanted: Notify::new(), size }
+        Self { free: Arc::new(Semaphore::new(all)), wanted: Notify::new(), workers, size }
     }
 
     fn size(&self) -> MutexGuard<'_, Size> {
@@ -227,12 +230,20 @@ impl Places {
         size.all = all;
     }
 
+    /// How many connections each worker should let go, so that there is a place: more than one where places were taken away.
+    fn missing(&self) -> usize {
+        1 + self.size().owed.div_ceil(self.workers)
+    }
+
     /// Takes a place back, unless there is one too many.
     fn take_back(&self, place: OwnedSemaphorePermit) {
         let mut size = self.size();
         if size.owed > 0 {
             size.owed -= 1;
             place.forget();
+        } else {
+            // Before anybody changes the size.
+            drop(place);
         }
     }
 }
@@ -296,12 +307,12 @@ impl<S: Service> Worker<S> {
     fn new(
         listener: TcpListener,
         service: Rc<S>,
-        limits: LiveLimits,
+        (limits, held): (LiveLimits, Held),
         (places, room): (Arc<Places>, Room),
         tls: Option<Tls>,
     ) -> io::Result<Self> {
         let ids = RequestIds::new().map_err(|_| io::Error::other("the system gives no random numbers"))?;
-        let held = RefCell::new(Rc::new(limits.current(Held::new)));
+        let held = RefCell::new(Rc::new(held));
         let tally = Rc::new(Tally::new());
         let slots = OnceCell::new();
         let shared = Rc::new(Shared { service, limits, held, ids, tally, places, room, tls, slots });
@@ -337,7 +348,7 @@ impl<S: Service> Worker<S> {
     async fn make_room(&self) {
         loop {
             self.shared.places.wanted.notified().await;
-            self.shared.tally.make_room();
+            self.shared.tally.make_room(self.shared.places.missing());
         }
     }
 
@@ -369,6 +380,8 @@ impl<S: Service> Worker<S> {
                 }
             };
             self.shared.load().accepted();
+            // By the limits as they are now, also where nobody has looked at them since.
+            self.shared.held();
             // A place is asked for after the connection is there: a worker that waits for a client must not keep a place
             // from the others.
             let places = &self.shared.places;
@@ -387,7 +400,9 @@ impl<S: Service> Worker<S> {
                         _ = asks.tick() => {
                             // There may be more of them by now.
                             self.shared.held();
-                            places.wanted.notify_waiters();
+                            if places.free.available_permits() == 0 {
+                                places.wanted.notify_waiters();
+                            }
                         }
                     }
                 }
@@ -621,13 +636,14 @@ mod tests {
 
     #[test]
     fn places_may_become_more_and_fewer_while_they_are_taken() {
-        let places = Places::new(3);
+        let places = Places::new(3, 1);
         let free = || places.free.available_permits();
         let take = || Arc::clone(&places.free).try_acquire_owned().unwrap();
         let mut taken = vec![take(), take(), take()];
         places.resize(1);
         places.resize(1);
         // Two are owed, and then one.
+        assert_eq!(places.missing(), 3);
         places.take_back(taken.pop().unwrap());
         assert_eq!(free(), 0);
         places.resize(2);

@@ -90,13 +90,13 @@ impl Tally {
         self.stop.notified()
     }
 
-    /// Lets the connection go that has been idle the longest, if one is: somebody else needs its place.
-    pub(super) fn make_room(&self) {
+    /// Lets so many connections go that have been idle the longest, if they are: somebody else needs their places.
+    pub(super) fn make_room(&self, count: usize) {
         let states = self.states.borrow();
         let idle = states.values().filter_map(Weak::upgrade).filter_map(|state| Some((state.idle_until()?, state)));
-        if let Some((_, state)) = idle.min_by_key(|(until, _)| *until) {
-            state.leave_soon();
-        }
+        let mut idle: Vec<_> = idle.collect();
+        idle.sort_unstable_by_key(|(until, _)| *until);
+        idle.iter().take(count).for_each(|(_, state)| state.leave_soon());
     }
 
     /// What a stop came to so far.
