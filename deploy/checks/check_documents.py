@@ -132,7 +132,9 @@ def capacity():
     text = read("docs/operations.md")
     (table,) = re.findall(r"<!-- capacity: begin -->\n(.*?)<!-- capacity: end -->", text, re.DOTALL)
     figures = re.findall(r"(\d+) µs, ([\d,]+)/s", table)
-    assert len(figures) == 15, "deploy/capacity"
+    cases = re.findall(r'^    "gate[^"]*": "([^"]+)",$', read("deploy/capacity"), re.MULTILINE)
+    assert cases and all(f"| {case} |" in table for case in cases), cases
+    assert len(figures) == 3 * len(cases), figures
     for cost, rate in figures:
         # Both are rounded.
         assert abs(int(cost) * int(rate.replace(",", "")) / 1e6 - 1) < 0.1, (cost, rate)
