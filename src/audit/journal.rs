@@ -423,6 +423,15 @@ mod tests {
         Files { path: folder.path().join("audit.jsonl"), limit, keep: None }
     }
 
+    /// A log with one line, that is open still.
+    fn begun() -> (TempDir, Files, Journal, Link) {
+        let folder = TempDir::new().unwrap();
+        let files = files(&folder, 1 << 20);
+        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
+        write(&mut journal, &mut link, "a");
+        (folder, files, journal, link)
+    }
+
     fn sealed(link: &mut Link, text: &str) -> Vec<u8> {
         let mut out = Vec::new();
         Seal::open().append(format!(r#"{{"version":1,"text":"{text}"}}"#).as_bytes(), link, &mut out);
@@ -470,10 +479,7 @@ mod tests {
     /// The process ends between the old file's new name and the new file.
     #[test]
     fn a_chain_goes_on_where_a_rotation_stopped_half_way() {
-        let folder = TempDir::new().unwrap();
-        let files = files(&folder, 1 << 20);
-        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
-        write(&mut journal, &mut link, "a");
+        let (folder, files, journal, _) = begun();
         drop(journal);
         fs::rename(&files.path, rotated(&files.path, 1)).unwrap();
         let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
@@ -487,10 +493,7 @@ mod tests {
 
     #[test]
     fn a_torn_line_is_taken_off_wherever_it_is_torn() {
-        let folder = TempDir::new().unwrap();
-        let files = files(&folder, 1 << 20);
-        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
-        write(&mut journal, &mut link, "a");
+        let (_folder, files, journal, mut link) = begun();
         drop(journal);
         let whole = fs::read(&files.path).unwrap();
         let next = sealed(&mut link, "b");
@@ -511,10 +514,7 @@ mod tests {
     /// As a loss of power leaves a file that was not forced to the disk.
     #[test]
     fn what_never_came_to_the_disk_is_taken_off() {
-        let folder = TempDir::new().unwrap();
-        let files = files(&folder, 1 << 20);
-        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
-        write(&mut journal, &mut link, "a");
+        let (_folder, files, journal, mut link) = begun();
         drop(journal);
         let whole = fs::read(&files.path).unwrap();
         let next = sealed(&mut link, "b");
@@ -535,10 +535,7 @@ mod tests {
 
     #[test]
     fn zeros_with_anything_good_behind_them_are_left() {
-        let folder = TempDir::new().unwrap();
-        let files = files(&folder, 1 << 20);
-        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
-        write(&mut journal, &mut link, "a");
+        let (_folder, files, journal, mut link) = begun();
         drop(journal);
         let whole = fs::read(&files.path).unwrap();
         let next = sealed(&mut link, "b");
@@ -564,10 +561,7 @@ mod tests {
 
     #[test]
     fn what_was_changed_is_not_gone_on_from() {
-        let folder = TempDir::new().unwrap();
-        let files = files(&folder, 1 << 20);
-        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
-        write(&mut journal, &mut link, "a");
+        let (_folder, files, journal, _) = begun();
         drop(journal);
         let keyed = Journal::open(files.clone(), &Seal::keyed(b"key")).unwrap_err();
         assert!(matches!(keyed, OpenError::Broken { broken: Broken::Hash, .. }), "{keyed}");
@@ -578,10 +572,7 @@ mod tests {
 
     #[test]
     fn what_is_none_of_its_own_loses_nothing() {
-        let folder = TempDir::new().unwrap();
-        let files = files(&folder, 1 << 20);
-        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
-        write(&mut journal, &mut link, "a");
+        let (_folder, files, journal, _) = begun();
         drop(journal);
         let whole = fs::read(&files.path).unwrap();
         let torn = [&whole[..], b"{\"ver"].concat();
@@ -603,10 +594,7 @@ mod tests {
 
     #[test]
     fn half_a_line_does_not_go_into_a_full_file() {
-        let folder = TempDir::new().unwrap();
-        let files = files(&folder, 1 << 20);
-        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
-        write(&mut journal, &mut link, "a");
+        let (folder, _, mut journal, mut link) = begun();
         // As a write leaves it that failed half way, where taking it off failed too.
         journal.file.write_all(b"{\"vers").unwrap();
         assert!(journal.rotate(link.sequence).unwrap().is_none());
@@ -616,10 +604,7 @@ mod tests {
 
     #[test]
     fn a_full_file_takes_no_name_that_is_taken() {
-        let folder = TempDir::new().unwrap();
-        let files = files(&folder, 1 << 20);
-        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
-        write(&mut journal, &mut link, "a");
+        let (folder, files, mut journal, mut link) = begun();
         let taken = rotated(&files.path, 1);
         fs::write(&taken, "kept").unwrap();
         let error = journal.rotate(link.sequence).unwrap_err();
@@ -649,10 +634,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_file_that_others_took_away_is_begun_anew() {
-        let folder = TempDir::new().unwrap();
-        let files = files(&folder, 1 << 20);
-        let (mut journal, mut link, _) = Journal::open(files.clone(), &Seal::open()).unwrap();
-        write(&mut journal, &mut link, "a");
+        let (folder, files, mut journal, mut link) = begun();
         let long_ago = Instant::now().checked_sub(2 * LOOKED_AT).unwrap();
         journal.looked = long_ago;
         assert!(!journal.follow(link.sequence).unwrap(), "it is where it was");

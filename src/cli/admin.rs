@@ -4,7 +4,7 @@ use super::{Failure, deliver::Delivery, reload::Reload};
 use crate::{
     admin::{Admin, BundleStatus, LogAsk, LogShown, Status, Views},
     config::PolicyBundle,
-    proxy::{Limits, Listener, Live, Shutdown, Trigger, run},
+    proxy::{Limits, Listener, Live, LiveLimits, Shutdown, Trigger, run},
     telemetry::{LogLevel, Shown, metrics::Metrics},
     upstream::Readiness,
 };
@@ -44,13 +44,13 @@ impl AdminListener {
         let address = listener.address();
         let admin = Admin::new(views(live, reload_and_log, delivery, stop));
         let (trigger, shutdown) = Shutdown::by_trigger();
-        let limits = Limits {
+        let limits = LiveLimits::new(Limits {
             body: 1024,
             connections: 64,
             head_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(1),
             ..Limits::default()
-        };
+        });
         let serve = move || {
             let make = |_worker| Ok::<_, Infallible>(Rc::new(admin.clone()));
             // The gate goes on without it: what it serves is not less right for that.

@@ -388,7 +388,7 @@ pub(super) fn run(
     shutdown: &Shutdown,
 ) -> Result<DrainReport, Failure> {
     let make = |_worker| live.service().map(Rc::new).map_err(|_| "the system gives no random numbers");
-    crate::proxy::run_within(listener, limits, make, shutdown).map_err(Failure::broke)
+    crate::proxy::run(listener, limits, make, shutdown).map_err(Failure::broke)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::{
     backend::{Backend, Faults, Rate, Settings},
     config,
     finding::{AccountId, Accounts},
-    proxy::{Limits, Listener, Shutdown, run as run_workers},
+    proxy::{Limits, Listener, LiveLimits, Shutdown, run as run_workers},
     telemetry::{self, events::Drained},
 };
 use clap::Args;
@@ -91,7 +91,7 @@ pub(super) fn run(args: &BackendArgs, printer: &mut Printer) -> Result<Exit, Fai
     let listener = Listener::bind(args.listen, NonZeroUsize::MIN).map_err(Failure::broke)?;
     let (_trigger, shutdown) = Shutdown::by_signal(Duration::ZERO).map_err(Failure::broke)?;
     printer.out(&format!("listening on http://{}\n", listener.address()))?;
-    let limits = Limits { body: BackendService::BODY, ..Limits::default() };
+    let limits = LiveLimits::new(Limits { body: BackendService::BODY, ..Limits::default() });
     let make = |_worker| {
         BackendService::new(backend.clone(), administrator)
             .map(Rc::new)

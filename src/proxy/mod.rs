@@ -60,7 +60,7 @@ pub use record::Records;
 pub use report::count_policies;
 pub use request_id::{RequestId, RequestIds};
 pub use routes::{Route, Routes};
-pub use server::{RunError, Service, run, run_within};
+pub use server::{RunError, Service, run};
 pub use tls::{ClientTls, Prepared, Tls, TlsError, TlsSettings};
 pub use whoami::WHOAMI;
 

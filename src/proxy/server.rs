@@ -101,20 +101,6 @@ pub enum RunError<E> {
 /// fails, the others do not begin.
 pub fn run<S, E>(
     listener: Listener,
-    limits: &Limits,
-    make_service: impl Fn(usize) -> Result<Rc<S>, E> + Send + Sync,
-    shutdown: &Shutdown,
-) -> Result<DrainReport, RunError<E>>
-where
-    S: Service,
-    E: Send,
-{
-    run_within(listener, &LiveLimits::new(limits.clone()), make_service, shutdown)
-}
-
-/// The same, within limits that may be replaced meanwhile.
-pub fn run_within<S, E>(
-    listener: Listener,
     limits: &LiveLimits,
     make_service: impl Fn(usize) -> Result<Rc<S>, E> + Send + Sync,
     shutdown: &Shutdown,

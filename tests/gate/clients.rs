@@ -3,11 +3,10 @@
 use crate::{
     baseline,
     support::{
-        Latch,
         client::{PATH, signed, signed_head, with_body},
         fleet::{PAYMENTS, good},
         gate::{Gate, Place},
-        upstream::{Reply, Upstream},
+        upstream::Upstream,
     },
 };
 use std::io::ErrorKind;
@@ -178,12 +177,7 @@ fn a_client_that_leaves_within_its_request_changes_nothing() {
 
 #[test]
 fn a_client_that_leaves_before_its_answer_has_asked_all_the_same() {
-    let latch = Latch::default();
-    let held = latch.clone();
-    let upstream = Upstream::start(move |request| {
-        held.pass();
-        Reply::accept(request)
-    });
+    let (upstream, latch) = Upstream::held();
     let place = Place::new(&upstream.url(), "");
     place.edit("findings-gate.toml", "level = \"info\"", "level = \"debug\"");
     let gate = Gate::start(place);

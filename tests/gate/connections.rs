@@ -3,10 +3,10 @@
 use crate::{
     baseline,
     support::{
-        Latch, PATIENCE,
+        PATIENCE,
         client::{PATH, signed},
         fleet::{Key, PAYMENTS, REGION, SEARCH, SECURITY, finding, good, update},
-        upstream::{Reply, Upstream},
+        upstream::Upstream,
     },
 };
 use bytes::Bytes;
@@ -118,12 +118,7 @@ async fn http2_by_prior_knowledge_works_to_the_end() {
 #[test]
 fn two_hundred_at_once_get_each_their_own_answer() {
     const COUNT: usize = 200;
-    let latch = Latch::default();
-    let held = latch.clone();
-    let upstream = Upstream::start(move |request| {
-        held.pass();
-        Reply::accept(request)
-    });
+    let (upstream, latch) = Upstream::held();
     let gate = baseline(&upstream);
     let callers = [SECURITY, PAYMENTS, SEARCH];
     // Of each caller: its own finding, and one of PAYMENTS.

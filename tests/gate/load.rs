@@ -1,21 +1,15 @@
 //! More than the gate takes at once, through the whole program.
 
 use crate::support::{
-    Latch,
     client::{Client, signed},
     fleet::{PAYMENTS, good},
     gate::{Gate, Place},
-    upstream::{Reply, Upstream},
+    upstream::Upstream,
 };
 
 #[test]
 fn what_is_too_much_gets_503_and_is_counted_and_told_once() {
-    let latch = Latch::default();
-    let held = latch.clone();
-    let upstream = Upstream::start(move |request| {
-        held.pass();
-        Reply::accept(request)
-    });
+    let (upstream, latch) = Upstream::held();
     let more = "[admin]\naddress = \"127.0.0.1:0\"\n[limits]\nrequests = 2\nqueue = 0\n";
     let gate = Gate::start(Place::new(&upstream.url(), more));
     let out = gate.wait_for_output(&["administered at http://"]);

@@ -1,11 +1,10 @@
 //! The configuration, read again while the gate runs.
 
 use crate::support::{
-    Latch,
     client::{Client, signed},
     fleet::{self, PAYMENTS, SEARCH, finding, good, update},
     gate::{Gate, Place},
-    upstream::{Reply, Upstream},
+    upstream::Upstream,
 };
 use serde_json::json;
 
@@ -115,17 +114,6 @@ fn the_embedded_backend_takes_the_accounts_of_a_reload() {
     assert_eq!(client.update(&SEARCH, &own).unprocessed()[0].1, "FindingNotFound");
 }
 
-/// An upstream that holds every request until the latch opens.
-fn held() -> (Upstream, Latch) {
-    let latch = Latch::default();
-    let held = latch.clone();
-    let upstream = Upstream::start(move |request| {
-        held.pass();
-        Reply::accept(request)
-    });
-    (upstream, latch)
-}
-
 fn under_way(gate: &Gate, id: &str) -> Client {
     let mut client = gate.connect();
     client.send(&signed(gate.address, &PAYMENTS, good(id).as_bytes()));
@@ -141,7 +129,7 @@ fn set(gate: &Gate, from: &str, to: &str) {
 
 #[test]
 fn limits_of_requests_are_as_they_are_now() {
-    let (upstream, latch) = held();
+    let (upstream, latch) = Upstream::held();
     let limits = "[limits]\nrequests = 2\nqueue = 0\nheaders = 20\n";
     let gate = Gate::start(Place::new(&upstream.url(), limits));
     let mut clients = vec![under_way(&gate, "a"), under_way(&gate, "b")];
@@ -176,7 +164,7 @@ fn limits_of_requests_are_as_they_are_now() {
 
 #[test]
 fn there_are_as_many_places_for_connections_as_there_are_to_be_now() {
-    let (upstream, latch) = held();
+    let (upstream, latch) = Upstream::held();
     let gate = Gate::start(Place::new(&upstream.url(), "[limits]\nconnections = 1\n"));
     let mut first = under_way(&gate, "a");
     upstream.wait_for(1);

@@ -3,24 +3,12 @@
 use crate::{
     baseline,
     support::{
-        Latch,
         client::signed,
         fleet::{PAYMENTS, good},
         gate::{Gate, Place},
-        upstream::{Reply, Upstream},
+        upstream::Upstream,
     },
 };
-
-/// An upstream that holds every request until the latch opens.
-fn held() -> (Upstream, Latch) {
-    let latch = Latch::default();
-    let held = latch.clone();
-    let upstream = Upstream::start(move |request| {
-        held.pass();
-        Reply::accept(request)
-    });
-    (upstream, latch)
-}
 
 #[test]
 fn an_idle_gate_ends_at_once() {
@@ -77,7 +65,7 @@ fn after_a_sigterm_only_readiness_falls_at_first() {
 
 #[test]
 fn the_grace_ends_by_itself_and_the_admin_listener_stays_to_the_end() {
-    let (upstream, latch) = held();
+    let (upstream, latch) = Upstream::held();
     let gate = Gate::start(Place::new(&upstream.url(), &format!("{ADMIN}[limits]\ngrace = \"50ms\"")));
     let admin = admin(&gate);
     let mut client = gate.connect();
@@ -98,7 +86,7 @@ fn the_grace_ends_by_itself_and_the_admin_listener_stays_to_the_end() {
 /// Whoever presses Ctrl-C sits there and waits.
 #[test]
 fn there_is_no_grace_for_a_sigint() {
-    let (upstream, latch) = held();
+    let (upstream, latch) = Upstream::held();
     let gate = Gate::start(Place::new(&upstream.url(), "[limits]\ngrace = \"10m\""));
     let mut client = gate.connect();
     client.send(&signed(gate.address, &PAYMENTS, good("under-way").as_bytes()));
@@ -112,7 +100,7 @@ fn there_is_no_grace_for_a_sigint() {
 
 #[test]
 fn a_request_under_way_is_answered_and_nobody_new_is() {
-    let (upstream, latch) = held();
+    let (upstream, latch) = Upstream::held();
     let gate = baseline(&upstream);
     let mut client = gate.connect();
     client.send(&signed(gate.address, &PAYMENTS, good("under-way").as_bytes()));
@@ -131,7 +119,7 @@ fn a_request_under_way_is_answered_and_nobody_new_is() {
 
 #[test]
 fn a_second_signal_cuts_what_is_under_way_and_says_so() {
-    let (upstream, latch) = held();
+    let (upstream, latch) = Upstream::held();
     let gate = baseline(&upstream);
     let mut client = gate.connect();
     client.send(&signed(gate.address, &PAYMENTS, good("under-way").as_bytes()));
@@ -148,7 +136,7 @@ fn a_second_signal_cuts_what_is_under_way_and_says_so() {
 
 #[test]
 fn the_time_to_drain_is_bounded() {
-    let (upstream, latch) = held();
+    let (upstream, latch) = Upstream::held();
     let gate = Gate::start(Place::new(&upstream.url(), "[limits]\ndrain = \"200ms\""));
     let mut client = gate.connect();
     client.send(&signed(gate.address, &PAYMENTS, good("under-way").as_bytes()));

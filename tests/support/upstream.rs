@@ -1,6 +1,6 @@
 //! A findings backend that does what a test's script says, and remembers every byte that it got.
 
-use super::{PATIENCE, Watched, fleet::plain_finding};
+use super::{Latch, PATIENCE, Watched, fleet::plain_finding};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -141,6 +141,17 @@ impl Upstream {
     /// A backend that does everything it is asked for.
     pub(crate) fn accepting() -> Self {
         Self::start(Reply::accept)
+    }
+
+    /// The same, but every request is held until the latch opens.
+    pub(crate) fn held() -> (Self, Latch) {
+        let latch = Latch::default();
+        let held = latch.clone();
+        let upstream = Self::start(move |request| {
+            held.pass();
+            Reply::accept(request)
+        });
+        (upstream, latch)
     }
 
     pub(crate) fn url(&self) -> String {

@@ -12,8 +12,8 @@ use findings_gate::{
     net,
     policy::{Snapshot, load, pack},
     proxy::{
-        Doors, Gate, GateSettings, Limits, Listener, PageTokens, Prepared, Records, Route, Routes, Shutdown, Tls,
-        TlsSettings, count_policies, run,
+        Doors, Gate, GateSettings, Limits, Listener, LiveLimits, PageTokens, Prepared, Records, Route, Routes,
+        Shutdown, Tls, TlsSettings, count_policies, run,
     },
     state::{FleetStates, StateSettings},
     telemetry::{metrics::Metrics, trace::Tracer},
@@ -240,7 +240,7 @@ fn gate_with(name: &'static str, identity: Kind, key: Option<AccessKey>, backend
             drop(ready.send(Clock::of_this_thread()));
             Gate::new(settings.clone()).map(Rc::new)
         };
-        run(listener, &limits, make, &shutdown).expect("the gate serves to its end");
+        run(listener, &LiveLimits::new(limits), make, &shutdown).expect("the gate serves to its end");
     };
     let thread = thread::Builder::new().name("gate".to_owned()).spawn(serve).expect("a thread");
     let running = Running::thread(thread, move || trigger.graceful());

@@ -8,8 +8,8 @@ mod reference;
 mod stop;
 
 use super::{
-    BodyError, DrainReport, Limits, Listener, RequestBody, RequestIds, Service, Shutdown, Trigger, error_response,
-    read_body, run,
+    BodyError, DrainReport, Limits, Listener, LiveLimits, RequestBody, RequestIds, Service, Shutdown, Trigger,
+    error_response, read_body, run,
 };
 use crate::{finding::ApiError, identity::Peer};
 use bytes::Bytes;
@@ -123,7 +123,7 @@ impl Gate {
                 let ids = RequestIds::new().unwrap();
                 Ok::<_, Infallible>(Rc::new(Steered { limits: limits.clone(), ids, probe: Arc::clone(&inside) }))
             };
-            run(listener, &limits, service, &shutdown).unwrap()
+            run(listener, &LiveLimits::new(limits.clone()), service, &shutdown).unwrap()
         });
         Self { address, probe, trigger, thread }
     }

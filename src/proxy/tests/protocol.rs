@@ -132,7 +132,7 @@ fn no_worker_begins_when_one_has_no_service() {
         asked.fetch_add(1, SeqCst);
         if index == 1 { Err("no service") } else { Ok(Rc::new(Never)) }
     };
-    let error = run(listener, &Limits::default(), make, &shutdown).unwrap_err();
+    let error = run(listener, &LiveLimits::new(Limits::default()), make, &shutdown).unwrap_err();
     assert!(matches!(error, RunError::Service("no service")));
     assert_eq!(asked.load(SeqCst), 3);
     assert!(std::net::TcpStream::connect(address).is_err());
