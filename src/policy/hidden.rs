@@ -107,7 +107,8 @@ impl Veiled {
     }
 
     /// All doubts, in the order in which they came up.
-    pub fn doubts(&self) -> impl Iterator<Item = (&Asked, &Doubt)> {
+    #[cfg(test)]
+    fn doubts(&self) -> impl Iterator<Item = (&Asked, &Doubt)> {
         self.doubts.iter().map(|(asked, _, doubt)| (asked, doubt))
     }
 
