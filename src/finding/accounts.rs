@@ -148,8 +148,12 @@ impl Accounts {
     /// are several, if either is in none: whose it is cannot be said then. Of an account that the only fleet does not have, it is
     /// not certain that it is a stranger's: it may have become a member a moment ago. Policies tell (`resource in principal.fleet`).
     pub fn are_apart(&self, one: AccountId, other: AccountId) -> bool {
-        let (first, second) = (self.fleet_of(one), self.fleet_of(other));
-        self.has_several_fleets() && one != other && (first.is_none() || first != second)
+        // Most gates have one fleet, where nothing needs to be looked up.
+        if !self.has_several_fleets() || one == other {
+            return false;
+        }
+        let first = self.fleet_of(one);
+        first.is_none() || first != self.fleet_of(other)
     }
 
     /// What is known of a member account.

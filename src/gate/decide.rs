@@ -203,9 +203,15 @@ pub fn decide<'u>(
     }
 
     let removes = removing(&request, knowledge);
+    let any_removal: Vec<Change<'u>> = removes.iter().map(|action| Change::any_removal(*action)).collect();
+    // One finding is a kind of its own.
+    if let ([target], [place]) = (&*targets, &*places) {
+        let removals = Removals::of(&request, &any_removal, target);
+        fates[*place] = Fate::Ruled(Rc::new(rule(judge, caller, &request, removals.changes(), target)));
+        return Decision { changes: request.changes, fates };
+    }
     let asked = request.changes.iter().map(Change::action).chain(removes.iter().copied());
     let kinds = judge.kinds(caller, asked.collect::<ActionSet>(), &targets);
-    let any_removal: Vec<Change<'u>> = removes.iter().map(|action| Change::any_removal(*action)).collect();
     let removals: Vec<Removals<'_, 'u>> =
         targets.iter().map(|target| Removals::of(&request, &any_removal, target)).collect();
     // The first of each kind, and of those of a kind that lose the same.

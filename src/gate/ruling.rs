@@ -3,7 +3,7 @@
 use super::Asked;
 use crate::{
     finding::{Caller, Change, Enforcement, FieldSet, Target, Value},
-    policy::{Judge, Question, Verdict},
+    policy::{Judge, Questions, Verdict},
 };
 use std::{borrow::Cow, rc::Rc};
 
@@ -54,15 +54,21 @@ pub(super) fn rule<'u>(
     target: &Target<'_>,
 ) -> Ruling<'u> {
     let mut kept = request.fields;
-    let mut ask = |change: &Change<'_>, kept| {
-        let circumstances = &request.circumstances;
-        let verdict = judge.verdict(&Question { caller, circumstances, change, kept, target });
-        if change.value() == Value::Unknown { verdict.of_any_removal() } else { verdict }
+    let circumstances = &request.circumstances;
+    let mut ask = |changes: &[Change<'_>], kept| {
+        let verdicts = judge.verdicts(Questions { caller, circumstances, changes, kept, target });
+        // A change without a verdict would pass for one that nothing is said against.
+        assert_eq!(verdicts.len(), changes.len(), "each question has a verdict");
+        let of_change = |(change, verdict): (&Change<'_>, Rc<Verdict>)| {
+            if change.value() == Value::Unknown { verdict.of_any_removal() } else { verdict }
+        };
+        changes.iter().zip(verdicts).map(of_change).collect::<Vec<_>>()
     };
-    let mut verdicts: Vec<Rc<Verdict>> = Vec::with_capacity(request.changes.len() + removals.len());
-    verdicts.extend(request.changes.iter().map(|change| ask(change, kept)));
+    let mut verdicts = ask(&request.changes, kept);
     let removals = at_stake(&request.changes, &verdicts, kept, removals, caller);
-    verdicts.extend(removals.iter().map(|change| ask(change, kept)));
+    if !removals.is_empty() {
+        verdicts.extend(ask(&removals, kept));
+    }
     let changes = || request.changes.iter().chain(&*removals);
     while strictest(changes(), &verdicts, caller) == Some(Enforcement::Strip) {
         let left = without_denied(changes(), &verdicts, kept);
@@ -70,10 +76,11 @@ pub(super) fn rule<'u>(
             break;
         }
         kept = left;
-        for (change, verdict) in changes().zip(&mut verdicts) {
-            if change.field().is_none_or(|field| kept.contains(field)) {
-                *verdict = ask(change, kept);
-            }
+        let stays = |(_, change): &(usize, &Change<'_>)| change.field().is_none_or(|field| kept.contains(field));
+        let (places, again): (Vec<usize>, Vec<Change<'_>>) =
+            changes().enumerate().filter(stays).map(|(place, change)| (place, *change)).unzip();
+        for (place, verdict) in places.into_iter().zip(ask(&again, kept)) {
+            verdicts[place] = verdict;
         }
     }
     let enforcement = strictest(changes(), &verdicts, caller);

@@ -2,18 +2,18 @@
 //!
 //! Three things make it fast, all from what the policies can read (`footprint`):
 //! policies that cannot apply to the caller are not asked (`slice`); findings that the policies cannot tell apart are
-//! asked about once (`kinds`); and a verdict is kept, under exactly those parts of the question that were read. What that
-//! wins is in `docs/performance.md`.
+//! asked about once (`kinds`); and a verdict is kept, under exactly those parts of the question that were read. The verdicts on
+//! all changes to a finding are kept together besides, so that one look-up finds them. What that wins is in `docs/performance.md`.
 
 use super::{
-    Judge, Question, Snapshot, Verdict,
+    Judge, Question, Questions, Snapshot, Verdict,
     evaluate::evaluate,
     footprint::Footprint,
-    key::{write_question, write_target},
+    key::{write_questions, write_target},
     request,
     slice::Slice,
 };
-use crate::finding::{AccountId, Accounts, Action, ActionSet, Caller, Identifier, Role, State, Target};
+use crate::finding::{AccountId, Accounts, Action, ActionSet, Caller, Change, Identifier, Role, State, Target};
 use cedar_policy::Entities;
 use quick_cache::{
     Weighter,
@@ -34,9 +34,11 @@ const UNIT: usize = 128;
 /// How many callers an engine keeps slices for.
 const CALLERS: usize = 1_024;
 /// For how many sets of actions a view keeps what they read.
-const MOST_FOOTPRINTS: usize = 16;
+const MOST_FOOTPRINTS: usize = 64;
 /// A key that is longer than this is not kept: it would take the room of eight others or more.
 const LONGEST_KEY: usize = 1_024;
+/// Of more verdicts together, a view does not keep the last ones besides: a request has a hundred at the most, and there are many views.
+const MOST_RECENT: usize = 16;
 
 /// Gives verdicts by one snapshot. Each worker has its own; another snapshot needs another engine.
 pub struct Engine {
@@ -55,22 +57,24 @@ pub struct Engine {
     asked: u64,
 }
 
-type Verdicts = Cache<Box<[u8]>, Rc<Verdict>, Units, foldhash::quality::RandomState>;
+/// The verdicts on questions that were asked together, or on one.
+type Together = Rc<[Rc<Verdict>]>;
+/// Verdicts under the key that they were given for.
+type Kept = (Vec<u8>, Together);
+type Verdicts = Cache<Box<[u8]>, Together, Units, foldhash::quality::RandomState>;
 
-/// Counts a verdict by the length of its key. (What verdicts hold are policies' own names and texts, which are shared.)
+/// Counts verdicts, and the length of their key. (What verdicts hold are policies' own names and texts, which are shared.)
 #[derive(Clone)]
 struct Units;
 
-impl Weighter<Box<[u8]>, Rc<Verdict>> for Units {
-    fn weight(&self, key: &Box<[u8]>, _: &Rc<Verdict>) -> u64 {
-        1 + (key.len() / UNIT) as u64
+impl Weighter<Box<[u8]>, Together> for Units {
+    fn weight(&self, key: &Box<[u8]>, together: &Together) -> u64 {
+        (together.len().max(1) + key.len() / UNIT) as u64
     }
 }
 
 /// All of a caller that policies can see.
 type CallerKey = (Role, AccountId, Arc<str>, Arc<[Arc<str>]>);
-/// A verdict under the key that it was given for.
-type Kept = (Vec<u8>, Rc<Verdict>);
 
 /// What does not change between the questions of a caller.
 struct View {
@@ -80,8 +84,8 @@ struct View {
     slices: Vec<Arc<Slice>>,
     /// What sets of actions read together: a caller's requests change much the same fields.
     footprints: RefCell<Vec<(ActionSet, Rc<Footprint>)>>,
-    /// The last verdict on each action, in the order of [`Action::ALL`], with its key: most requests of a caller get the
-    /// verdicts of the one before, and to compare a short key costs a tenth of a look-up.
+    /// The last verdicts, with their key, by the action of the first question, in the order of [`Action::ALL`]: most requests of a
+    /// caller get the verdicts of the one before, and to compare a short key costs a tenth of a look-up.
     recent: RefCell<Vec<Option<Kept>>>,
     /// The caller's own entities, from the first question on that Cedar is asked.
     entities: OnceCell<Entities>,
@@ -91,8 +95,11 @@ impl View {
     /// What the policies for these actions read, together.
     fn footprint(&self, set: ActionSet) -> Rc<Footprint> {
         let mut known = self.footprints.borrow_mut();
-        if let Some((_, footprint)) = known.iter().find(|(actions, _)| *actions == set) {
-            return footprint.clone();
+        if let Some(at) = known.iter().position(|(actions, _)| *actions == set) {
+            // Those that are not asked for any more come to stand in front.
+            let last = known.len() - 1;
+            known.swap(at, last);
+            return known[last].1.clone();
         }
         let mut footprint = Footprint::default();
         for (action, slice) in Action::ALL.iter().zip(&self.slices) {
@@ -106,6 +113,17 @@ impl View {
         }
         known.push((set, footprint.clone()));
         footprint
+    }
+
+    /// Appends the key of these questions.
+    fn write_key(&self, key: &mut Vec<u8>, questions: Questions<'_>, accounts: &Accounts) {
+        let mut write = |footprint: &Footprint| {
+            write_questions(key, self.serial, &self.slices, footprint, questions, accounts);
+        };
+        match questions.changes {
+            [change] => write(&self.slices[change.action() as usize].footprint),
+            changes => write(&self.footprint(changes.iter().map(Change::action).collect())),
+        }
     }
 
     /// All that a question about this finding can reach.
@@ -228,8 +246,71 @@ impl Engine {
         Ok(view)
     }
 
-    fn ask(&mut self, view: &View, slice: &Slice, question: &Question<'_>) -> Verdict {
+    /// The verdicts on these questions: those of the last time that the same were asked, or of each alone.
+    fn answer(&mut self, questions: Questions<'_>) -> Together {
+        self.questions += questions.changes.len() as u64;
+        let Some(first) = questions.changes.first() else { return Rc::default() };
+        let Ok(view) = self.view(questions.caller) else {
+            return questions.each().map(|_| Rc::new(Verdict::settled(self.snapshot.by_id().error([])))).collect();
+        };
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        view.write_key(&mut key, questions, self.snapshot.accounts());
+        let recent = &mut view.recent.borrow_mut()[first.action() as usize];
+        let together = match recent {
+            Some((known, together)) if *known == key => together.clone(),
+            _ => {
+                let may_be_kept = key.len() <= LONGEST_KEY;
+                let kept = if may_be_kept { self.verdicts.get(&*key).cloned() } else { None };
+                let together = kept.unwrap_or_else(|| self.find_out(&view, questions, &mut key));
+                match recent {
+                    _ if !may_be_kept || together.len() > MOST_RECENT => {}
+                    Some((known, last)) => {
+                        known.clone_from(&key);
+                        *last = together.clone();
+                    }
+                    None => *recent = Some((key.clone(), together.clone())),
+                }
+                together
+            }
+        };
+        self.key = key;
+        together
+    }
+
+    /// The verdicts on questions that were not asked together before. The keys of each alone go behind theirs meanwhile.
+    fn find_out(&mut self, view: &View, questions: Questions<'_>, key: &mut Vec<u8>) -> Together {
+        let own = key.len();
+        let alone = questions.changes.len() == 1;
+        let mut find_out = |question: Question<'_>| {
+            if alone {
+                return Rc::new(self.ask(view, &question));
+            }
+            view.write_key(key, question.into(), self.snapshot.accounts());
+            let known = self.verdicts.get(&key[own..]).and_then(|known| known.first().cloned());
+            let verdict = known.unwrap_or_else(|| {
+                let verdict = Rc::new(self.ask(view, &question));
+                self.keep(&key[own..], Rc::new([verdict.clone()]));
+                verdict
+            });
+            key.truncate(own);
+            verdict
+        };
+        let together: Together = questions.each().map(&mut find_out).collect();
+        self.keep(key, together.clone());
+        together
+    }
+
+    /// Keeps verdicts for whoever asks the same, if their key is not too long.
+    fn keep(&mut self, key: &[u8], together: Together) {
+        if key.len() <= LONGEST_KEY {
+            self.verdicts.insert(key.into(), together);
+        }
+    }
+
+    fn ask(&mut self, view: &View, question: &Question<'_>) -> Verdict {
         self.asked += 1;
+        let slice = &view.slices[question.change.action() as usize];
         let rules = self.snapshot.by_id();
         let target = question.target;
         let known = self.last_entities.take().filter(|store| store.is_of(view, target));
@@ -301,39 +382,12 @@ impl Judge for Engine {
     }
 
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict> {
-        self.questions += 1;
-        let Ok(view) = self.view(question.caller) else {
-            return Rc::new(Verdict::settled(self.snapshot.by_id().error([])));
-        };
-        let slice = &view.slices[question.change.action() as usize];
-        let mut key = std::mem::take(&mut self.key);
-        key.clear();
-        write_question(&mut key, view.serial, &slice.footprint, question, self.snapshot.accounts());
-        let recent = &mut view.recent.borrow_mut()[question.change.action() as usize];
-        if let Some((_, verdict)) = recent.as_ref().filter(|(known, _)| *known == key) {
-            self.key = key;
-            return verdict.clone();
-        }
-        let verdict = if let Some(verdict) = self.verdicts.get(&*key) {
-            verdict.clone()
-        } else {
-            let verdict = Rc::new(self.ask(&view, slice, question));
-            if key.len() <= LONGEST_KEY {
-                self.verdicts.insert(key.clone().into_boxed_slice(), verdict.clone());
-            }
-            verdict
-        };
-        if key.len() <= LONGEST_KEY {
-            match recent {
-                Some((known, last)) => {
-                    known.clone_from(&key);
-                    *last = verdict.clone();
-                }
-                None => *recent = Some((key.clone(), verdict.clone())),
-            }
-        }
-        self.key = key;
-        verdict
+        // One question has one verdict.
+        self.answer((*question).into())[0].clone()
+    }
+
+    fn verdicts(&mut self, questions: Questions<'_>) -> Vec<Rc<Verdict>> {
+        self.answer(questions).to_vec()
     }
 }
 
@@ -346,12 +400,17 @@ mod tests {
 
     /// How many of 4,000 verdicts with keys of this length are kept where there is room for 1,000.
     fn kept(length: usize) -> usize {
+        kept_together(length, 1)
+    }
+
+    /// The same of so many verdicts together under each key.
+    fn kept_together(length: usize, together: usize) -> usize {
         let mut verdicts: Verdicts = cache(1000, Units);
         let verdict = Rc::new(Verdict::settled(Answer::Allowed { by: Vec::new() }));
         for number in 0..4000_u32 {
             let mut key = number.to_le_bytes().to_vec();
             key.resize(length, 0);
-            verdicts.insert(key.into(), verdict.clone());
+            verdicts.insert(key.into(), vec![verdict.clone(); together].into());
         }
         verdicts.len()
     }
@@ -360,5 +419,7 @@ mod tests {
     fn what_is_kept_is_bounded_in_bytes() {
         assert!((900..=1000).contains(&kept(40)), "{}", kept(40));
         assert!((50..=111).contains(&kept(LONGEST_KEY)), "{}", kept(LONGEST_KEY));
+        let together = |verdicts: usize| kept_together(40, verdicts);
+        assert!((5..=10).contains(&together(100)), "{}", together(100));
     }
 }

@@ -19,6 +19,36 @@ pub struct Question<'q> {
     pub target: &'q Target<'q>,
 }
 
+/// Questions that differ in nothing but the change.
+#[derive(Debug, Clone, Copy)]
+pub struct Questions<'q> {
+    /// Who asks.
+    pub caller: &'q Caller,
+    /// What they share with the other questions of the request.
+    pub circumstances: &'q Circumstances<'q>,
+    /// What is to be changed.
+    pub changes: &'q [Change<'q>],
+    /// The fields of the update that are still to be forwarded.
+    pub kept: FieldSet,
+    /// The finding.
+    pub target: &'q Target<'q>,
+}
+
+impl<'q> Questions<'q> {
+    /// One by one, in the order of the changes.
+    pub fn each(self) -> impl ExactSizeIterator<Item = Question<'q>> {
+        let Self { caller, circumstances, changes, kept, target } = self;
+        changes.iter().map(move |change| Question { caller, circumstances, change, kept, target })
+    }
+}
+
+impl<'q> From<Question<'q>> for Questions<'q> {
+    fn from(question: Question<'q>) -> Self {
+        let Question { caller, circumstances, change, kept, target } = question;
+        Self { caller, circumstances, changes: std::slice::from_ref(change), kept, target }
+    }
+}
+
 /// Gives verdicts.
 ///
 /// [`Engine`](super::Engine) is the fast way, [`Naive`](super::Naive) the plain one. They agree on every question; a test
@@ -45,4 +75,9 @@ pub trait Judge {
     /// The verdict on one question. Where it depends on how the finding is, and that is not known, it says so
     /// ([`Verdict::open`]).
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict>;
+
+    /// The verdicts on several questions, in their order: the same as on each alone.
+    fn verdicts(&mut self, questions: Questions<'_>) -> Vec<Rc<Verdict>> {
+        questions.each().map(|question| self.verdict(&question)).collect()
+    }
 }

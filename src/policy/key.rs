@@ -2,32 +2,42 @@
 //! have one key only if they agree in everything that was read.
 
 use super::{
-    Question,
+    Questions,
     attribute::{Read, write_text, write_time},
     footprint::{Ancestor, Footprint, KeysRead, StateRead, TextRead},
     names, request,
+    slice::Slice,
 };
-use crate::finding::{AccountId, Accounts, Action, Caller, Identifier, Note, State, Target, Text, Value};
+use crate::finding::{AccountId, Accounts, Caller, Identifier, Note, State, Target, Text, Value};
+use std::sync::Arc;
 
-/// Appends what policies with this footprint read of a question. `view` stands for the caller.
-pub(super) fn write_question(
+/// Appends what policies read of questions. `footprint` is what they read together, `slices` has what they read for each action,
+/// and `view` stands for the caller.
+///
+/// Of what the questions share there is what any of them reads. So two sets of questions that have the same key agree in all that each
+/// question reads.
+pub(super) fn write_questions(
     key: &mut Vec<u8>,
     view: u64,
+    slices: &[Arc<Slice>],
     footprint: &Footprint,
-    question: &Question<'_>,
+    questions: Questions<'_>,
     accounts: &Accounts,
 ) {
+    let Questions { caller, circumstances, changes, kept, target } = questions;
     key.extend_from_slice(&view.to_le_bytes());
-    key.push(question.change.action() as u8);
-    if footprint.value {
-        write_value(key, &question.change.value());
+    key.extend_from_slice(&(changes.len() as u64).to_le_bytes());
+    key.extend(changes.iter().map(|change| change.action() as u8));
+    for change in changes {
+        if slices[change.action() as usize].footprint.value {
+            write_value(key, &change.value());
+        }
     }
     if footprint.fields {
-        key.extend_from_slice(&question.kept.bits().to_le_bytes());
+        key.extend_from_slice(&kept.bits().to_le_bytes());
     }
-    let Question { change, circumstances, kept, .. } = *question;
-    if footprint.note && change.action() != Action::Note {
-        match request::note_beside(change, circumstances, kept) {
+    if footprint.note {
+        match changes.iter().find_map(|change| request::note_beside(change, circumstances, kept)) {
             Some(note) => write_note(key, note),
             None => key.push(0),
         }
@@ -41,7 +51,7 @@ pub(super) fn write_question(
     if footprint.now {
         write_time(key, names::whole_seconds(circumstances.now));
     }
-    write_target(key, footprint, question.caller, question.target, accounts);
+    write_target(key, footprint, caller, target, accounts);
 }
 
 fn write_note(key: &mut Vec<u8>, note: &Note<'_>) {

@@ -44,7 +44,7 @@ pub use code::{CONFIGURATION, Code, LOAD_CODES, Severity};
 pub use condition::{Asked, Atom, Clause, Condition, Node, Probe, Read, Span, Trace, Tree, Truth};
 pub use distinction::{Distinction, Distinctions, Holds, Like, Literals, Named, Part, Term};
 pub use engine::Engine;
-pub use judge::{Judge, Question};
+pub use judge::{Judge, Question, Questions};
 pub use layout::{Layout, LayoutPart};
 pub(crate) use lint::parts;
 pub use load::{MAX_FILE, MAX_POLICIES, Policies, PolicyText, is_valid, load, load_properties};
