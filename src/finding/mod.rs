@@ -35,6 +35,7 @@ mod rule;
 mod rule_list;
 mod state;
 mod state_write;
+mod swar;
 mod text;
 pub mod timestamp;
 mod update;

@@ -8,6 +8,7 @@
 //!
 //! It sets no limit to depth. A reader of what may be nested without end is not for it.
 
+use super::swar;
 use serde::{
     de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
     forward_to_deserialize_any,
@@ -61,7 +62,7 @@ impl<'de> Plain<'de> {
         let mut escapes = false;
         loop {
             let bytes = self.text.as_bytes();
-            self.at += memchr::memchr2(b'"', b'\\', &bytes[self.at..]).ok_or_else(not_plain)?;
+            self.at += end_of_string(&bytes[self.at..]).ok_or_else(not_plain)?;
             if bytes[self.at] == b'"' {
                 let text = &self.text[start..self.at];
                 self.at += 1;
@@ -83,6 +84,21 @@ impl<'de> Plain<'de> {
         self.at += end;
         &rest[..end]
     }
+}
+
+/// How far the next quote or backslash is.
+fn end_of_string(bytes: &[u8]) -> Option<usize> {
+    // Names of members and words of vocabularies are short.
+    const SHORT: usize = 16;
+    for (at, chunk) in bytes.chunks_exact(8).take(SHORT / 8).enumerate() {
+        let word = swar::word(chunk);
+        let places = swar::places_of(b'"', word) | swar::places_of(b'\\', word);
+        if places != 0 {
+            return Some(at * 8 + swar::first(places));
+        }
+    }
+    let passed = if bytes.len() < SHORT { bytes.len() / 8 * 8 } else { SHORT };
+    memchr::memchr2(b'"', b'\\', &bytes[passed..]).map(|at| passed + at)
 }
 
 #[cold]
@@ -195,5 +211,19 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         if self.more()? { seed.deserialize(&mut *self.plain).map(Some) } else { Ok(None) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_string_ends_where_a_plain_search_ends_it(bytes in prop::collection::vec(prop_oneof![20 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\')], 0..48)) {
+            let expected = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(end_of_string(&bytes), expected);
+        }
     }
 }
