@@ -6,7 +6,6 @@ use crate::{
     telemetry::events::UpstreamFailed,
     upstream::{Answer, Failure, may_have_happened},
 };
-use std::time::Instant;
 
 /// What came of a call.
 pub(super) type Outcome = Result<Answer, Failure>;
@@ -86,10 +85,10 @@ pub(super) fn is_own(outcome: &Outcome) -> bool {
     matches!(outcome, Err(Failure::OverQuota { .. } | Failure::Open { .. }))
 }
 
-/// Logs that a call failed.
-pub(super) fn tell(passage: &Passage<'_>, operation: Operation, status: u16, reason: &str, began: Instant) {
+/// Logs that the call failed that was last waited for.
+pub(super) fn tell(passage: &Passage<'_>, operation: Operation, status: u16, reason: &str) {
     let (operation, status) = (operation.name(), Some(status));
-    UpstreamFailed { request_id: passage.id.as_str(), operation, status, reason, elapsed: began.elapsed() }.emit();
+    UpstreamFailed { request_id: passage.id.as_str(), operation, status, reason, elapsed: passage.since_wait() }.emit();
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The header that names the decision: the id that also stands in messages, logs and `x-amzn-RequestId`.
@@ -79,7 +79,7 @@ pub struct Gate {
     pub(super) engine: RefCell<Engine>,
     pub(super) routes: Routes,
     ids: Rc<RequestIds>,
-    pub(super) counts: Arc<WorkerMetrics>,
+    pub(super) counts: Rc<WorkerMetrics>,
     /// The questions to the engine, and those of them that Cedar was asked, as far as they are counted.
     questions: Cell<(u64, u64)>,
 }
@@ -91,7 +91,7 @@ impl Gate {
             engine: RefCell::new(Engine::new(settings.snapshot.clone())),
             routes: settings.routes.for_worker(),
             ids: Rc::new(RequestIds::new()?),
-            counts: settings.metrics.worker(),
+            counts: Rc::new(settings.metrics.worker()),
             questions: Cell::default(),
             settings,
         })
@@ -103,7 +103,7 @@ impl Gate {
             engine: RefCell::new(Engine::new(settings.snapshot.clone())),
             routes: self.routes.clone(),
             ids: Rc::clone(&self.ids),
-            counts: Arc::clone(&self.counts),
+            counts: Rc::clone(&self.counts),
             questions: Cell::default(),
             settings,
         }
@@ -303,7 +303,6 @@ impl Gate {
         (query, body): (Option<String>, Bytes),
         passage: &Passage<'_>,
     ) -> Result<Reply, ApiError> {
-        let began = Instant::now();
         let (call, leg) = passage.call(operation, caller, query, body);
         let outcome = passage.waiting(pin!(self.routes.of(caller).upstream.call(call))).await;
         passage.called(leg.map(Leg::over).as_ref(), &outcome);
@@ -319,7 +318,7 @@ impl Gate {
             Ok(_) | Err(_) => None,
         };
         if let Some((status, reason)) = failure {
-            failed::tell(passage, operation, status, reason, began);
+            failed::tell(passage, operation, status, reason);
         }
         reply
     }

@@ -13,7 +13,7 @@ use crate::{
     gate::{Findings, ImportPlan, Knowledge, MergedImport, decide_import, merge_import, own_account},
     telemetry::events::AnswerDoubtful,
 };
-use std::{pin::pin, time::Instant};
+use std::pin::pin;
 
 const OPERATION: Operation = Operation::BatchImportFindings;
 
@@ -24,7 +24,6 @@ impl Gate {
         body: &[u8],
         passage: &Passage<'_>,
     ) -> Result<Reply, Denied> {
-        let began = Instant::now();
         let request = BatchImport::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         own_account(caller, &request)?;
         let decide =
@@ -65,7 +64,7 @@ impl Gate {
                 let forwarded = findings.iter().map(|(place, _)| *place);
                 passage.record(|draft| draft.failed(forwarded, code.as_deref()));
                 if !outcome.as_ref().is_some_and(failed::is_own) {
-                    failed::tell(passage, OPERATION, status, &message, began);
+                    failed::tell(passage, OPERATION, status, &message);
                 }
                 let passed = outcome.map_or_else(
                     || Err(ApiError::internal("no call failed")),
@@ -75,7 +74,7 @@ impl Gate {
             }
         };
         let denied = decision.fates.iter().filter(|fate| !fate.is_whole()).count();
-        report.served(reply.status.as_u16(), decision.fates.len(), denied, began);
+        report.served(reply.status.as_u16(), decision.fates.len(), denied);
         Ok(reply)
     }
 

@@ -24,8 +24,11 @@ use std::{
 pub(super) struct Passage<'g> {
     /// Its id, as the caller has it.
     pub(super) id: RequestId,
-    began: Instant,
+    /// When its head was there.
+    pub(super) began: Instant,
     waited: Cell<Duration>,
+    /// When it last began to wait for somebody else.
+    waits_since: Cell<Option<Instant>>,
     operation: Cell<Option<Operation>>,
     role: Cell<Option<Role>>,
     counts: &'g WorkerMetrics,
@@ -76,7 +79,8 @@ impl<'g> Passage<'g> {
         let (waited, operation, role) = (Cell::default(), Cell::default(), Cell::default());
         let trace = Trace::of(&id, method, headers, tracer);
         let (began, now, draft) = (Instant::now(), Cell::default(), RefCell::new(draft));
-        Self { id, began, waited, operation, role, counts, now, draft, trace }
+        let waits_since = Cell::default();
+        Self { id, began, waited, waits_since, operation, role, counts, now, draft, trace }
     }
 
     /// What policies take for now, whenever they are asked: when all of the request was there.
@@ -96,6 +100,11 @@ impl<'g> Passage<'g> {
     /// Its record as far as it is; nothing if there is to be none.
     pub(super) fn take_draft(&self) -> Option<Draft> {
         self.draft.take()
+    }
+
+    /// How long ago it last began to wait for somebody else: no time if it never had to.
+    pub(super) fn since_wait(&self) -> Duration {
+        self.waits_since.get().map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Since when it is under way.
@@ -139,7 +148,10 @@ impl<'g> Passage<'g> {
                 (Some(since), Some(woken)) if poll.is_ready() => {
                     self.waited.set(self.waited.get() + woken.duration_since(since));
                 }
-                (None, _) if poll.is_pending() => since = Some(Instant::now()),
+                (None, _) if poll.is_pending() => {
+                    since = Some(Instant::now());
+                    self.waits_since.set(since);
+                }
                 _ => {}
             }
             poll

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use cedar_policy::Effect;
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc};
 
 /// What counts for each policy of a snapshot that was made with this default enforcement.
 pub fn count_policies(snapshot: &Snapshot, default_enforcement: Enforcement, metrics: &Metrics) -> Arc<PolicyMetrics> {
@@ -92,8 +92,9 @@ impl<'r> Report<'r> {
         asked: impl Iterator<Item = (&'v Change<'u>, &'v Rc<Verdict>)>,
         findings: u64,
     ) {
+        let mut run: Option<Run<'_>> = None;
         for (change, verdict) in asked {
-            self.count(change, verdict, findings);
+            self.count(change, verdict, findings, &mut run);
             if let Answer::Denied(denial) = &verdict.enforced
                 && denial.reason == Reason::PolicyError
             {
@@ -112,9 +113,12 @@ impl<'r> Report<'r> {
                 .emit();
             }
         }
+        if let Some(run) = run {
+            self.count_run(&run);
+        }
     }
 
-    fn count(&self, change: &Change<'_>, verdict: &Verdict, findings: u64) {
+    fn count<'v>(&self, change: &Change<'_>, verdict: &'v Verdict, findings: u64, run: &mut Option<Run<'v>>) {
         let (counts, policies, role) = (&self.gate.counts, &self.gate.settings.policies, self.caller.role);
         let (said, named) = match &verdict.enforced {
             Answer::Allowed { by } => (Said::Allowed, by),
@@ -125,7 +129,14 @@ impl<'r> Report<'r> {
         };
         counts.decided(self.operation, role, change.field(), said, findings);
         for policy in named {
-            policies.decided(policy, role, said, findings);
+            match &mut *run {
+                Some(run) if Arc::ptr_eq(run.policy, policy) && run.said == said => run.findings += findings,
+                _ => {
+                    if let Some(over) = run.replace(Run { policy, said, findings }) {
+                        self.count_run(&over);
+                    }
+                }
+            }
         }
         if let Some(shadow) = &verdict.shadow {
             let named = match shadow {
@@ -134,6 +145,10 @@ impl<'r> Report<'r> {
             };
             policies.differed(named, difference(&verdict.enforced, shadow), findings);
         }
+    }
+
+    fn count_run(&self, run: &Run<'_>) {
+        self.gate.settings.policies.decided(run.policy, self.caller.role, run.said, run.findings);
     }
 
     /// What a denial does to this caller. A rule is denied as a whole, and so is what is about a finding as a whole.
@@ -157,7 +172,7 @@ impl<'r> Report<'r> {
     }
 
     /// That the request was answered with this status. `denied` of its `findings` lost something.
-    pub(super) fn served(&self, status: u16, findings: usize, denied: usize, began: Instant) {
+    pub(super) fn served(&self, status: u16, findings: usize, denied: usize) {
         RequestServed {
             request_id: self.passage.id.as_str(),
             trace_id: self.passage.trace_id(),
@@ -168,10 +183,17 @@ impl<'r> Report<'r> {
             status,
             findings,
             denied,
-            began,
+            began: self.passage.began,
         }
         .emit();
     }
+}
+
+/// A policy that says the same of several changes in a row, as the one that allows an update mostly does. It is looked up once for them.
+struct Run<'v> {
+    policy: &'v Arc<str>,
+    said: Said,
+    findings: u64,
 }
 
 /// What becomes of a finding by a ruling, of which these fields are left.

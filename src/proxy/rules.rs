@@ -13,7 +13,6 @@ use crate::{
     telemetry::events::AnswerDoubtful,
 };
 use http::StatusCode;
-use std::time::Instant;
 
 impl Gate {
     /// Makes a rule, if all that it would do is allowed.
@@ -23,7 +22,7 @@ impl Gate {
         body: &[u8],
         passage: &Passage<'_>,
     ) -> Result<Reply, Denied> {
-        let (operation, began) = (Operation::CreateAutomationRule, Instant::now());
+        let operation = Operation::CreateAutomationRule;
         administrator_only(operation, caller)?;
         let request = CreateRule::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let mut report = Report::new(self, operation, caller, passage);
@@ -41,7 +40,7 @@ impl Gate {
         let reply = asked.inspect_err(|error| passage.record(|draft| draft.rules_failed(&[0], error)));
         let reply = reply.map_err(Denied::decided)?;
         passage.record(|draft| draft.rules_answered(&[0], &reply));
-        report.served(reply.status.as_u16(), 1, 0, began);
+        report.served(reply.status.as_u16(), 1, 0);
         Ok(Reply { decided: true, ..reply })
     }
 
@@ -52,7 +51,7 @@ impl Gate {
         body: &[u8],
         passage: &Passage<'_>,
     ) -> Result<Reply, Denied> {
-        let (operation, began) = (Operation::BatchUpdateAutomationRules, Instant::now());
+        let operation = Operation::BatchUpdateAutomationRules;
         administrator_only(operation, caller)?;
         let request = UpdateRules::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let mut report = Report::new(self, operation, caller, passage);
@@ -84,14 +83,14 @@ impl Gate {
             if reply.status == StatusCode::OK && !denied.is_empty() {
                 let merged = merged(&request, &rules, denied, &reply, passage);
                 Reply::decided(merged.map_err(|error| {
-                    failed::tell(passage, operation, error.status, &error.message, began);
+                    failed::tell(passage, operation, error.status, &error.message);
                     Denied::decided(error)
                 })?)
             } else {
                 Reply { decided: true, ..reply }
             }
         };
-        report.served(reply.status.as_u16(), request.rules.len(), denials, began);
+        report.served(reply.status.as_u16(), request.rules.len(), denials);
         Ok(reply)
     }
 

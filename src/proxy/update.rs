@@ -17,7 +17,7 @@ use crate::{
     upstream::{Failure, Upstream},
 };
 use bytes::Bytes;
-use std::{ops::Range, pin::pin, time::Instant};
+use std::{ops::Range, pin::pin};
 use tokio::task::JoinSet;
 
 /// A group's request, and where in it the identifiers stand.
@@ -33,7 +33,6 @@ impl Gate {
         body: &[u8],
         passage: &Passage<'_>,
     ) -> Result<Reply, Denied> {
-        let began = Instant::now();
         let request = BatchUpdate::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let decide = |knowledge| {
             decide(&mut *self.engine.borrow_mut(), caller, Asked::of_update(&request, passage.now()), knowledge)
@@ -45,7 +44,7 @@ impl Gate {
         let known = lookup::known(&looked_up);
         let decision =
             if known.is_empty() { first } else { passage.deciding(named, || decide(Knowledge::OfEach(&known))) };
-        self.carry_out(caller, &request, findings, (&decision, &looked_up), began, passage).await
+        self.carry_out(caller, &request, findings, (&decision, &looked_up), passage).await
     }
 
     /// Does what was decided, and tells it.
@@ -55,7 +54,6 @@ impl Gate {
         request: &W,
         findings: Findings<'_>,
         (decision, looked_up): (&Decision<'_>, &LookedUp),
-        began: Instant,
         passage: &Passage<'_>,
     ) -> Result<Reply, Denied> {
         let mut report = Report::new(self, W::OPERATION, caller, passage);
@@ -82,7 +80,7 @@ impl Gate {
             if let GroupAnswer::Failed { status, message, .. } = answer
                 && !failed::is_own(outcome)
             {
-                failed::tell(passage, W::OPERATION, *status, message, began);
+                failed::tell(passage, W::OPERATION, *status, message);
             }
         }
 
@@ -116,7 +114,7 @@ impl Gate {
                 }
             }
         };
-        report.served(reply.status.as_u16(), decision.fates.len(), denied, began);
+        report.served(reply.status.as_u16(), decision.fates.len(), denied);
         Ok(reply)
     }
 

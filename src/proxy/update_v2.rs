@@ -20,7 +20,6 @@ impl Gate {
         body: &[u8],
         passage: &Passage<'_>,
     ) -> Result<Reply, Denied> {
-        let began = Instant::now();
         let request = BatchUpdateV2::parse(body).map_err(|error| ApiError::invalid_input(error.to_string()))?;
         let named = match &request.findings {
             FindingsV2::Identifiers(identifiers) => identifiers.iter().map(Named::of).collect(),
@@ -37,7 +36,7 @@ impl Gate {
         let known = lookup::known(&looked_up);
         let decision =
             if known.is_empty() { first } else { passage.deciding(named.len(), || decide(Knowledge::OfEach(&known))) };
-        self.carry_out(caller, &request, findings, (&decision, &looked_up), began, passage).await
+        self.carry_out(caller, &request, findings, (&decision, &looked_up), passage).await
     }
 
     /// Finds out which findings uids name. A uid says nothing of the owner, so nobody can be asked about it before.

@@ -554,7 +554,7 @@ pub struct RequestServed<'a> {
     pub findings: usize,
     /// Those of them that lost at least one field, or were not forwarded.
     pub denied: usize,
-    /// When the request was there. The line tells how long ago that was.
+    /// When the request's head was there. The line tells how long ago that was.
     pub began: Instant,
 }
 

@@ -1,8 +1,8 @@
 //! Metrics: what the gate counts, for Prometheus and whatever else reads its format.
 //!
-//! One [`Metrics`] is made at the start and handed to whoever counts: there is nothing global. To count is an atomic addition at a
-//! place that is known beforehand, in memory that only the worker itself writes where it is done for every request ([`WorkerMetrics`]); for
-//! a policy, the place is found by its id in a table that was made with the snapshot ([`PolicyMetrics`]). Nothing is formatted or locked
+//! One [`Metrics`] is made at the start and handed to whoever counts: there is nothing global. To count is an addition at a place that
+//! is known beforehand: an ordinary one in memory that only the worker itself writes where it is done for every request ([`WorkerMetrics`]), an
+//! atomic one elsewhere. For a policy, the place is found by its id in a table that was made with the snapshot ([`PolicyMetrics`]). Nothing is formatted or locked
 //! until somebody reads ([`Metrics::encode`]).
 //!
 //! No label has a value that callers choose, and none names an account, a principal or a finding: how many series there are depends
@@ -33,6 +33,7 @@ use std::{
 pub use policies::{PolicyMetrics, PolicyName, Shadow};
 pub use upstream::{Again, Circuit, Exchange, Granted, LookUp, UpstreamMetrics};
 pub use whole::{AuditMetrics, BundleFetch, LoadMetrics, Reload, Shed, Span, SpanMetrics};
+use worker::WorkerCounts;
 pub use worker::{Answered, Became, Said, Verdicts, Why, WorkerMetrics};
 
 /// Declares the values of a label as an enumeration.
@@ -56,7 +57,7 @@ pub struct Metrics {
 /// The numbers. The locks are taken when something new is made known and when all is read.
 struct Counted {
     started: f64,
-    workers: Mutex<Vec<Arc<WorkerMetrics>>>,
+    workers: Mutex<Vec<Arc<WorkerCounts>>>,
     /// The backends, in the order in which they were made known.
     regions: Mutex<Vec<(Box<str>, Arc<UpstreamMetrics>)>>,
     policies: Mutex<Arc<PolicyMetrics>>,
@@ -94,10 +95,10 @@ impl Metrics {
     }
 
     /// What another worker counts in.
-    pub fn worker(&self) -> Arc<WorkerMetrics> {
-        let new = Arc::<WorkerMetrics>::default();
-        lock(&self.counted.workers).push(Arc::clone(&new));
-        new
+    pub fn worker(&self) -> WorkerMetrics {
+        let counts = Arc::<WorkerCounts>::default();
+        lock(&self.counted.workers).push(Arc::clone(&counts));
+        WorkerMetrics::new(counts)
     }
 
     /// What is counted of the backend in this Region: the same for the same name.

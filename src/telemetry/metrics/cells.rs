@@ -1,4 +1,4 @@
-//! Numbers that many threads count in, at the price of an atomic addition each.
+//! Numbers that many threads count in, at the price of an atomic addition each, or one thread alone at the price of an ordinary one.
 
 use crate::finding::Operation;
 use std::{
@@ -16,6 +16,11 @@ pub(super) const fn place(operation: Operation) -> usize {
     operation as usize
 }
 
+/// Adds to a number that no other thread adds to; others may read it. What two threads added so at the same time might be lost.
+fn alone(cell: &AtomicU64, count: u64) {
+    cell.store(cell.load(Relaxed).wrapping_add(count), Relaxed);
+}
+
 /// A table of counters: a row for each operation, or whatever else the rows are, and a column for each value of a label.
 #[derive(Debug)]
 pub(super) struct Counters<const ROWS: usize, const COLUMNS: usize>([[AtomicU64; COLUMNS]; ROWS]);
@@ -27,6 +32,11 @@ impl<const ROWS: usize, const COLUMNS: usize> Counters<ROWS, COLUMNS> {
 
     pub(super) fn add_many(&self, row: usize, column: usize, count: u64) {
         self.0[row][column].fetch_add(count, Relaxed);
+    }
+
+    /// Counts where no other thread does, as [`alone`] says.
+    pub(super) fn add_alone(&self, row: usize, column: usize, count: u64) {
+        alone(&self.0[row][column], count);
     }
 
     pub(super) fn get(&self, row: usize, column: usize) -> u64 {
@@ -155,14 +165,25 @@ pub(super) struct Read {
 }
 
 impl<S: Scale> Histogram<S> {
-    pub(super) fn add(&self, size: u64) {
+    fn bucket(&self, size: u64) -> &AtomicU64 {
         let bucket = S::BOUNDS.iter().position(|bound| size <= *bound).unwrap_or(S::BOUNDS.len());
-        self.buckets[bucket].fetch_add(1, Relaxed);
-        self.sum.fetch_add(size, Relaxed);
+        &self.buckets[bucket]
     }
 
     pub(super) fn add_time(&self, time: Duration) {
-        self.add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let nanos = nanos(time);
+        self.bucket(nanos).fetch_add(1, Relaxed);
+        self.sum.fetch_add(nanos, Relaxed);
+    }
+
+    /// Counts where no other thread does, as [`alone`] says.
+    pub(super) fn add_alone(&self, size: u64) {
+        alone(self.bucket(size), 1);
+        alone(&self.sum, size);
+    }
+
+    pub(super) fn add_time_alone(&self, time: Duration) {
+        self.add_alone(nanos(time));
     }
 
     #[cfg(test)]
@@ -183,6 +204,10 @@ impl<S: Scale> Histogram<S> {
         }
         Read { sum, count: buckets.iter().map(|(_, count)| count).sum(), buckets }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "what is exposed is a float: 52 bits of nanoseconds are a month")]
@@ -240,10 +265,10 @@ mod tests {
     #[test]
     fn several_are_read_as_one() {
         let [one, other] = [(); 2].map(|()| Histogram::<Things>::default());
-        one.add(1);
-        one.add(100);
-        other.add(1);
-        other.add(101);
+        one.add_alone(1);
+        one.add_alone(100);
+        other.add_alone(1);
+        other.add_alone(101);
         let read = Histogram::read_all([&one, &other]);
         assert_eq!((read.count, read.buckets[1], read.buckets[8], read.buckets[9].1), (4, (1.0, 2), (100.0, 1), 1));
         assert!((read.sum - 203.0).abs() < 1e-9);

@@ -258,10 +258,12 @@ fn each_enforcement_is_counted_as_itself() {
 #[test]
 fn threads_count_together() {
     let metrics = Metrics::new();
-    let (upstream, worker) = (metrics.upstream("eu-west-1"), metrics.worker());
+    let upstream = metrics.upstream("eu-west-1");
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| {
+            let worker = metrics.worker();
+            let upstream = &upstream;
+            scope.spawn(move || {
                 for _ in 0..1000 {
                     upstream.exchanged(READ, Exchange::Success, Duration::from_millis(1));
                     worker.answered(answered(Some(READ), Some(Role::Member), 200));

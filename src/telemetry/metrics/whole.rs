@@ -190,7 +190,7 @@ impl AuditMetrics {
     /// So many lines were written in one go, which took this long.
     pub fn written(&self, records: usize, took: Duration) {
         self.records.add_many(0, 0, records as u64);
-        self.writes[0].add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.writes[0].add_time(took);
     }
 
     /// So many records were given up.

@@ -6,7 +6,7 @@ use super::{
     labels,
 };
 use crate::finding::{Field, Operation, Role};
-use std::time::Duration;
+use std::{cell::Cell, marker::PhantomData, sync::Arc, time::Duration};
 
 /// The statuses that this API has; another one is counted as `other`.
 pub(super) const STATUSES: [u16; 12] = [200, 400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504];
@@ -102,10 +102,17 @@ labels! {
 const ROLE_COUNT: usize = ROLES.len();
 const OF_REQUESTS: usize = OPERATIONS + 1;
 
-/// What one worker counts.
+/// What counts for one worker. It can be shared with no other thread, so it counts at the price of ordinary additions.
+#[derive(Debug, Default)]
+pub struct WorkerMetrics {
+    counts: Arc<WorkerCounts>,
+    of_one_thread: PhantomData<Cell<()>>,
+}
+
+/// The numbers of one worker, for whoever reads them.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-pub struct WorkerMetrics {
+pub(super) struct WorkerCounts {
     pub(super) requests: Counters<{ OF_REQUESTS * ROLES_OR_NONE.len() }, { STATUS_LABELS.len() }>,
     pub(super) times: [Histogram<Others>; OF_REQUESTS],
     pub(super) own_times: [Histogram<Own>; OF_REQUESTS],
@@ -134,52 +141,57 @@ pub struct Answered {
 }
 
 impl WorkerMetrics {
+    /// Counts in these numbers, which nobody else may.
+    pub(super) fn new(counts: Arc<WorkerCounts>) -> Self {
+        Self { counts, of_one_thread: PhantomData }
+    }
+
     /// A request was answered.
     pub fn answered(&self, answered: Answered) {
         let Answered { operation, role, status, took, waited } = answered;
         let operation = operation.map_or(OPERATIONS, place);
         let role = role.map_or(ROLE_COUNT, |role| role as usize);
         let column = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len());
-        self.requests.add(operation * ROLES_OR_NONE.len() + role, column);
-        self.times[operation].add_time(took);
-        self.own_times[operation].add_time(took.saturating_sub(waited));
+        self.counts.requests.add_alone(operation * ROLES_OR_NONE.len() + role, column, 1);
+        self.counts.times[operation].add_time_alone(took);
+        self.counts.own_times[operation].add_time_alone(took.saturating_sub(waited));
     }
 
     /// A caller that is not known was turned away with this error.
     pub fn unknown(&self, code: &str) {
-        self.unknown.add(0, CODES.iter().position(|known| *known == code).unwrap_or(CODES.len() - 1));
+        self.counts.unknown.add_alone(0, CODES.iter().position(|known| *known == code).unwrap_or(CODES.len() - 1), 1);
     }
 
     /// The verdict on changes of a field: of so many findings. No field stands for what is about a finding as a whole.
     pub fn decided(&self, operation: Operation, role: Role, field: Option<Field>, said: Said, findings: u64) {
         let field = field.map_or(FIELDS - 1, |field| field as usize);
-        self.decisions.add_many(of(operation, role) * FIELDS + field, said as usize, findings);
+        self.counts.decisions.add_alone(of(operation, role) * FIELDS + field, said as usize, findings);
     }
 
     /// Why changes are denied: of so many findings.
     pub fn denied(&self, operation: Operation, role: Role, why: Why, findings: u64) {
-        self.denials.add_many(of(operation, role), why as usize, findings);
+        self.counts.denials.add_alone(of(operation, role), why as usize, findings);
     }
 
     /// What was decided on so many findings.
     pub fn became(&self, operation: Operation, role: Role, became: Became, findings: u64) {
-        self.outcomes.add_many(of(operation, role), became as usize, findings);
+        self.counts.outcomes.add_alone(of(operation, role), became as usize, findings);
     }
 
     /// A request named so many findings, or automation rules.
     pub fn findings(&self, operation: Operation, findings: usize) {
-        self.findings[place(operation)].add(findings as u64);
+        self.counts.findings[place(operation)].add_alone(findings as u64);
     }
 
     /// A request was forwarded in so many calls.
     pub fn groups(&self, operation: Operation, groups: usize) {
-        self.groups[place(operation)].add(groups as u64);
+        self.counts.groups[place(operation)].add_alone(groups as u64);
     }
 
     /// So many verdicts came from there.
     pub fn verdicts(&self, from: Verdicts, verdicts: u64) {
         if verdicts > 0 {
-            self.verdicts.add_many(0, from as usize, verdicts);
+            self.counts.verdicts.add_alone(0, from as usize, verdicts);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! How numbers become lines of the exposition.
 
 use super::{
-    Counted, UpstreamMetrics, WorkerMetrics,
+    Counted, UpstreamMetrics,
     cells::{Counters, Histogram, OPERATIONS, Read, Scale},
     lock,
     names::{Description, Label},
+    worker::WorkerCounts,
 };
 use crate::finding::Operation;
 use prometheus_client::{
@@ -90,7 +91,7 @@ impl To<'_, '_> {
 /// Writes a table that each worker has, added up: the rows that are in use, of which `values` tells the labels' values.
 pub(super) fn of_workers<const ROWS: usize, const COLUMNS: usize>(
     counted: &Counted,
-    table: impl Fn(&WorkerMetrics) -> &Counters<ROWS, COLUMNS>,
+    table: impl Fn(&WorkerCounts) -> &Counters<ROWS, COLUMNS>,
     mut write: impl FnMut(usize, &[u64; COLUMNS]) -> fmt::Result,
 ) -> fmt::Result {
     let workers = lock(&counted.workers);
@@ -112,7 +113,7 @@ pub(super) fn of_workers<const ROWS: usize, const COLUMNS: usize>(
 pub(super) fn times_of_workers<S: Scale, const OF: usize>(
     counted: &Counted,
     to: &mut To<'_, '_>,
-    histograms: impl Fn(&WorkerMetrics) -> &[Histogram<S>; OF],
+    histograms: impl Fn(&WorkerCounts) -> &[Histogram<S>; OF],
 ) -> fmt::Result {
     let workers = lock(&counted.workers);
     (0..OF).try_for_each(|at| {
