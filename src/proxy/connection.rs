@@ -10,7 +10,7 @@ use super::{
     socket::{Protocol, Socket},
     tally::Tally,
 };
-use crate::upstream::bell::Bell;
+use crate::upstream::bell::{Bell, Listener};
 use hyper::{
     body::Incoming,
     rt::{Read, Write},
@@ -24,7 +24,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake as _},
     time::Duration,
 };
 use tokio::time::{Instant, Sleep};
@@ -139,7 +139,7 @@ impl State {
     /// It is closed, unless a request comes now.
     pub(super) fn leave_soon(&self) {
         self.deadline.set(Some(Instant::now() + LAST_LOOK));
-        Waker::from(Arc::clone(&self.bell)).wake();
+        self.bell.wake_by_ref();
     }
 
     /// When what it does must be over. Further requests buy no time for an answer that is there to be taken.
@@ -278,12 +278,10 @@ impl Watch<'_> {
         let tally = Rc::clone(&self.state.tally);
         let mut stop = pin!(tally.stop());
         let mut stopping = false;
-        let bell = self.state.bell();
-        let rope = Waker::from(Arc::clone(&bell));
+        let mut listener = Listener::new(self.state.bell());
         poll_fn(|cx| {
             loop {
-                let mut inside = Context::from_waker(&rope);
-                if bell.listen(cx, || connection.as_mut().poll(&mut inside)).is_ready() {
+                if listener.listen(cx, |inside| connection.as_mut().poll(inside)).is_ready() {
                     return Poll::Ready(());
                 }
                 if !stopping && (tally.stopping() || stop.as_mut().poll(cx).is_ready()) {

@@ -1,7 +1,13 @@
 //! Waking a task for a connection that the task drives itself.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicUsize,
+            Ordering::{AcqRel, Acquire},
+        },
+    },
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -11,64 +17,29 @@ use std::{
 /// task's own waker, the task would run once more for nothing with every body. And an unused connection that is closed from the
 /// other side would wake the task that used it last.
 #[derive(Debug, Default)]
-pub(crate) struct Bell(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    task: Option<Waker>,
-    /// The task is to be woken. It has not been since it began to wait.
-    waits: bool,
-    /// How often it rang while no task waited.
-    rings: usize,
+pub(crate) struct Bell {
+    /// [`WAITS`], or how often it rang while no task waited.
+    rings: AtomicUsize,
+    /// Whom to wake. It is only replaced while nobody waits.
+    task: Mutex<Option<Waker>>,
 }
 
-impl Bell {
-    /// Polls what has this bell for its waker. While that is pending the task waits: it is woken when the bell rings, and at
-    /// once if it rang during the poll.
-    pub(crate) fn listen<T>(&self, cx: &Context<'_>, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-        let mut state = self.lock();
-        (state.waits, state.rings) = (false, 0);
-        drop(state);
-        let ready = poll();
-        if ready.is_pending() {
-            let mut state = self.lock();
-            state.waits = state.rings == 0;
-            if !state.waits {
-                drop(state);
-                cx.waker().wake_by_ref();
-            } else if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-                let earlier = state.task.replace(cx.waker().clone());
-                drop(state);
-                drop(earlier);
-            }
-        }
-        ready
-    }
+/// The task is to be woken. It has not been since it began to wait.
+const WAITS: usize = usize::MAX / 2;
 
+impl Bell {
     /// How often it rang during the poll so far.
     pub(crate) fn rings(&self) -> usize {
-        self.lock().rings
+        self.rings.load(Acquire)
     }
 
     /// Takes the one ring back that came after the first `rings`. Where there were more, somebody else rang, too, and they stand.
     pub(crate) fn hush_after(&self, rings: usize) {
-        let mut state = self.lock();
-        if state.rings == rings + 1 {
-            state.rings = rings;
-        }
+        let _ = self.rings.compare_exchange(rings + 1, rings, AcqRel, Acquire);
     }
 
-    /// Lets go of the task, which ends or does other things.
-    pub(crate) fn leave(&self) {
-        let mut state = self.lock();
-        state.waits = false;
-        let task = state.task.take();
-        drop(state);
-        drop(task);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,16 +49,65 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let mut state = self.lock();
-        if !std::mem::take(&mut state.waits) {
-            state.rings += 1;
-            return;
+        let ring = |rings| if rings == WAITS { 0 } else { rings + 1 };
+        if self.rings.fetch_update(AcqRel, Acquire, |rings| Some(ring(rings))) == Ok(WAITS)
+            && let Some(task) = &*self.lock()
+        {
+            task.wake_by_ref();
         }
-        let task = state.task.clone();
-        drop(state);
-        if let Some(task) = task {
-            task.wake();
+    }
+}
+
+/// Who is woken by a bell: whoever drives the connection has it.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    bell: Arc<Bell>,
+    /// The bell as a waker, for what is polled.
+    rope: Waker,
+    /// The same as the bell has.
+    task: Option<Waker>,
+}
+
+impl Listener {
+    pub(crate) fn new(bell: Arc<Bell>) -> Self {
+        let rope = Waker::from(Arc::clone(&bell));
+        Self { bell, rope, task: None }
+    }
+
+    /// Polls, with the bell for a waker. While that is pending the task waits: it is woken when the bell rings, and at once if it
+    /// rang during the poll.
+    pub(crate) fn listen<T>(&mut self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        // Whatever it rang for until now, the poll sees.
+        self.bell.rings.swap(0, AcqRel);
+        let ready = poll(&mut Context::from_waker(&self.rope));
+        if ready.is_pending() {
+            if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+                self.wake(Some(cx.waker().clone()));
+            }
+            if self.bell.rings.compare_exchange(0, WAITS, AcqRel, Acquire).is_err() {
+                cx.waker().wake_by_ref();
+            }
         }
+        ready
+    }
+
+    /// Wakes nobody until somebody listens again.
+    pub(crate) fn leave(&self) {
+        self.bell.rings.swap(0, AcqRel);
+    }
+
+    fn wake(&mut self, task: Option<Waker>) {
+        self.task.clone_from(&task);
+        let earlier = std::mem::replace(&mut *self.bell.lock(), task);
+        // Not under the lock: it may be the last of its task, which is dropped with all that it has.
+        drop(earlier);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.leave();
+        self.wake(None);
     }
 }
 
@@ -105,72 +125,73 @@ mod tests {
         }
     }
 
-    /// A bell, its rope, and a task that counts how often it is woken.
-    fn bell() -> (Arc<Bell>, Waker, Arc<Count>, Waker) {
+    /// A bell with who listens to it, its rope, and a task that counts how often it is woken.
+    fn bell() -> (Listener, Waker, Arc<Count>, Waker) {
         let (bell, count) = (Arc::<Bell>::default(), Arc::<Count>::default());
-        (bell.clone(), bell.into(), count.clone(), count.into())
+        (Listener::new(bell.clone()), bell.into(), count.clone(), count.into())
     }
 
     #[test]
     fn it_wakes_who_waits_once() {
-        let (bell, rope, count, task) = bell();
+        let (mut listener, rope, count, task) = bell();
         let cx = Context::from_waker(&task);
         rope.wake_by_ref();
         assert_eq!(count.0.load(SeqCst), 0, "nobody waits");
         for round in 1..=3 {
-            assert_eq!(bell.listen(&cx, || Poll::<()>::Pending), Poll::Pending);
+            assert_eq!(listener.listen(&cx, |_| Poll::<()>::Pending), Poll::Pending);
             rope.wake_by_ref();
             rope.wake_by_ref();
             assert_eq!(count.0.load(SeqCst), round);
         }
-        assert_eq!(bell.listen(&cx, || Poll::Ready(7)), Poll::Ready(7));
+        assert_eq!(listener.listen(&cx, |_| Poll::Ready(7)), Poll::Ready(7));
         rope.wake_by_ref();
         assert_eq!(count.0.load(SeqCst), 3, "it has what it waited for");
     }
 
     #[test]
     fn what_it_rang_for_meanwhile_is_looked_at_again_unless_hushed() {
-        let (bell, rope, count, task) = bell();
+        let (mut listener, rope, count, task) = bell();
+        let bell = listener.bell.clone();
         let cx = Context::from_waker(&task);
-        let ring = || {
+        let ring = |_: &mut Context<'_>| {
             rope.wake_by_ref();
             Poll::<()>::Pending
         };
-        assert_eq!(bell.listen(&cx, ring), Poll::Pending);
+        assert_eq!(listener.listen(&cx, ring), Poll::Pending);
         assert_eq!(count.0.load(SeqCst), 1, "it rang during the poll");
-        let hushed = || {
+        let hushed = |_: &mut Context<'_>| {
             rope.wake_by_ref();
             bell.hush_after(bell.rings() - 1);
             Poll::<()>::Pending
         };
-        assert_eq!(bell.listen(&cx, hushed), Poll::Pending);
+        assert_eq!(listener.listen(&cx, hushed), Poll::Pending);
         assert_eq!(count.0.load(SeqCst), 1);
-        let twice = || {
+        let twice = |_: &mut Context<'_>| {
             let rings = bell.rings();
             rope.wake_by_ref();
             rope.wake_by_ref();
             bell.hush_after(rings);
             Poll::<()>::Pending
         };
-        assert_eq!(bell.listen(&cx, twice), Poll::Pending);
+        assert_eq!(listener.listen(&cx, twice), Poll::Pending);
         assert_eq!(count.0.load(SeqCst), 2, "one of them may be another's");
-        assert_eq!(bell.listen(&cx, hushed), Poll::Pending);
+        assert_eq!(listener.listen(&cx, hushed), Poll::Pending);
         rope.wake_by_ref();
         assert_eq!(count.0.load(SeqCst), 3, "it waits all the same");
     }
 
     #[test]
     fn it_wakes_the_task_that_waits_now_and_none_that_left() {
-        let (bell, rope, first, first_task) = bell();
+        let (mut listener, rope, first, first_task) = bell();
         let second = Arc::<Count>::default();
         let second_task = Waker::from(second.clone());
         for task in [&first_task, &second_task] {
-            assert_eq!(bell.listen(&Context::from_waker(task), || Poll::<()>::Pending), Poll::Pending);
+            assert_eq!(listener.listen(&Context::from_waker(task), |_| Poll::<()>::Pending), Poll::Pending);
         }
         rope.wake_by_ref();
         assert_eq!((first.0.load(SeqCst), second.0.load(SeqCst)), (0, 1));
-        assert_eq!(bell.listen(&Context::from_waker(&first_task), || Poll::<()>::Pending), Poll::Pending);
-        bell.leave();
+        assert_eq!(listener.listen(&Context::from_waker(&first_task), |_| Poll::<()>::Pending), Poll::Pending);
+        listener.leave();
         rope.wake_by_ref();
         assert_eq!((first.0.load(SeqCst), second.0.load(SeqCst)), (0, 1));
     }

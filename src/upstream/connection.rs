@@ -1,6 +1,6 @@
 //! One connection to the backend, and one exchange at a time over it.
 
-use super::{bell::Bell, gather::poll_write_pieces};
+use super::{bell::Listener, gather::poll_write_pieces};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hyper::{
@@ -49,9 +49,8 @@ pub(super) struct Connection {
     /// Goes off at some call's deadline, this one's or an earlier one's. Set anew only once it has gone off, so that a call
     /// that is answered in time moves no timer.
     alarm: Pin<Box<Sleep>>,
-    bell: Arc<Bell>,
-    /// The rope of the bell, which the driver and the alarm have.
-    rope: Waker,
+    /// To the bell that the driver and the alarm have.
+    listener: Listener,
     /// Whether hyper began to write the last request. An attempt is enough: what came of it cannot be known.
     wrote: Arc<AtomicBool>,
     /// The memory of the last answer's headers.
@@ -75,9 +74,8 @@ impl Connection {
         let wrote = Arc::new(AtomicBool::new(false));
         let (sender, driver) = http1::handshake(Stream { inner: stream, wrote: Arc::clone(&wrote) }).await?;
         let alarm = Box::pin(sleep_until(deadline));
-        let bell = Arc::<Bell>::default();
-        let rope = Waker::from(Arc::clone(&bell));
-        Ok(Self { sender, driver: Some(driver), alarm, bell, rope, wrote, headers: HeaderMap::new() })
+        let listener = Listener::new(Arc::default());
+        Ok(Self { sender, driver: Some(driver), alarm, listener, wrote, headers: HeaderMap::new() })
     }
 
     /// Whether another call may follow, as far as the last one showed. What the backend did since then shows when the next
@@ -88,7 +86,7 @@ impl Connection {
 
     /// Ends a call: if the backend closes the connection while it is unused, nobody is woken for it.
     pub(super) fn rest(&self) {
-        self.bell.leave();
+        self.listener.leave();
     }
 
     /// An empty map for the next request's headers.
@@ -115,12 +113,11 @@ impl Connection {
         request: Request<Payload>,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Interrupted> {
-        let Self { sender, driver, alarm, bell, rope, wrote, .. } = self;
+        let Self { sender, driver, alarm, listener, wrote, .. } = self;
         wrote.store(false, Relaxed);
         let mut response = pin!(unconstrained(sender.try_send_request(request)));
         poll_fn(|cx| {
-            bell.listen(cx, || {
-                let cx = &mut Context::from_waker(rope);
+            listener.listen(cx, |cx| {
                 drive(driver, cx);
                 if let Poll::Ready(response) = response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                     return Poll::Ready(response.map_err(|mut error| match error.take_message() {
@@ -177,11 +174,10 @@ impl Body for Receiving<'_> {
     type Error = Interrupted;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
-        let Self { connection: Connection { driver, alarm, bell, rope, .. }, body, deadline } = self.get_mut();
+        let Self { connection: Connection { driver, alarm, listener, .. }, body, deadline } = self.get_mut();
         let mut frame =
             unconstrained(poll_fn(|_| Pin::new(&mut *body).poll_frame(&mut Context::from_waker(Waker::noop()))));
-        bell.listen(cx, || {
-            let cx = &mut Context::from_waker(rope);
+        listener.listen(cx, |cx| {
             let mut there = Pin::new(&mut frame).poll(cx);
             if there.is_pending() {
                 drive(driver, cx);
