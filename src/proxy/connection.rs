@@ -69,6 +69,8 @@ pub(super) struct State {
     in_flight: Cell<u32>,
     portion: Portion,
     closing: Cell<bool>,
+    /// Whether the kernel does not take what was written.
+    unsent: Cell<bool>,
     lingers: Cell<bool>,
     /// What hyper is given for a waker.
     bell: Arc<Bell>,
@@ -84,6 +86,7 @@ impl State {
             in_flight: Cell::new(0),
             portion: Portion::default(),
             closing: Cell::new(false),
+            unsent: Cell::new(false),
             lingers: Cell::new(true),
             bell: Arc::default(),
         }
@@ -111,6 +114,11 @@ impl State {
         }
     }
 
+    /// What was written is on its way, or the client has to take some of it first.
+    pub(super) fn flushes(&self, unsent: bool) {
+        self.unsent.set(unsent);
+    }
+
     /// Our end of the stream is closed.
     pub(super) fn finished(&self) {
         self.enter(Phase::Lingering);
@@ -133,7 +141,8 @@ impl State {
     /// Until when it may idle. Nothing if it does not, because its client is still taking an answer, say, or is about to close anyway.
     pub(super) fn idle_until(&self) -> Option<Instant> {
         let deadline = self.deadline.get().filter(|_| self.idle() && !self.closing.get())?;
-        (deadline > Instant::now() + LAST_LOOK && self.portion.untaken_since().is_none()).then_some(deadline)
+        let untaken = self.unsent.get() || self.portion.untaken_since().is_some();
+        (deadline > Instant::now() + LAST_LOOK && !untaken).then_some(deadline)
     }
 
     /// It is closed, unless a request comes now.

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     finding::ApiError,
     identity::{ClientCertificate, Peer},
+    net::tcp::send_turns,
     telemetry::{
         events::HandshakeFailed,
         metrics::{LoadMetrics, Shed},
@@ -306,6 +307,7 @@ impl<S: Service> Worker<S> {
     }
 
     async fn run(self, mut shutdown: Shutdown) -> DrainReport {
+        spawn_local(send_turns());
         let waiting = {
             let mut makes_room = pin!(self.make_room());
             tokio::select! {
@@ -473,10 +475,10 @@ impl<S: Service> Shared<S> {
         let timer = pin!(sleep_until(opened + held.limits.head_timeout));
         let mut watch = Watch { state: Rc::clone(&state), limits: &held.limits, timer };
         let (stream, generation) = match &self.tls {
-            None => (Stream::Plain(stream), 0),
+            None => (Stream::Plain(stream.into()), 0),
             Some(tls) => {
                 let (config, generation) = tls.current();
-                let handshake = watch.handshake(Stream::secure(stream, config)).await;
+                let handshake = watch.handshake(Stream::secure(stream.into(), config)).await;
                 let reason = match handshake {
                     Some(Ok(stream)) => Ok(stream),
                     Some(Err(error)) => Err(error.to_string()),

@@ -1,7 +1,6 @@
 //! A client's socket as hyper sees it: it remembers what told the protocol, and closes without losing an answer.
 
 use super::{connection::State, stream::Stream};
-use crate::upstream::gather::poll_write_pieces;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -111,7 +110,9 @@ impl Write for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.state.flushes(flushed.is_pending());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -132,6 +133,6 @@ impl Write for Socket {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_write_pieces(Pin::new(&mut self.io), cx, pieces)
+        Pin::new(&mut self.io).poll_write_vectored(cx, pieces)
     }
 }

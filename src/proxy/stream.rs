@@ -1,5 +1,6 @@
 //! A caller's connection as bytes: TCP, or TLS over it.
 
+use crate::net::tcp::Tcp;
 use rustls::{ServerConfig, pki_types::CertificateDer};
 use std::{
     io::{self, IoSlice},
@@ -7,21 +8,18 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// TCP, or TLS over it.
 pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Tcp),
+    Tls(Box<TlsStream<Tcp>>),
 }
 
 impl Stream {
     /// Shakes hands. What fails here fails before the caller has said anything else.
-    pub(super) async fn secure(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+    pub(super) async fn secure(stream: Tcp, config: Arc<ServerConfig>) -> io::Result<Self> {
         TlsAcceptor::from(config).accept(stream).await.map(|stream| Self::Tls(Box::new(stream)))
     }
 

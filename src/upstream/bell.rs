@@ -91,7 +91,7 @@ impl Listener {
         ready
     }
 
-    /// Wakes nobody until somebody listens again.
+    /// Wakes nobody until somebody listens again. The waker of the last task stays, as it is mostly that of the next one, too.
     pub(crate) fn leave(&self) {
         self.bell.rings.swap(0, AcqRel);
     }

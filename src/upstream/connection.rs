@@ -1,6 +1,7 @@
 //! One connection to the backend, and one exchange at a time over it.
 
-use super::{bell::Listener, gather::poll_write_pieces};
+use super::bell::Listener;
+use crate::net::tcp::Tcp;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hyper::{
@@ -22,14 +23,13 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use tokio::{
-    net::TcpStream,
     task::unconstrained,
     time::{Instant, Sleep, sleep_until},
 };
 
 /// TCP, or TLS over it, which remembers whether anything was to be written to it.
 pub(super) struct Stream {
-    inner: MaybeHttpsStream<TokioIo<TcpStream>>,
+    inner: MaybeHttpsStream<TokioIo<Tcp>>,
     wrote: Arc<AtomicBool>,
 }
 
@@ -70,7 +70,7 @@ pub(super) enum Interrupted {
 
 impl Connection {
     /// Takes a stream that is connected.
-    pub(super) async fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>, deadline: Instant) -> hyper::Result<Self> {
+    pub(super) async fn new(stream: MaybeHttpsStream<TokioIo<Tcp>>, deadline: Instant) -> hyper::Result<Self> {
         let wrote = Arc::new(AtomicBool::new(false));
         let (sender, driver) = http1::handshake(Stream { inner: stream, wrote: Arc::clone(&wrote) }).await?;
         let alarm = Box::pin(sleep_until(deadline));
@@ -255,7 +255,7 @@ impl Write for Stream {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.wrote.store(true, Relaxed);
-        poll_write_pieces(Pin::new(&mut self.inner), cx, pieces)
+        Pin::new(&mut self.inner).poll_write_vectored(cx, pieces)
     }
 }
 

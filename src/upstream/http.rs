@@ -12,6 +12,7 @@ use crate::{
     net::{
         self, Resolver, TrustError,
         body::{self, ReadError},
+        tcp::Tcp,
     },
     telemetry::trace::Outgoing,
 };
@@ -24,11 +25,18 @@ use http::{
 };
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use rustls::{ClientConfig, RootCertStore};
-use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
+use std::{
+    borrow::Cow,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::SystemTime,
+};
 use tokio::time::{Instant, timeout_at};
-use tower_service::Service as _;
+use tower_service::Service;
 
 const ACCOUNT: HeaderName = HeaderName::from_static("x-findings-gate-account");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -43,7 +51,7 @@ pub(super) struct HttpUpstream {
 /// What is made once and used by every call.
 struct Fixed {
     settings: HttpSettings,
-    connector: HttpsConnector<HttpConnector<Resolver>>,
+    connector: HttpsConnector<TcpConnector>,
     /// What to connect to.
     origin: Uri,
     host: HeaderValue,
@@ -299,13 +307,32 @@ fn root(error: &dyn std::error::Error) -> String {
 }
 
 /// Happy eyeballs, time to connect, TLS where the URL says so.
-fn connector(settings: &HttpSettings) -> Result<HttpsConnector<HttpConnector<Resolver>>, UpstreamError> {
+fn connector(settings: &HttpSettings) -> Result<HttpsConnector<TcpConnector>, UpstreamError> {
     let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(settings.connect_timeout));
     let builder = HttpsConnectorBuilder::new().with_tls_config(tls(settings)?);
-    Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
+    Ok(builder.https_or_http().enable_http1().wrap_connector(TcpConnector(tcp)))
+}
+
+/// Connects by TCP.
+#[derive(Clone)]
+struct TcpConnector(HttpConnector<Resolver>);
+
+impl Service<Uri> for TcpConnector {
+    type Response = TokioIo<Tcp>;
+    type Error = <HttpConnector<Resolver> as Service<Uri>>::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, origin: Uri) -> Self::Future {
+        let connecting = self.0.call(origin);
+        Box::pin(async move { Ok(TokioIo::new(connecting.await?.into_inner().into())) })
+    }
 }
 
 /// The authorities to trust. None for plain HTTP, which never asks.

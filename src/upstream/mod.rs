@@ -16,7 +16,6 @@ mod conduct;
 mod connection;
 mod credentials;
 mod failure;
-pub(crate) mod gather;
 mod http;
 mod inquiry;
 pub(crate) mod pace;
