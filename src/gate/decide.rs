@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     finding::{
-        AccountId, Action, ActionSet, BatchUpdate, BatchUpdateV2, Caller, Change, Circumstances, Enforcement, FieldSet,
+        AccountId, ActionSet, BatchUpdate, BatchUpdateV2, Caller, Change, Circumstances, Enforcement, FieldSet,
         Identifier, Note, Operation, State, Target, Update,
     },
     policy::Judge,
@@ -169,11 +169,12 @@ pub fn decide<'u>(
 ) -> Decision<'u> {
     let originals = request.findings.first_places();
     // What is left to ask the policies about, and where it came from.
-    let mut targets: Vec<Target<'u>> = Vec::with_capacity(originals.len());
-    let mut places = Vec::with_capacity(originals.len());
+    let mut targets: Vec<Target<'u>> = Vec::with_capacity(request.findings.len());
+    let mut places = Vec::with_capacity(request.findings.len());
     let unasked = Enforcement::Reject.max(caller.minimum_enforcement);
-    let mut fates: Vec<Fate<'u>> = Vec::with_capacity(originals.len());
-    for (place, original) in originals.into_iter().enumerate() {
+    let mut fates: Vec<Fate<'u>> = Vec::with_capacity(request.findings.len());
+    for place in 0..request.findings.len() {
+        let original = originals.get(place).copied().unwrap_or(place);
         let fate = match knowledge.of(place) {
             _ if original != place => Fate::Duplicate(original),
             Known::Missing => Fate::NotFound,
@@ -202,15 +203,14 @@ pub fn decide<'u>(
         fates.push(fate);
     }
 
-    let removes = removing(&request, knowledge);
-    let any_removal: Vec<Change<'u>> = removes.iter().map(|action| Change::any_removal(*action)).collect();
+    let any_removal: Vec<Change<'u>> = removing(&request, knowledge);
     // One finding is a kind of its own.
     if let ([target], [place]) = (&*targets, &*places) {
         let removals = Removals::of(&request, &any_removal, target);
         fates[*place] = Fate::Ruled(Rc::new(rule(judge, caller, &request, removals.changes(), target)));
         return Decision { changes: request.changes, fates };
     }
-    let asked = request.changes.iter().map(Change::action).chain(removes.iter().copied());
+    let asked = request.changes.iter().chain(&any_removal).map(Change::action);
     let kinds = judge.kinds(caller, asked.collect::<ActionSet>(), &targets);
     let removals: Vec<Removals<'_, 'u>> =
         targets.iter().map(|target| Removals::of(&request, &any_removal, target)).collect();
@@ -248,10 +248,10 @@ fn target<'u>(
     Some(Target { identifier, owner, state, is_new: Some(false) })
 }
 
-/// The actions by which the request may drop something that a finding has.
-fn removing(request: &Asked<'_>, knowledge: Knowledge<'_>) -> Vec<Action> {
+/// The questions whether the request may drop something that a finding has.
+fn removing<'u>(request: &Asked<'_>, knowledge: Knowledge<'_>) -> Vec<Change<'u>> {
     match (knowledge, request.replaces) {
-        (Knowledge::OfEach(_), Some(update)) => update.may_remove().collect(),
+        (Knowledge::OfEach(_), Some(update)) => update.may_remove().map(Change::any_removal).collect(),
         _ => Vec::new(),
     }
 }

@@ -121,8 +121,8 @@ pub fn decide_import<'u>(
     let originals = Findings::Asff(&request.identifiers).first_places();
     let findings = request.identifiers.iter().zip(&request.findings).enumerate();
     let fates = findings.map(|(place, (identifier, finding))| {
-        if originals[place] != place {
-            return ImportFate::Duplicate(originals[place]);
+        if let Some(original) = originals.get(place).filter(|original| **original != place) {
+            return ImportFate::Duplicate(*original);
         }
         let governed = match &finding.governed {
             Ok(governed) => governed,

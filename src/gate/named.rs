@@ -102,7 +102,7 @@ impl<'u> Findings<'u> {
         matches!(self, Self::Ocsf { names: FindingsV2::MetadataUids(_), .. })
     }
 
-    /// For each finding the place where it came first.
+    /// For each finding the place where it came first; nothing of one that is alone.
     pub(super) fn first_places(self) -> Vec<usize> {
         match self {
             Self::Asff(identifiers) => first_places(identifiers.iter().map(ByTail)),
@@ -125,7 +125,7 @@ impl Hash for ByTail<'_> {
 
 fn first_places<N: Hash + Eq>(names: impl ExactSizeIterator<Item = N>) -> Vec<usize> {
     if names.len() == 1 {
-        return vec![0];
+        return Vec::new();
     }
     let mut first = HashMap::with_capacity_and_hasher(names.len(), foldhash::fast::RandomState::default());
     names.enumerate().map(|(place, name)| *first.entry(name).or_insert(place)).collect()

@@ -55,19 +55,22 @@ pub(super) fn rule<'u>(
 ) -> Ruling<'u> {
     let mut kept = request.fields;
     let circumstances = &request.circumstances;
-    let mut ask = |changes: &[Change<'_>], kept| {
-        let verdicts = judge.verdicts(Questions { caller, circumstances, changes, kept, target });
+    let mut ask = |changes: &[Change<'_>], kept, verdicts: &mut Vec<Rc<Verdict>>| {
+        let before = verdicts.len();
+        judge.verdicts(Questions { caller, circumstances, changes, kept, target }, verdicts);
         // A change without a verdict would pass for one that nothing is said against.
-        assert_eq!(verdicts.len(), changes.len(), "each question has a verdict");
-        let of_change = |(change, verdict): (&Change<'_>, Rc<Verdict>)| {
-            if change.value() == Value::Unknown { verdict.of_any_removal() } else { verdict }
-        };
-        changes.iter().zip(verdicts).map(of_change).collect::<Vec<_>>()
+        assert_eq!(verdicts.len(), before + changes.len(), "each question has a verdict");
+        for (change, verdict) in changes.iter().zip(&mut verdicts[before..]) {
+            if change.value() == Value::Unknown {
+                *verdict = verdict.clone().of_any_removal();
+            }
+        }
     };
-    let mut verdicts = ask(&request.changes, kept);
+    let mut verdicts = Vec::with_capacity(request.changes.len() + removals.len());
+    ask(&request.changes, kept, &mut verdicts);
     let removals = at_stake(&request.changes, &verdicts, kept, removals, caller);
     if !removals.is_empty() {
-        verdicts.extend(ask(&removals, kept));
+        ask(&removals, kept, &mut verdicts);
     }
     let changes = || request.changes.iter().chain(&*removals);
     while strictest(changes(), &verdicts, caller) == Some(Enforcement::Strip) {
@@ -79,7 +82,9 @@ pub(super) fn rule<'u>(
         let stays = |(_, change): &(usize, &Change<'_>)| change.field().is_none_or(|field| kept.contains(field));
         let (places, again): (Vec<usize>, Vec<Change<'_>>) =
             changes().enumerate().filter(stays).map(|(place, change)| (place, *change)).unzip();
-        for (place, verdict) in places.into_iter().zip(ask(&again, kept)) {
+        let mut next = Vec::with_capacity(again.len());
+        ask(&again, kept, &mut next);
+        for (place, verdict) in places.into_iter().zip(next) {
             verdicts[place] = verdict;
         }
     }

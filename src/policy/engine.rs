@@ -386,8 +386,8 @@ impl Judge for Engine {
         self.answer((*question).into())[0].clone()
     }
 
-    fn verdicts(&mut self, questions: Questions<'_>) -> Vec<Rc<Verdict>> {
-        self.answer(questions).to_vec()
+    fn verdicts(&mut self, questions: Questions<'_>, to: &mut Vec<Rc<Verdict>>) {
+        to.extend_from_slice(&self.answer(questions));
     }
 }
 

@@ -76,8 +76,8 @@ pub trait Judge {
     /// ([`Verdict::open`]).
     fn verdict(&mut self, question: &Question<'_>) -> Rc<Verdict>;
 
-    /// The verdicts on several questions, in their order: the same as on each alone.
-    fn verdicts(&mut self, questions: Questions<'_>) -> Vec<Rc<Verdict>> {
-        questions.each().map(|question| self.verdict(&question)).collect()
+    /// Appends the verdicts on several questions, in their order: the same as on each alone.
+    fn verdicts(&mut self, questions: Questions<'_>, to: &mut Vec<Rc<Verdict>>) {
+        to.extend(questions.each().map(|question| self.verdict(&question)));
     }
 }

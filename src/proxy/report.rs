@@ -44,6 +44,10 @@ impl<'r> Report<'r> {
     /// What was decided on each finding, which `name` names by its place: findings of one ruling are told together, by the first, and
     /// counted each.
     pub(super) fn of_decision<'n>(&mut self, name: impl Fn(usize) -> &'n str, decision: &Decision<'_>) {
+        if let [Fate::Ruled(ruling)] = &*decision.fates {
+            self.became(became(ruling, ruling.kept), 1);
+            return self.of(name(0), ruling.asked(&decision.changes), 1);
+        }
         let mut rulings: Vec<(&Rc<Ruling<'_>>, usize, u64)> = Vec::new();
         for (place, fate) in decision.fates.iter().enumerate() {
             match fate {
