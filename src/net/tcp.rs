@@ -4,7 +4,7 @@
 //! most things that stand between a gate and AWS are, to wake it may cost the writer more than all else about the write. So what the
 //! tasks of a worker write in one turn of its event loop is held until each of them had its turn, and goes out then, one write
 //! after the other: the first one wakes the other end, and the next ones find it awake. On a worker that has nothing else to do, that is at
-//! once. `docs/performance.md` has what it wins.
+//! once. `docs/performance.md` says what else makes a gate fast.
 //!
 //! A turn's writes go out where [`send_turns`] runs on the thread; elsewhere each goes out by itself.
 
