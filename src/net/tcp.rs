@@ -81,9 +81,7 @@ thread_local! {
 impl Turn {
     /// Holds a write of a connection until the end of the turn.
     fn hold(&mut self, outbox: &Arc<Outbox>, pieces: &[IoSlice<'_>], length: usize) {
-        for piece in pieces {
-            self.bytes.extend_from_slice(piece);
-        }
+        append(pieces, &mut self.bytes);
         self.writes.push((Arc::clone(outbox), length));
         // It is behind all tasks that are to run in this turn, as long as none of them wakes another.
         if let (1, Some(sender)) = (self.writes.len(), &self.sender) {
@@ -257,18 +255,20 @@ impl Tcp {
         }
         match pieces {
             [only] => Pin::new(&mut sending.write).poll_write(cx, only),
-            pieces if is_small => Pin::new(&mut sending.write).poll_write(cx, &joined(pieces, length)),
+            pieces if is_small => {
+                let mut joined = Vec::with_capacity(length);
+                append(pieces, &mut joined);
+                Pin::new(&mut sending.write).poll_write(cx, &joined)
+            }
             pieces => Pin::new(&mut sending.write).poll_write_vectored(cx, pieces),
         }
     }
 }
 
-fn joined(pieces: &[IoSlice<'_>], length: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(length);
+fn append(pieces: &[IoSlice<'_>], to: &mut Vec<u8>) {
     for piece in pieces {
-        bytes.extend_from_slice(piece);
+        to.extend_from_slice(piece);
     }
-    bytes
 }
 
 impl AsyncRead for Tcp {
